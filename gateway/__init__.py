@@ -1,0 +1,1 @@
+"""edi-gateway: receives invoices in bulk, judges them, publishes what it found."""

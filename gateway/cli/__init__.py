@@ -1,0 +1,1 @@
+"""The command `edi-gateway`: one module per subcommand."""

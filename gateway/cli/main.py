@@ -1,0 +1,59 @@
+"""The command line: finds the subcommand, turns failures into exit codes.
+
+Exit codes: 0 done or accepted, 1 rejected or a check failed, 2 usage or configuration error,
+3 could not be determined.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from gateway.errors import ConfigurationError, GatewayError
+
+COMMANDS: dict[str, str] = {
+    "run": "run the gateway in the foreground",
+    "check": "check configuration, flows, partners and rule packs; say every fault",
+    "demo": "show the whole line on this machine with sample invoices",
+    "validate": "judge files without a daemon",
+    "map": "print the canonical invoice of a file",
+    "rules": "list the rule packs; import the one that is not on board",
+    "status": "what is going on",
+    "interchanges": "list interchanges",
+    "show": "everything about one interchange",
+}
+"""Subcommand → one-line help. Each is the module of that name in this package, imported only
+when it is asked for: `validate` need not load a network stack."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script and of `python -m gateway`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="edi-gateway", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in words if word in COMMANDS), None)
+    for name, text in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=text, description=text)
+        if name == wanted:
+            module = importlib.import_module(f"gateway.cli.{name}")
+            module.configure(subparser)
+            subparser.set_defaults(run=module.run)
+    args = parser.parse_args(words)
+    try:
+        return int(args.run(args))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except GatewayError as error:
+        print(error, file=sys.stderr)
+        return 3
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Every failure of our own, with its disposition.
+
+Bad partner data is never an exception that leaves the core: it is a finding. An exception says
+that the gateway, its configuration or its surroundings failed. Each class states whose fault it
+is and whether trying again can help; its message is written for the operator who reads it: what
+happened, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Disposition(StrEnum):
+    """What the line does with a document or a connection after this failure."""
+
+    RETRY = "retry"
+    """Passing trouble: try again by itself, with back-off."""
+    QUARANTINE = "quarantine"
+    """Trying again does not help: keep the bytes, tell an operator."""
+    REFUSE = "refuse"
+    """Tell the partner "not received": nothing was promised, the partner still owns the file."""
+    STOP = "stop"
+    """The daemon (or command) cannot start or go on."""
+
+
+class GatewayError(Exception):
+    """Base of every failure of our own.
+
+    `remedy` is what the operator can do, in one sentence.
+    """
+
+    disposition = Disposition.QUARANTINE
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".strip()
+
+
+class ConfigurationError(GatewayError):
+    """A setting, flow, partner or rule pack that cannot be used. Carries every fault found."""
+
+    disposition = Disposition.STOP
+
+
+class RulePackError(GatewayError):
+    """A rule pack is missing, altered, does not compile or failed to run."""
+
+    disposition = Disposition.QUARANTINE
+
+
+class WorkerDied(GatewayError):
+    """A worker process ended while it held this job."""
+
+    disposition = Disposition.RETRY
+
+
+class WorkerTimeout(GatewayError):
+    """A worker process exceeded its time limit for this job and was killed."""
+
+    disposition = Disposition.RETRY
+
+
+class WorkersBroken(GatewayError):
+    """Workers fail while they start, so respawning was stopped; no job can run."""
+
+    disposition = Disposition.STOP
+
+
+class SpoolError(GatewayError):
+    """A payload could not be made durable, or is no longer what its name says."""
+
+    disposition = Disposition.REFUSE
+
+
+class JournalError(GatewayError):
+    """The journal could not be read or written."""
+
+    disposition = Disposition.REFUSE
+
+
+class IntakeRefused(GatewayError):
+    """Intake takes nothing now (stopping, disk full, journal away)."""
+
+    disposition = Disposition.REFUSE
+
+
+class BrokerUnavailable(GatewayError):
+    """The broker is away, or refused the publication: it stays in the outbox."""
+
+    disposition = Disposition.RETRY
+
+
+class MessageReturned(GatewayError):
+    """The broker has no queue for this message: it stays in the outbox, visible."""
+
+    disposition = Disposition.RETRY
+
+
+class DeliveryFailed(GatewayError):
+    """An acknowledgement could not be handed to the partner's channel."""
+
+    disposition = Disposition.RETRY

@@ -1,0 +1,1 @@
+"""Values that travel along the line: frozen, slotted, typed. Standard library and msgspec only."""

@@ -1,0 +1,56 @@
+"""A flow as its file in flows/ describes it: what it matches, what judges it, where it goes.
+
+The matching vocabulary is small and closed on purpose: whether two flows could ever match the
+same document of the same partner can then be decided when the configuration is read.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.model.interchange import DocumentType, Syntax
+
+
+class FlowMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every criterion that is given must hold; an empty one holds for everything.
+
+    `profiles` are values of BT-24, exact, or a prefix ended by `*`. `interface_codes` are the
+    first part of an envelope name (FSO1100A).
+    """
+
+    partners: tuple[str, ...] = ()
+    interface_codes: tuple[str, ...] = ()
+    syntaxes: tuple[Syntax, ...] = ()
+    document_types: tuple[DocumentType, ...] = ()
+    profiles: tuple[str, ...] = ()
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which schema and rule packs judge a document of this syntax and profile.
+
+    The first chain of the flow whose syntax and profiles fit is used; empty `profiles` fit all.
+    Names are those of schemas/catalogue.toml; `rules` run in the order given.
+    """
+
+    syntax: Syntax
+    profiles: tuple[str, ...] = ()
+    schema: str
+    rules: tuple[str, ...]
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One route through the gateway."""
+
+    name: str
+    description: str = ""
+    match: FlowMatch = FlowMatch()
+    chain: tuple[Chain, ...]
+    mapping: str = "en16931"
+    acknowledgements: tuple[str, ...] = ("report",)
+
+
+def profile_fits(pattern: str, profile: str) -> bool:
+    """Whether BT-24 `profile` is what `pattern` (exact, or prefix ended by `*`) asks for."""
+    if pattern.endswith("*"):
+        return profile.startswith(pattern[:-1])
+    return profile == pattern

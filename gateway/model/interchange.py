@@ -1,0 +1,66 @@
+"""What arrives: an envelope around bytes, named by an id that sorts by time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from enum import StrEnum
+
+import msgspec
+
+
+class Transport(StrEnum):
+    """How a partner reached us, and how acknowledgements go back."""
+
+    SFTP = "sftp"
+    AS2 = "as2"
+    HTTPS = "https"
+    FOLDER = "folder"
+
+
+class Syntax(StrEnum):
+    """The two syntaxes EN 16931-3 binds to."""
+
+    UBL = "ubl"
+    CII = "cii"
+
+
+class DocumentType(StrEnum):
+    """UBL names it by the root element, CII by BT-3."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit-note"
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sent what, under which name, how. `name` is the partner's word: never a path."""
+
+    partner: str
+    name: str
+    transport: Transport
+    received_at: dt.datetime
+
+
+class Interchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One file as received. `size` in bytes, `sha256` in lower-case hex."""
+
+    id: str
+    envelope: Envelope
+    sha256: str
+    size: int
+
+
+def new_interchange_id(unix_ms: int, randomness: bytes) -> str:
+    """A UUID version 7 (RFC 9562 §5.7): sorts by time, needs no machine name.
+
+    `randomness`: 10 bytes.
+    """
+    if len(randomness) != 10:
+        raise ValueError("randomness must be 10 bytes")
+    rand = int.from_bytes(randomness, "big")
+    value = (unix_ms & (1 << 48) - 1) << 80
+    value |= 0x7 << 76
+    value |= (rand >> 68 & 0xFFF) << 64
+    value |= 0b10 << 62
+    value |= rand & (1 << 62) - 1
+    return str(uuid.UUID(int=value))
