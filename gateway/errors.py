@@ -8,7 +8,10 @@ happened, where, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+import msgspec
 
 
 class Disposition(StrEnum):
@@ -41,10 +44,34 @@ class GatewayError(Exception):
         return f"{self.what} {self.remedy}".strip()
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong in the configuration: in which file, at which key, what, and the way out.
+
+    `key` is a path as TOML writes it (`sftp.port`, `chain[1].rules[0]`), or "" when the whole
+    file is meant. `what` never repeats a value that could be a secret.
+    """
+
+    file: str
+    key: str = ""
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{place}\n    {self.what}\n    → {self.remedy}"
+
+
 class ConfigurationError(GatewayError):
     """A setting, flow, partner or rule pack that cannot be used. Carries every fault found."""
 
     disposition = Disposition.STOP
+
+    def __init__(self, what: str, *, remedy: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(what, remedy=remedy)
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return "\n\n".join([super().__str__(), *map(str, self.faults)])
 
 
 class RulePackError(GatewayError):

@@ -1,14 +1,27 @@
-"""Every setting of conf/gateway.toml, with its type and default.
+"""Every setting of conf/gateway.toml, with its type, its bounds and its default.
 
 The file in conf/ shows each of them with a comment; a test keeps the two, and the table in
-docs/configuration.md, the same.
+docs/configuration.md, the same. The bounds are enforced when the file is read, by
+`gateway.config.strict`; a section made in code is taken as it is.
 """
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from gateway.model.job import DocumentLimits
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+ListenPort = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+"""0 lets the system choose a free port: of use to tests and demonstrations only."""
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Processes = Annotated[int, msgspec.Meta(ge=1, le=256)]
+CoresOr = Annotated[int, msgspec.Meta(ge=0, le=256)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
+WholeSeconds = Annotated[int, msgspec.Meta(ge=1, le=86400)]
+Required = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,9 +31,9 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Paths(_Section, frozen=True, kw_only=True):
     """Where things are. Relative paths count from the settings file; "" means the built-in."""
 
-    state: str = "/var/lib/edi-gateway"
+    state: Required = "/var/lib/edi-gateway"
     flows: str = ""
-    partners: str = "partners"
+    partners: Required = "partners"
     rule_packs: str = ""
 
 
@@ -28,26 +41,26 @@ class Sftp(_Section, frozen=True, kw_only=True):
     """The SFTP server. `processes` share one listening socket."""
 
     enabled: bool = True
-    listen: str = "127.0.0.1"
-    port: int = 2222
-    processes: int = 2
-    max_file_bytes: int = 1_000_000_000
-    accepted_visible_seconds: int = 600
-    partial_expiry_hours: int = 48
-    idle_timeout_seconds: int = 900
-    login_timeout_seconds: int = 30
-    receipt_timeout_seconds: int = 60
+    listen: Required = "127.0.0.1"
+    port: ListenPort = 2222
+    processes: Processes = 2
+    max_file_bytes: Count = 1_000_000_000
+    accepted_visible_seconds: Annotated[int, msgspec.Meta(ge=0, le=86400)] = 600
+    partial_expiry_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 48
+    idle_timeout_seconds: WholeSeconds = 900
+    login_timeout_seconds: WholeSeconds = 30
+    receipt_timeout_seconds: WholeSeconds = 60
 
 
 class Judges(_Section, frozen=True, kw_only=True):
     """The worker processes that judge. `processes` 0 means one per core."""
 
-    processes: int = 0
-    time_limit_seconds: float = 120.0
-    boot_limit_seconds: float = 120.0
-    memory_limit_mb: int = 2000
-    attempts: int = 3
-    retry_seconds: float = 5.0
+    processes: CoresOr = 0
+    time_limit_seconds: Seconds = 120.0
+    boot_limit_seconds: Seconds = 120.0
+    memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 2000
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+    retry_seconds: Seconds = 5.0
 
 
 class RabbitmqTls(_Section, frozen=True, kw_only=True):
@@ -64,14 +77,14 @@ class Rabbitmq(_Section, frozen=True, kw_only=True):
     """The broker. With an empty `host` publications go to files under the state directory."""
 
     host: str = ""
-    port: int = 5672
-    virtual_host: str = "/"
-    username: str = "guest"
+    port: Port = 5672
+    virtual_host: Required = "/"
+    username: Required = "guest"
     password_file: str = ""
-    heartbeat_seconds: int = 30
-    window: int = 200
-    reconnect_min_seconds: float = 1.0
-    reconnect_max_seconds: float = 60.0
+    heartbeat_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
+    window: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    reconnect_min_seconds: Seconds = 1.0
+    reconnect_max_seconds: Seconds = 60.0
     declare: bool = True
     tls: RabbitmqTls = RabbitmqTls()
 
@@ -79,30 +92,30 @@ class Rabbitmq(_Section, frozen=True, kw_only=True):
 class Outbox(_Section, frozen=True, kw_only=True):
     """How committed publications are sent. `inline_bytes`: larger bodies travel as claim check."""
 
-    batch: int = 200
-    poll_seconds: float = 5.0
-    retry_min_seconds: float = 1.0
-    retry_max_seconds: float = 300.0
-    inline_bytes: int = 1_000_000
+    batch: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    poll_seconds: Seconds = 5.0
+    retry_min_seconds: Seconds = 1.0
+    retry_max_seconds: Seconds = 300.0
+    inline_bytes: Annotated[int, msgspec.Meta(ge=1, le=128 * 1024 * 1024)] = 1_000_000
 
 
 class Intake(_Section, frozen=True, kw_only=True):
     """How much is taken in at once. Below `min_free_mb` of disk new files are refused."""
 
-    max_in_flight: int = 64
-    min_free_mb: int = 500
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
+    min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 500
 
 
 class Log(_Section, frozen=True, kw_only=True):
     """What is logged: `debug`, `info`, `warning` or `error`. Always JSON, on standard error."""
 
-    level: str = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Shutdown(_Section, frozen=True, kw_only=True):
     """How long SIGTERM lets running work finish."""
 
-    drain_seconds: float = 20.0
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
 
 
 class Settings(_Section, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
 
@@ -16,9 +17,9 @@ class DocumentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `max_bytes`: 100 MB is the limit of Chorus Pro and of AFNOR's BR-FR-19.
     """
 
-    max_bytes: int = 100_000_000
-    max_depth: int = 100
-    max_elements: int = 5_000_000
+    max_bytes: Annotated[int, msgspec.Meta(ge=1)] = 100_000_000
+    max_depth: Annotated[int, msgspec.Meta(ge=1)] = 100
+    max_elements: Annotated[int, msgspec.Meta(ge=1)] = 5_000_000
 
 
 class WorkerBoot(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from gateway.model.verdict import Language
@@ -19,7 +21,7 @@ class SftpAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     authorized_keys: tuple[str, ...] = ()
     password_hash: str | None = None
     require_rename: bool = False
-    max_sessions: int = 16
+    max_sessions: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
 
 
 class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
