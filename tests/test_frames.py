@@ -100,7 +100,7 @@ def test_encode_refuses_unknown_kinds_and_excess() -> None:
 
 
 def test_twenty_megabytes_pass_a_pipe_and_the_decoder() -> None:
-    """A large frame through a real pipe, both ends at work, and fed in chunks as a reactor reads them."""
+    """A large frame through a real pipe, both ends at work, and a decoder fed in chunks."""
     payload = os.urandom(1 << 20) * 20
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source:

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from official_chain import cen_cii_rules, failed_rules
+
+from gateway import samples
+from gateway.samples import SAMPLES, Sample, sample_bytes
+
+ALL = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.file)
+
+
+@ALL
+def test_official_rules_say_what_the_sample_promises(sample: Sample) -> None:
+    """Schema, EN 16931 and the French rules, run directly, agree with the expected verdict.
+
+    A faulty sample has one fault and one only.
+    """
+    expected = [sample.expected_rule] if sample.expected_rule else []
+    assert failed_rules(sample_bytes(sample.file)) == expected
+    assert sample.expected_verdict == ("rejected" if expected else "accepted")
+
+
+def test_cens_cii_rules_were_asked() -> None:
+    """The CII sample is also good by CEN's own rules, where those were imported."""
+    if cen_cii_rules() is None:
+        pytest.skip("CEN's CII rules are not imported: edi-gateway rules import")
+    assert failed_rules(sample_bytes("cii-invoice.xml")) == []
+
+
+@ALL
+def test_sample_is_of_a_size_people_can_read(sample: Sample) -> None:
+    """Between 5 and 15 kB, and its root is what the sample says."""
+    data = sample_bytes(sample.file)
+    assert 5_000 < len(data) < 15_000
+    root = etree.QName(etree.fromstring(data)).localname
+    assert (
+        root
+        == {
+            ("ubl", "invoice"): "Invoice",
+            ("ubl", "credit-note"): "CreditNote",
+            ("cii", "invoice"): "CrossIndustryInvoice",
+        }[sample.syntax, sample.document_type]
+    )
+
+
+def test_every_file_is_listed_and_every_good_one_has_a_faulty_twin() -> None:
+    """No sample lies there unlisted, and the samples come in pairs."""
+    folder = Path(samples.__file__).parent
+    listed = {sample.file for sample in SAMPLES}
+    assert {path.name for path in folder.glob("*.xml")} == listed
+    good = {sample.file for sample in SAMPLES if sample.expected_verdict == "accepted"}
+    assert listed - good == {file.replace(".xml", "-faulty.xml") for file in good}
+
+
+def test_only_samples_can_be_asked_for() -> None:
+    """The name is looked up, never used as a path."""
+    with pytest.raises(KeyError):
+        sample_bytes("../__init__.py")
