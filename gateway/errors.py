@@ -98,6 +98,12 @@ class WorkersBroken(GatewayError):
     disposition = Disposition.STOP
 
 
+class WorkersStopped(WorkersBroken):
+    """The workers are being stopped with the gateway: the job was not run, and nothing is wrong."""
+
+    disposition = Disposition.RETRY
+
+
 class SpoolError(GatewayError):
     """A payload could not be made durable, or is no longer what its name says."""
 
@@ -124,6 +130,12 @@ class BrokerUnavailable(GatewayError):
 
 class MessageReturned(GatewayError):
     """The broker has no queue for this message: it stays in the outbox, visible."""
+
+    disposition = Disposition.RETRY
+
+
+class PublicationRefused(GatewayError):
+    """The broker takes other messages but not this one (too large, its queue is full)."""
 
     disposition = Disposition.RETRY
 

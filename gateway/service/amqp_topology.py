@@ -1,0 +1,97 @@
+"""Exchanges, queues and bindings the gateway relies on, as data.
+
+The gateway declares them at every connection (`rabbitmq.declare`); a sysadmin who prefers to do
+so imports `conf/rabbitmq-definitions.json`, which a test keeps equal to this module. There is no
+alternate exchange on purpose: a broker confirms, and never returns, what an alternate exchange
+took, and a message without a queue must come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gateway.model.publication import Exchange
+
+EXCHANGE_TYPE = "topic"
+
+EXCHANGES: tuple[str, ...] = tuple(exchange.value for exchange in Exchange)
+
+QUEUE_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A durable quorum queue and the one binding that fills it."""
+
+    name: str
+    exchange: Exchange
+    binding: str
+
+
+QUEUES: tuple[Queue, ...] = (
+    Queue("edi.documents.accepted", Exchange.DOCUMENTS, "#.accepted"),
+    Queue("edi.documents.rejected", Exchange.DOCUMENTS, "#.rejected"),
+    Queue("edi.acknowledgements", Exchange.ACKNOWLEDGEMENTS, "#"),
+)
+
+
+def definitions(virtual_host: str = "/") -> dict[str, Any]:
+    """The topology in RabbitMQ's definitions format (`rabbitmqctl import_definitions`)."""
+    return {
+        "exchanges": [
+            {
+                "name": exchange,
+                "vhost": virtual_host,
+                "type": EXCHANGE_TYPE,
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
+            for exchange in EXCHANGES
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": virtual_host,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": QUEUE_ARGUMENTS,
+            }
+            for queue in QUEUES
+        ],
+        "bindings": [
+            {
+                "source": queue.exchange.value,
+                "vhost": virtual_host,
+                "destination": queue.name,
+                "destination_type": "queue",
+                "routing_key": queue.binding,
+                "arguments": {},
+            }
+            for queue in QUEUES
+        ],
+    }
+
+
+def declarations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What to declare, in order: a name for people, the channel's method, its arguments."""
+    for exchange in EXCHANGES:
+        yield (
+            f"exchange {exchange}",
+            "exchange_declare",
+            {"exchange": exchange, "exchange_type": EXCHANGE_TYPE, "durable": True},
+        )
+    for queue in QUEUES:
+        yield (
+            f"queue {queue.name}",
+            "queue_declare",
+            {"queue": queue.name, "durable": True, "arguments": QUEUE_ARGUMENTS},
+        )
+        yield (
+            f"binding of {queue.name}",
+            "queue_bind",
+            {"queue": queue.name, "exchange": queue.exchange.value, "routing_key": queue.binding},
+        )
