@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from official_chain import cen_cii_rules, failed_rules
 
 from gateway import samples
 from gateway.samples import SAMPLES, Sample, sample_bytes
+from tests.official_chain import cen_cii_rules, failed_rules
 
 ALL = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.file)
 
