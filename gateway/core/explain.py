@@ -99,8 +99,8 @@ def own_finding(
 
 def quoted(value: object) -> str:
     """A value as it may stand in a sentence: one line, no control characters, bounded."""
-    if isinstance(value, tuple | list | set | frozenset):
-        value = ", ".join(str(item) for item in value)
+    if isinstance(value, tuple | list):
+        return ", ".join(quoted(item) for item in value)
     text = _CONTROL.sub(" ", str(value)).strip()
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
 

@@ -8,11 +8,12 @@ document, and never for a document nobody complains about.
 from __future__ import annotations
 
 import array
+import contextlib
+import pyexpat
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import pyexpat
 from lxml import etree
 
 BINARY_ELEMENTS: Final = frozenset({"EmbeddedDocumentBinaryObject", "AttachmentBinaryObject"})
@@ -186,10 +187,8 @@ def _element_end(window: bytes) -> int:
 
     parser.StartElementHandler = start
     parser.EndElementHandler = finish
-    try:
+    with contextlib.suppress(_EndFound, pyexpat.ExpatError):
         parser.Parse(window, False)
-    except (_EndFound, pyexpat.ExpatError):
-        pass
     return end
 
 
@@ -251,9 +250,7 @@ def element_at(parsed: ParsedXml, location: str) -> etree._Element | None:
         position = step.end()
         name, namespace, number = _step_meaning(step)
         matching = (
-            child
-            for child in candidates
-            if _is_named(child, name, namespace, step["prefix"])
+            child for child in candidates if _is_named(child, name, namespace, step["prefix"])
         )
         found = next((child for at, child in enumerate(matching, start=1) if at == number), None)
         if found is None:
@@ -284,5 +281,5 @@ def _is_named(
     if namespace is not None:
         return (actual.namespace or "") == namespace
     if prefix is not None and prefix != "*":
-        return PREFIXES.get(actual.namespace or "", element.prefix) == prefix
+        return prefix in {element.prefix, PREFIXES.get(actual.namespace or "")}
     return True

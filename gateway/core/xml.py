@@ -12,9 +12,9 @@ file from a broken one, and counts columns in characters.
 from __future__ import annotations
 
 import functools
-from typing import Final
-
 import pyexpat
+from typing import Final, TypedDict
+
 from lxml import etree
 
 from gateway.core.encoding import decoding_fault, to_utf8
@@ -122,6 +122,12 @@ def _refused_unread(data: bytes, limits: DocumentLimits) -> Finding | None:
     return None
 
 
+class _Here(TypedDict):
+    line: int
+    column: int
+    excerpt: str
+
+
 class _Seen(Exception):
     """Stops an expat pass at the thing it was looking for."""
 
@@ -138,10 +144,12 @@ def _doctype(data: bytes, limits: DocumentLimits) -> Finding | None:
         # expat calls back at the declaration's end; entities, if any, follow from there.
         entity = data.find(b"<!ENTITY", parser.CurrentByteIndex)
         start = data.rfind(b"<!DOCTYPE", 0, parser.CurrentByteIndex)
-        rule, offset = ("XML-DOCTYPE", start) if entity < 0 else ("XML-ENTITY", entity)
+        variant, offset = (None, start) if entity < 0 else ("entities", entity)
         line, column = line_and_column(data, max(offset, 0))
         excerpt = shortened(data[offset : offset + 120].decode(errors="replace"))
-        raise _Seen(own_finding(rule, line=line, column=column, excerpt=excerpt))
+        raise _Seen(
+            own_finding("XML-DOCTYPE", variant=variant, line=line, column=column, excerpt=excerpt)
+        )
 
     def element(*_start: object) -> None:
         raise _Seen
@@ -173,25 +181,19 @@ def _diagnose(data: bytes, limits: DocumentLimits) -> Finding | None:
     parser.ordered_attributes = True
     depth = counted = 0
 
+    def here() -> _Here:
+        line, column = parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
+        excerpt = excerpt_around(data, parser.CurrentByteIndex)
+        return {"line": line, "column": column, "excerpt": excerpt}
+
     def start(_name: str, attributes: list[str]) -> None:
         nonlocal depth, counted
         depth += 1
         counted += 1 + len(attributes) // 2
-        rule, limit = "", 0
         if depth > limits.max_depth:
-            rule, limit = "XML-DEPTH", limits.max_depth
-        elif counted > limits.max_elements:
-            rule, limit = "XML-ELEMENTS", limits.max_elements
-        if rule:
-            raise _Seen(
-                own_finding(
-                    rule,
-                    line=parser.CurrentLineNumber,
-                    column=parser.CurrentColumnNumber + 1,
-                    excerpt=excerpt_around(data, parser.CurrentByteIndex),
-                    limit=limit,
-                )
-            )
+            raise _Seen(own_finding("XML-DEPTH", limit=limits.max_depth, **here()))
+        if counted > limits.max_elements:
+            raise _Seen(own_finding("XML-ELEMENTS", limit=limits.max_elements, **here()))
 
     def end(_name: str) -> None:
         nonlocal depth
