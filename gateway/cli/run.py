@@ -1,0 +1,85 @@
+"""`edi-gateway run`: the daemon in the foreground, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+from gateway.cli import options
+from gateway.config import Configuration
+from gateway.errors import GatewayError
+from gateway.logs import configure as configure_logs
+from gateway.logs import logger
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the subcommand."""
+    options.add_configuration(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until told to stop: 0 after an orderly stop, 2 for a configuration nobody can run."""
+    return serve(options.configuration(args))
+
+
+def serve(configuration: Configuration) -> int:
+    """Run a gateway with this configuration in this process."""
+    from twisted.internet import defer, reactor
+
+    from gateway.daemon import Daemon
+    from gateway.service.sd_notify import Notifier
+
+    configure_logs(configuration.settings.log.level, sys.stderr)
+    log = logger()
+    loop: Any = reactor
+    daemon = Daemon(loop, configuration, log=log, notifier=Notifier())
+    outcome: list[int] = [0]
+    asked: list[str] = []
+    starting: list[defer.Deferred[None]] = []
+
+    async def stop() -> None:
+        try:
+            await daemon.stop()
+        finally:
+            if loop.running:
+                loop.stop()
+
+    def on_signal(number: int, _frame: object) -> None:
+        loop.callFromThread(asked_to_stop, signal.Signals(number).name)
+
+    def asked_to_stop(name: str) -> None:
+        log.info("signal", name=name)
+        asked.append(name)
+        if len(asked) > 1:
+            return  # a drain is bounded already; asking again does not hurry it
+        if starting:
+            starting[0].cancel()
+        else:
+            defer.ensureDeferred(stop())
+
+    def started(_: object) -> None:
+        starting.clear()
+        if asked:
+            defer.ensureDeferred(stop())
+
+    def failed(failure: Any) -> None:
+        starting.clear()
+        if not asked:
+            error = failure.value
+            outcome[0] = 2 if isinstance(error, GatewayError) else 3
+            log.critical("start_failed", error=str(error), traceback=failure.getTraceback())
+            print(f"edi-gateway: {error}", file=sys.stderr)
+        loop.stop()
+
+    def begin() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+        deferred = defer.Deferred.fromCoroutine(daemon.start())
+        starting.append(deferred)
+        deferred.addCallbacks(started, failed)
+
+    loop.callWhenRunning(begin)
+    loop.run(installSignalHandlers=True)
+    return outcome[0]

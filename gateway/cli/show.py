@@ -1,0 +1,158 @@
+"""`edi-gateway show ID`: everything the journal knows of one interchange."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import msgspec
+from tabulate import tabulate
+
+from gateway.cli import options
+from gateway.model.verdict import Finding, Language
+from gateway.service.journal import open_reader, records
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the subcommand."""
+    options.add_configuration(parser)
+    parser.add_argument("id", metavar="ID", help="interchange id, or enough of its beginning")
+    parser.add_argument("--lang", choices=[lang.value for lang in Language], default="en")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the interchange: 0; 2 when no or several interchanges have that id."""
+    engine = open_reader(options.journal_path(args))
+    language = Language(args.lang)
+    with engine.connect() as conn:
+        found = records.interchange(conn, args.id)
+        if found is None:
+            rows = [
+                row
+                for row in records.list_interchanges(conn, search=args.id, limit=10)
+                if row.id.startswith(args.id.lower())
+            ]
+            if len(rows) != 1:
+                print(_not_one(args.id, [row.id for row in rows]), file=sys.stderr)
+                return 2
+            found = rows[0]
+        documents = records.documents_of(conn, found.id)
+        transitions = records.transitions_of(conn, found.id)
+        outbox = records.outbox_of(conn, found.id)
+    if args.json:
+        print(json.dumps(_as_json(found, documents, transitions, outbox, language)))
+        return 0
+    print(
+        tabulate(
+            [
+                ("interchange", found.id),
+                ("file", f"{options.printable(found.name)} ({found.size} bytes)"),
+                ("sha256", found.sha256),
+                ("partner", f"{found.partner} by {found.transport}"),
+                ("received", found.received_at.isoformat(timespec="seconds")),
+                ("flow", found.flow or "none"),
+                ("state", found.state.value),
+                ("cause", found.cause or ""),
+            ],
+            tablefmt="plain",
+            disable_numparse=True,
+        )
+    )
+    for document in documents:
+        _print_document(document, language)
+    print("\nWhat happened")
+    print(
+        tabulate(
+            [
+                (
+                    step.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+                    f"document {step.ordinal}" if step.ordinal else "interchange",
+                    step.new,
+                    step.cause or "",
+                )
+                for step in transitions
+            ],
+            tablefmt="plain",
+            disable_numparse=True,
+        )
+    )
+    print("\nWhat was sent")
+    print(
+        tabulate(
+            [
+                (
+                    row.kind,
+                    row.destination,
+                    row.filename if row.destination != "broker" else row.routing_key,
+                    row.state.value,
+                    f"{row.attempts} attempts" if row.attempts > 1 else "",
+                    row.last_error or "",
+                    row.message_id,
+                )
+                for row in outbox
+                if row.kind != "event"
+            ],
+            tablefmt="plain",
+            disable_numparse=True,
+        )
+    )
+    return 0
+
+
+def _print_document(document: records.DocumentRow, language: Language) -> None:
+    number = options.printable(document.invoice_number or "")
+    print(f"\nDocument {document.ordinal}: {number} {document.state.value}")
+    if document.judgement is None:
+        return
+    judgement = records.load_judgement(document)
+    for finding in judgement.findings:
+        print("  " + _line(finding, language))
+        if finding.remedy:
+            print("      " + finding.remedy.to(language))
+
+
+def _line(finding: Finding, language: Language) -> str:
+    where = f" line {finding.line}, column {finding.column}" if finding.line else ""
+    text = finding.explanation.to(language) if finding.explanation else finding.message
+    return f"{finding.severity.value} {finding.rule}{where}: {text}"
+
+
+def _not_one(wanted: str, candidates: list[str]) -> str:
+    if not candidates:
+        return (
+            f"No interchange has the id {wanted!r}."
+            f" Find it with: edi-gateway interchanges --search {wanted}"
+        )
+    return f"Several interchanges begin with {wanted!r}:\n  " + "\n  ".join(candidates)
+
+
+def _as_json(
+    found: records.InterchangeRow,
+    documents: list[records.DocumentRow],
+    transitions: list[records.Transition],
+    outbox: list[records.OutboxRow],
+    language: Language,
+) -> dict[str, Any]:
+    def document(row: records.DocumentRow) -> dict[str, Any]:
+        out: dict[str, Any] = msgspec.to_builtins(
+            msgspec.structs.replace(row, judgement=None)  # its words follow, readable
+        )
+        out["judgement"] = (
+            records.load_judgement(row).to_json(found.name, language) if row.judgement else None
+        )
+        return out
+
+    def message(row: records.OutboxRow) -> dict[str, Any]:
+        out: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(row, body=b""))
+        out["body"] = len(row.body)
+        return out
+
+    return {
+        **msgspec.to_builtins(found),
+        "documents": [document(row) for row in documents],
+        "transitions": [msgspec.to_builtins(step) for step in transitions],
+        "outbox": [message(row) for row in outbox],
+    }

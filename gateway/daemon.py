@@ -1,0 +1,228 @@
+"""The composition root: builds every part, wires them, starts and stops them in order.
+
+Start: journal and spool, then judges and outbox, then unfinished work, and only then the doors.
+Stop: the doors first, then what is being judged (for a bounded time), then what is being sent.
+Whatever does not finish is in the journal and resumes at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from twisted.internet import defer, task
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from gateway.config import Configuration
+from gateway.errors import DeliveryFailed, GatewayError
+from gateway.model.interchange import Transport
+from gateway.model.job import WorkerBoot
+from gateway.service.amqp import AmqpPublisher
+from gateway.service.intake import Intake
+from gateway.service.journal import Journal, records
+from gateway.service.judges import Judges
+from gateway.service.outbox import Outbox
+from gateway.service.publications import FilePublisher
+from gateway.service.sd_notify import Notifier
+from gateway.service.sftp_server import SftpService, Upload, place_in_out
+from gateway.service.spool import Spool
+from gateway.service.workers import WorkerPool
+
+SPOOL_THREADS = 4
+STATUS_SECONDS = 10.0
+
+
+class Daemon:
+    """One gateway on one state directory."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        *,
+        log: Any,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._configuration = configuration
+        self._settings = configuration.settings
+        self._log = log
+        self._notifier = notifier or Notifier({})
+        self._started: list[tuple[str, Callable[[], Any]]] = []
+        self._loops: list[task.LoopingCall] = []
+        self._threads = ThreadPool(1, SPOOL_THREADS, name="spool")
+        state = configuration.state
+        self.state = state
+        self.journal = Journal(reactor, state / "journal.sqlite")
+        self.spool = Spool(state / "spool")
+        self.workers = WorkerPool(
+            reactor,
+            command=[sys.executable, "-m", "gateway.worker"],
+            boot=msgspec.msgpack.encode(
+                WorkerBoot(
+                    flows=tuple(configuration.flows.values()),
+                    rule_packs=str(configuration.rule_packs),
+                    scratch=str(state / "scratch"),
+                    limits=self._settings.documents,
+                )
+            ),
+            size=self._settings.judges.processes or _cores(),
+            time_limit=self._settings.judges.time_limit_seconds,
+            boot_limit=self._settings.judges.boot_limit_seconds,
+            memory_limit_mb=self._settings.judges.memory_limit_mb,
+            log=log.bind(part="judges"),
+        )
+        self.broker = self._build_broker()
+        self.outbox = Outbox(
+            reactor,
+            journal=self.journal,
+            broker=self.broker,
+            channels={Transport.SFTP.value: self._to_partner},
+            settings=self._settings.outbox,
+            log=log.bind(part="outbox"),
+        )
+        self.intake = Intake(
+            reactor,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=self._in_thread,
+            judges=Judges(self.workers),
+            partners=configuration.partners,
+            settings=self._settings.intake,
+            judging=self._settings.judges,
+            inline_bytes=self._settings.outbox.inline_bytes,
+            outbox_written=self.outbox.wake,
+            log=log.bind(part="intake"),
+        )
+        self.sftp: SftpService | None = None
+        if self._settings.sftp.enabled:
+            self.sftp = SftpService(
+                reactor,
+                settings=self._settings.sftp,
+                partners=[p for p in configuration.partners.values() if p.enabled and p.sftp],
+                state=state,
+                receive=self._receive_sftp,
+                log=log.bind(part="sftp"),
+            )
+
+    def _build_broker(self) -> AmqpPublisher | FilePublisher:
+        if self._settings.rabbitmq.host:
+            return AmqpPublisher(
+                self._reactor,
+                self._settings.rabbitmq,
+                password=self._configuration.rabbitmq_password,
+                log=self._log.bind(part="amqp"),
+                rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
+            )
+        return FilePublisher(self._reactor, self._configuration.state / "publications")
+
+    async def start(self) -> None:
+        """Bring everything up; raises `GatewayError` if the gateway cannot work."""
+        for folder in ("scratch", "run"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            await self._start_parts()
+        except BaseException:
+            await self.stop(0.0)
+            raise
+        self._every(STATUS_SECONDS, self._say_status)
+        if self._notifier.watchdog_seconds:
+            self._every(self._notifier.watchdog_seconds / 3, self._notifier.alive)
+        self._notifier.ready(self._describe())
+        self._log.info("ready", state=str(self.state), sftp_port=self.sftp and self.sftp.port)
+
+    async def _start_parts(self) -> None:
+        self._threads.start()
+        self._started.append(("threads", self._threads.stop))
+        await self.journal.open()
+        self._started.append(("journal", self.journal.close))
+        await self._in_thread(self._prepare_folders)
+        self.broker.on_available = self.outbox.wake
+        await self.broker.start()
+        self._started.append(("broker", self.broker.stop))
+        self.outbox.start()
+        self._started.append(("outbox", lambda: self.outbox.stop(5.0)))
+        await self.workers.start()
+        await self.intake.start()
+        if self.sftp is not None:
+            await self.sftp.start()
+
+    def _prepare_folders(self) -> None:
+        scratch = self.state / "scratch"
+        for leftover in scratch.iterdir():
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        self.spool.prepare()
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Close the doors, drain for at most `grace` seconds, and let everything go."""
+        if grace is None:
+            grace = self._settings.shutdown.drain_seconds
+        self._notifier.stopping()
+        self._log.info("stopping", grace_seconds=grace)
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
+        if self.sftp is not None:
+            await self._quietly("sftp", self.sftp.stop(min(grace, 5.0)))
+        await self._quietly("intake", self.intake.stop(grace))
+        await self._quietly("judges", self.workers.stop(min(grace, 5.0)))
+        while self._started:
+            name, stop = self._started.pop()
+            result = stop()
+            if result is not None:
+                await self._quietly(name, result)
+        self._log.info("stopped")
+
+    async def _quietly(self, part: str, stopping: Any) -> None:
+        """One part that fails to stop must not keep the others from stopping."""
+        try:
+            await stopping
+        except (GatewayError, OSError, defer.CancelledError) as error:
+            self._log.error("stop_failed", stopping=part, error=str(error))
+
+    # ---- wiring
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await deferToThreadPool(self._reactor, self._threads, function, *args)
+
+    async def _receive_sftp(self, upload: Upload) -> str:
+        return await self.intake.receive(upload, Transport.SFTP)
+
+    async def _to_partner(self, row: records.OutboxRow) -> None:
+        if row.filename is None:
+            raise DeliveryFailed(f"Outbox row {row.id} names no file for the partner.")
+        try:
+            await self._in_thread(place_in_out, self.state, row.partner, row.filename, row.body)
+        except OSError as error:
+            raise DeliveryFailed(
+                f"{row.filename} could not be put in {row.partner}'s out/: {error}.",
+                remedy="Check the disk and the rights of the state directory.",
+            ) from error
+
+    def _every(self, seconds: float, function: Callable[[], None]) -> None:
+        loop = task.LoopingCall(function)
+        loop.clock = self._reactor
+        self._loops.append(loop)
+        loop.start(seconds, now=False)
+
+    def _describe(self) -> str:
+        broker = "available" if self.broker.available else "away"
+        return (
+            f"{self.intake.in_flight} being judged, {self.intake.waiting} waiting, broker {broker}"
+        )
+
+    def _say_status(self) -> None:
+        self._notifier.status(self._describe())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,223 @@
+"""What the gateway has to say, as publications: results, acknowledgements, lifecycle events.
+
+Pure functions. Each gives a `Publication` whose id depends only on what it is about, so that
+writing or sending it twice is harmless.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.core.acknowledgement.report import (
+    InterchangeReport,
+    build_report,
+    document_of,
+    report_filename,
+)
+from gateway.model.interchange import Interchange
+from gateway.model.lifecycle import DocumentState
+from gateway.model.publication import Exchange, Publication, message_id
+from gateway.model.verdict import Accepted, Judgement, Language, verdict_name
+from gateway.service.journal.records import Transition
+from gateway.service.message_headers import headers_for
+
+NO_FLOW = "none"
+"""The word for the flow before routing, or when routing failed."""
+
+_JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+def document_publication(
+    interchange: Interchange,
+    ordinal: int,
+    judgement: Judgement,
+    language: Language,
+    *,
+    revision: int,
+    now: dt.datetime,
+) -> Publication:
+    """The result for one document: the canonical invoice, or the verdict with its findings.
+
+    Only accepted and rejected documents have one; an undetermined one is not a result.
+    """
+    verdict = judgement.verdict
+    name = verdict_name(verdict)
+    if name == "undetermined":
+        raise ValueError("an undetermined document is not published as a result")
+    body = (
+        verdict.invoice
+        if isinstance(verdict, Accepted)
+        else _encode(judgement.to_json(interchange.envelope.name, language))
+    )
+    flow = judgement.flow or NO_FLOW
+    kind = "invoice" if isinstance(verdict, Accepted) else "verdict"
+    return _publication(
+        interchange,
+        message_id(interchange.id, ordinal, "document", revision),
+        exchange=Exchange.DOCUMENTS,
+        routing_key=f"{flow}.{judgement.syntax or 'none'}.{name}",
+        content_type=_JSON,
+        type_=f"edi.document.{kind}",
+        ordinal=ordinal,
+        flow=flow,
+        sha256=judgement.sha256,
+        body=body,
+        now=now,
+    )
+
+
+def report_publication(
+    interchange: Interchange,
+    judgements: Sequence[tuple[int, DocumentState, Judgement]],
+    language: Language,
+    *,
+    interface_code: str | None,
+    flow: str | None,
+    provisional: bool,
+    revision: int,
+    now: dt.datetime,
+) -> tuple[Publication, str]:
+    """The acknowledgement of an interchange, and the name its file has in the partner's `out/`."""
+    body = build_report(
+        InterchangeReport(
+            interchange_id=interchange.id,
+            revision=revision,
+            provisional=provisional,
+            partner=interchange.envelope.partner,
+            flow=flow,
+            file_name=interchange.envelope.name,
+            interface_code=interface_code,
+            received_at=interchange.envelope.received_at,
+            sha256=interchange.sha256,
+            size=interchange.size,
+            reported_at=now,
+            documents=tuple(
+                document_of(judgement, ordinal, state) for ordinal, state, judgement in judgements
+            ),
+        ),
+        language,
+    )
+    filename = report_filename(interchange.envelope.name, interchange.id, revision)
+    publication = _publication(
+        interchange,
+        message_id(interchange.id, 0, "report", revision),
+        exchange=Exchange.ACKNOWLEDGEMENTS,
+        routing_key=f"{flow or NO_FLOW}.report",
+        content_type="application/xml",
+        type_="edi.acknowledgement.report",
+        ordinal=0,
+        flow=flow or NO_FLOW,
+        sha256=hashlib.sha256(body).hexdigest(),
+        body=body,
+        now=now,
+        filename=filename,
+    )
+    return publication, filename
+
+
+def for_channel(publication: Publication, channel: str) -> Publication:
+    """The same acknowledgement, addressed to the partner's own channel."""
+    return msgspec.structs.replace(
+        publication, message_id=message_id(publication.message_id, 0, channel, 0)
+    )
+
+
+def event_publication(
+    interchange: Interchange, transition: Transition, flow: str | None
+) -> Publication:
+    """One lifecycle transition, for whoever watches."""
+    about = "interchange" if transition.ordinal == 0 else "document"
+    body = _encode(
+        {
+            "interchange": interchange.id,
+            "partner": interchange.envelope.partner,
+            "name": interchange.envelope.name,
+            "flow": flow,
+            "document": transition.ordinal or None,
+            "about": about,
+            "from": transition.old,
+            "to": transition.new,
+            "at": transition.at,
+            "cause": transition.cause,
+        }
+    )
+    return _publication(
+        interchange,
+        message_id(interchange.id, transition.ordinal, "event", transition.id),
+        exchange=Exchange.EVENTS,
+        routing_key=f"{flow or NO_FLOW}.{transition.new}",
+        content_type=_JSON,
+        type_=f"edi.event.{about}",
+        ordinal=transition.ordinal,
+        flow=flow or NO_FLOW,
+        sha256=interchange.sha256,
+        body=body,
+        now=transition.at,
+        mandatory=False,
+    )
+
+
+def claim_check(publication: Publication, sha256: str) -> Publication:
+    """The publication with its body replaced by where to fetch it (contract: over 1 MB)."""
+    body = _encode(
+        {
+            "claim_check": {
+                "uri": f"urn:edi-gateway:payload:{sha256}",
+                "size": len(publication.body),
+                "sha256": sha256,
+                "content_type": publication.content_type,
+            }
+        }
+    )
+    return msgspec.structs.replace(
+        publication,
+        body=body,
+        content_type=_JSON,
+        headers={**publication.headers, "claim-check": sha256},
+    )
+
+
+def _publication(
+    interchange: Interchange,
+    id_: str,
+    *,
+    exchange: Exchange,
+    routing_key: str,
+    content_type: str,
+    type_: str,
+    ordinal: int,
+    flow: str,
+    sha256: str,
+    body: bytes,
+    now: dt.datetime,
+    mandatory: bool = True,
+    filename: str | None = None,
+) -> Publication:
+    headers = headers_for(
+        message_id=id_,
+        type=type_,
+        time=now,
+        interchange_id=interchange.id,
+        ordinal=ordinal,
+        partner=interchange.envelope.partner,
+        flow=flow,
+        sha256=sha256,
+        filename=filename,
+    )
+    return Publication(
+        message_id=id_,
+        exchange=exchange,
+        routing_key=routing_key,
+        content_type=content_type,
+        type=type_,
+        correlation_id=interchange.id,
+        timestamp=now,
+        headers=headers,
+        body=body,
+        mandatory=mandatory,
+    )

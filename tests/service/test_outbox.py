@@ -1,0 +1,248 @@
+"""The outbox: what is committed is sent until it is confirmed, and marked once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from pytest_twisted import async_yield_fixture, ensureDeferred
+from twisted.internet import reactor, task
+
+from gateway.config.settings import Outbox as OutboxSettings
+from gateway.errors import BrokerUnavailable, MessageReturned
+from gateway.model.interchange import Envelope, Interchange, Transport
+from gateway.model.lifecycle import DocumentState, InterchangeState
+from gateway.model.publication import Publication
+from gateway.model.verdict import Accepted, Judgement, Language
+from gateway.service import settle
+from gateway.service.journal import Journal, records
+from gateway.service.outbox import Outbox
+
+NOW = dt.datetime(2026, 3, 1, 8, 0, tzinfo=dt.UTC)
+FAST = OutboxSettings(poll_seconds=0.05, retry_min_seconds=0.01, retry_max_seconds=0.05)
+
+
+class FakeBroker:
+    """Says yes, unless told otherwise; remembers everything it was handed."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.handed: list[Publication] = []
+        self.refuse: Callable[[Publication], Exception | None] = lambda _: None
+
+    async def publish(self, publication: Publication) -> None:
+        """Take it, or raise what the test wants."""
+        error = self.refuse(publication)
+        if error is not None:
+            raise error
+        self.handed.append(publication)
+
+    def of(self, exchange: str) -> list[Publication]:
+        """What one exchange got."""
+        return [p for p in self.handed if p.exchange == exchange]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the reactor turn until `condition` holds, for a bounded time."""
+    for _ in range(1000):
+        if condition():
+            return
+        await task.deferLater(reactor, 0.01)
+    raise AssertionError("never happened")
+
+
+def accepted(name: str = "a.xml") -> Judgement:
+    """A judgement that accepts."""
+    return Judgement(
+        document=name,
+        sha256="0" * 64,
+        size=3,
+        flow="ctc-fr-invoice",
+        syntax="ubl",
+        document_type="invoice",
+        profile=None,
+        verdict=Accepted(invoice=b'{"invoice_number":"FA-1"}'),
+    )
+
+
+def interchange(number: int = 1) -> Interchange:
+    """An interchange that has just been received."""
+    return Interchange(
+        id=f"018bcfe5-6800-7fff-bfff-{number:012d}",
+        envelope=Envelope(
+            partner="acme", name=f"{number}.xml", transport=Transport.SFTP, received_at=NOW
+        ),
+        sha256=f"{number:064d}",
+        size=3,
+    )
+
+
+async def settled(journal: Journal, number: int = 1) -> Interchange:
+    """Bring an interchange with one accepted document as far as settled."""
+    one = interchange(number)
+    judgement = accepted()
+    result = settle.result_of(one, judgement, Language.FR, NOW)
+    closing = settle.closing_of(
+        one, [(1, DocumentState.ACCEPTED, judgement)], Language.FR, revision=1, now=NOW
+    )
+    await journal.write("t", lambda conn: settle.receive(conn, one, NOW))
+    await journal.write(
+        "t",
+        lambda conn: settle.settle_document(
+            conn, one, judgement, result, attempt=1, retry=None, now=NOW
+        ),
+    )
+    await journal.write("t", lambda conn: settle.close_interchange(conn, one, closing, now=NOW))
+    return one
+
+
+@async_yield_fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal of its own."""
+    opened = Journal(reactor, tmp_path / "journal.sqlite")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    """A broker that says yes."""
+    return FakeBroker()
+
+
+def outbox_for(journal: Journal, broker: FakeBroker, files: list[str], **channels: Any) -> Outbox:
+    """An outbox with a channel that writes file names into a list."""
+
+    async def to_partner(row: records.OutboxRow) -> None:
+        files.append(row.filename or "?")
+
+    return Outbox(
+        reactor,
+        journal=journal,
+        broker=broker,
+        channels={"sftp": to_partner, **channels},
+        settings=FAST,
+        log=structlog.get_logger(),
+    )
+
+
+async def state_of(journal: Journal, one: Interchange) -> tuple[str, list[str]]:
+    """The states of an interchange and of its documents."""
+    row = await journal.read("t", lambda conn: records.interchange(conn, one.id))
+    documents = await journal.read("t", lambda conn: records.documents_of(conn, one.id))
+    return row.state, [document.state for document in documents]
+
+
+@ensureDeferred
+async def test_everything_committed_is_sent_and_the_states_follow(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """Result, report and events go out; the document is published, the interchange acknowledged."""
+    files: list[str] = []
+    one = await settled(journal)
+    outbox = outbox_for(journal, broker, files)
+    outbox.start()
+    await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+    assert await state_of(journal, one) == (
+        InterchangeState.ACKNOWLEDGED,
+        [DocumentState.PUBLISHED],
+    )
+    assert [p.routing_key for p in broker.of("edi.documents")] == ["ctc-fr-invoice.ubl.accepted"]
+    assert [p.routing_key for p in broker.of("edi.acknowledgements")] == ["ctc-fr-invoice.report"]
+    states = {p.routing_key.rsplit(".", 1)[1] for p in broker.of("edi.events")}
+    assert states >= {"received", "opened", "extracted", "accepted", "judged", "settled"}
+    assert len(files) == 1
+    counts = await journal.read("t", records.counts)
+    assert counts.outbox == {}
+
+
+@ensureDeferred
+async def test_a_broker_that_is_away_holds_back_neither_the_partner_nor_itself_for_long(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """Acknowledgements reach out/ while the broker is away; all arrives once it is back."""
+    files: list[str] = []
+    broker.available = False
+    await settled(journal)
+    outbox = outbox_for(journal, broker, files)
+    outbox.start()
+    await until(lambda: len(files) == 1)
+    assert broker.handed == []
+    broker.available = True
+    outbox.wake()
+    await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+    ids = [p.message_id for p in broker.handed]
+    assert len(ids) == len(set(ids))
+
+
+@ensureDeferred
+async def test_a_returned_message_stays_visible_with_its_reason_and_is_tried_again(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """A message no queue takes stays pending with last_error; it leaves when a queue is there."""
+    files: list[str] = []
+    broken = [True]
+    broker.refuse = lambda p: (
+        MessageReturned("no queue is bound")
+        if broken[0] and p.exchange == "edi.documents"
+        else None
+    )
+    one = await settled(journal)
+    outbox = outbox_for(journal, broker, files)
+    outbox.start()
+    await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
+    rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
+    waiting = [row for row in rows if row.state == "pending" and row.kind == "document"]
+    assert [row.last_error for row in waiting] == ["no queue is bound"]
+    broken[0] = False
+    await until(lambda: len(broker.of("edi.documents")) == 1)
+    await outbox.stop(5)
+
+
+@ensureDeferred
+async def test_losing_the_broker_mid_batch_costs_no_message_and_counts_no_attempt(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """BrokerUnavailable leaves the rows as they are: the broker's absence is not their fault."""
+    files: list[str] = []
+    away = [True]
+    broker.refuse = lambda p: BrokerUnavailable("away") if away[0] else None
+    one = await settled(journal)
+    outbox = outbox_for(journal, broker, files)
+    outbox.start()
+    await until(lambda: outbox.destinations[0].last_error == "away")
+    rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
+    assert {row.attempts for row in rows if row.destination == "broker"} == {0}
+    away[0] = False
+    await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+
+
+@ensureDeferred
+async def test_stopping_leaves_what_is_not_confirmed_in_the_journal(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """A broker that never confirms does not keep the outbox from stopping."""
+    files: list[str] = []
+
+    async def never(_: records.OutboxRow) -> None:
+        await task.deferLater(reactor, 3600)
+
+    one = await settled(journal)
+    outbox = outbox_for(journal, broker, files, sftp=never)
+    outbox.start()
+    await until(lambda: len(broker.of("edi.documents")) == 1)
+    await outbox.stop(0.2)
+    rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
+    assert [row.kind for row in rows if row.state == "pending" and row.destination == "sftp"] == [
+        "report"
+    ]
+    for call in reactor.getDelayedCalls():  # type: ignore[attr-defined]
+        assert call.getTime() - reactor.seconds() < 3000, "no timer is left behind"  # type: ignore[attr-defined]
