@@ -1,0 +1,78 @@
+"""`edi-gateway map`: the canonical invoice of one file, with no daemon and no rules.
+
+It shows what consumers would get. The document need not be valid: what cannot be read is said on
+standard error, and the rest is shown all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+import msgspec
+
+from gateway.core.container import open_payload
+from gateway.core.mapping import Mapping
+from gateway.core.routing import identify
+from gateway.core.xml import locate, parse, too_large
+from gateway.model.invoice import canonical_json
+from gateway.model.job import DocumentLimits
+from gateway.model.verdict import Finding, Language, Severity
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `map`."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="a UBL or CII invoice (XML)")
+    parser.add_argument(
+        "--to", choices=["json"], default="json", help="what to write (default: json)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the canonical invoice. 0: all of it; 1: something could not be read."""
+    file: Path = args.file
+    limits = DocumentLimits()
+    try:
+        size = file.stat().st_size
+        if size > limits.max_bytes:
+            return _tell(file, (too_large(size, limits),))
+        data = file.read_bytes()
+    except OSError as error:
+        print(f"{file}: cannot be read: {error.strerror or error}.", file=sys.stderr)
+        return USAGE
+    members = open_payload(data, file.name)
+    if isinstance(members, Finding):
+        return _tell(file, (members,))
+    parsed = parse(members[0].data, limits)
+    if isinstance(parsed, Finding):
+        return _tell(file, (parsed,))
+    facts = identify(parsed)
+    if isinstance(facts, Finding):
+        return _tell(file, (facts,))
+    result = Mapping.load("en16931").to_canonical(
+        parsed.root, facts.syntax, locate=functools.partial(locate, parsed)
+    )
+    text = msgspec.json.format(canonical_json(result.invoice), indent=2)
+    sys.stdout.buffer.write(text + b"\n")
+    sys.stdout.flush()
+    return _tell(file, result.findings)
+
+
+def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
+    """Say the findings in plain words; the exit code they call for."""
+    for finding in findings:
+        where = file.name
+        if finding.line is not None:
+            where += f", line {finding.line}"
+        if finding.column is not None:
+            where += f", column {finding.column}"
+        print(f"{where}: {finding.severity}: {finding.message} [{finding.rule}]", file=sys.stderr)
+        for text in (finding.explanation, finding.remedy):
+            if text is not None:
+                print(f"    {text.to(Language.EN)}", file=sys.stderr)
+    failed = any(finding.severity is Severity.ERROR for finding in findings)
+    return FAILED if failed else DONE

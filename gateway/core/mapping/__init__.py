@@ -1,0 +1,62 @@
+"""From UBL and CII to the canonical invoice, by a table of business terms.
+
+    mappings/en16931.toml ── table ──▶ Table ── compiler ──▶ reader tree ── walk ──▶ Invoice
+
+The table (mappings/<name>.toml) says where each term of EN 16931 stands; the model
+(gateway.model.invoice) says what the canonical invoice looks like. Nothing about a particular
+term is written in code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path as File
+
+from lxml import etree
+
+from gateway.core.mapping.compiler import DocumentReader, MappingResult
+from gateway.core.mapping.conversions import Locator
+from gateway.core.mapping.table import Table, read_table
+from gateway.errors import ConfigurationError
+from gateway.model.interchange import Syntax
+from gateway.resources import data_folder
+
+__all__ = ["Mapping", "MappingResult"]
+
+
+class Mapping:
+    """A mapping table, compiled once for each kind of document; immutable, safe to share."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self.name = name
+        self.table = table
+        self._readers = {
+            form.root: DocumentReader(table, key) for key, form in table.documents.items()
+        }
+
+    @classmethod
+    def load(cls, name: str, folder: File | None = None) -> Mapping:
+        """The mapping in mappings/<name>.toml.
+
+        Raises ConfigurationError that lists every fault of the table, each with entry and remedy.
+        """
+        return cls(name, read_table((folder or data_folder("mappings")) / f"{name}.toml"))
+
+    def to_canonical(
+        self, root: etree._Element, syntax: Syntax, *, locate: Locator | None = None
+    ) -> MappingResult:
+        """The canonical invoice of a document whose root element is `root`.
+
+        `locate` gives the place of an element in the document as received, for the findings;
+        without it they carry what lxml knows, the line.
+
+        Reads nothing but the tree and never raises for what is in it. Raises ConfigurationError
+        when the table has no such root element: the flow names the wrong mapping.
+        """
+        reader = self._readers.get(str(root.tag))
+        if reader is None or reader.form.syntax is not syntax:
+            raise ConfigurationError(
+                f"The mapping “{self.name}” cannot read {syntax} documents with the root "
+                f"element {root.tag}.",
+                remedy="Give the flow another mapping, or add the root to the table's [documents].",
+            )
+        return reader.read(root, locate)
