@@ -1,0 +1,6 @@
+"""Official Schematron: known by catalogue, run as compiled XSLT, answered as findings.
+
+`catalogue` knows every artefact and its sum, `importing` brings in the one pack that no installed
+package carries, `runner` compiles and runs, `svrl` reads what a run says, `inventory` lists the
+rules of a stylesheet for `edi-gateway rules`.
+"""

@@ -1,0 +1,106 @@
+"""What a Schematron run says: SVRL (ISO/IEC 19757-3, annex D) → one value per rule that fired.
+
+SVRL is written by a stylesheet we know, but it quotes the partner's document: texts are bounded
+here, and whatever a reader does with a quoted value is that reader's care.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from lxml import etree
+
+from gateway.errors import RulePackError
+from gateway.model.verdict import Severity
+
+SVRL: Final = "http://purl.oclc.org/dsdl/svrl"
+UNNAMED: Final = "UNNAMED"
+"""The rule of an assertion that its authors gave no id (Factur-X: "marked as not used")."""
+
+_MAX_TEXT: Final = 2000
+_SEVERITIES: Final = {
+    "warning": Severity.WARNING,
+    "warn": Severity.WARNING,
+    "information": Severity.INFO,
+    "info": Severity.INFO,
+}
+_LEADING_ID = re.compile(r"^\[\s*([A-Z][A-Za-z0-9-]*-\d+)\s*\]")
+
+
+class Violation(NamedTuple):
+    """One failed assertion or successful report. `location` is the XPath as the engine wrote it."""
+
+    rule: str
+    severity: Severity
+    location: str
+    text: str
+
+
+def severity_of(flag: str | None, role: str | None = None) -> Severity:
+    """What `flag` (else `role`) says. Anything but a known lesser weight is an error."""
+    word = (flag or role or "").strip().lower()
+    return _SEVERITIES.get(word, Severity.ERROR)
+
+
+def rule_id(identifier: str | None, text: str) -> str:
+    """The rule's id; where the authors left it out, the one its text starts with, or UNNAMED."""
+    if identifier and identifier.strip():
+        return identifier.strip()
+    leading = _LEADING_ID.match(text)
+    return leading[1] if leading else UNNAMED
+
+
+def normalised(text: str) -> str:
+    """Runs of white space as one space."""
+    return " ".join(text.split())
+
+
+def violations(svrl: bytes) -> tuple[Violation, ...]:
+    """Every rule that fired, in the order of the report.
+
+    Raises RulePackError when this is no SVRL, or when no rule at all applied to the document:
+    then nothing was checked, and that is not the same as nothing found.
+    """
+    try:
+        # The parser is as shut as the one for documents; huge_tree because a report grows with
+        # the document it quotes.
+        root = etree.fromstring(
+            svrl, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+        )
+    except etree.XMLSyntaxError as error:
+        raise RulePackError(
+            f"The answer of a rule pack is not XML: {error}.", remedy=_REMEDY
+        ) from error
+    if root.tag != f"{{{SVRL}}}schematron-output":
+        raise RulePackError(
+            f"The answer of a rule pack is not SVRL: its root element is {root.tag}.",
+            remedy=_REMEDY,
+        )
+    found = tuple(
+        _violation(element)
+        for element in root.iter(f"{{{SVRL}}}failed-assert", f"{{{SVRL}}}successful-report")
+    )
+    if not found and root.find(f"{{{SVRL}}}fired-rule") is None:
+        raise RulePackError(
+            "No rule of the pack applies to this document, so nothing was checked.",
+            remedy="Name a rule pack of the document's syntax in the chain of the flow.",
+        )
+    return found
+
+
+_REMEDY: Final = "Compare the pack's sum: edi-gateway rules."
+
+
+def _violation(element: etree._Element) -> Violation:
+    text_element = element.find(f"{{{SVRL}}}text")
+    parts = "" if text_element is None else "".join(map(str, text_element.itertext()))
+    text = normalised(parts)
+    if len(text) > _MAX_TEXT:
+        text = text[: _MAX_TEXT - 1] + "…"
+    return Violation(
+        rule=rule_id(element.get("id"), text),
+        severity=severity_of(element.get("flag"), element.get("role")),
+        location=element.get("location") or "/",
+        text=text,
+    )
