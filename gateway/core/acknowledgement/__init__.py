@@ -1,0 +1,1 @@
+"""Verdicts → what the partner is told. Pure: values in, bytes out."""
