@@ -38,6 +38,8 @@ _PREFIXLESS: Final = frozenset(
         "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2",
     }
 )
+_NAMESPACE_DECLARATION = re.compile(r"""\s+xmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
+"""Left out of excerpts: five of them would leave no room for what is wrong."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]{48,}(?:\s+[A-Za-z0-9+/=]{20,})*")
 
 
@@ -153,7 +155,7 @@ def excerpt_at(data: bytes, offset: int) -> str:
     name = re.match(r"<(?:[^\s<>/:]+:)?([^\s<>/:]+)", text)
     if name is not None and name[1] in BINARY_ELEMENTS:
         text = text.partition(">")[0] + ">…"
-    return shortened(text)
+    return shortened(_NAMESPACE_DECLARATION.sub("", text))
 
 
 def excerpt_around(data: bytes, offset: int) -> str:

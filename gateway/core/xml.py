@@ -41,6 +41,7 @@ __all__ = [
     "friendly_path",
     "locate",
     "parse",
+    "size_finding",
 ]
 
 _WHITE_SPACE: Final = b" \t\r\n"
@@ -79,7 +80,7 @@ def _new_parser() -> etree.XMLParser:
 def parse(data: bytes, limits: DocumentLimits) -> ParsedXml | Finding:
     """The document, or the one finding that says why it cannot be read, with its place."""
     if len(data) > limits.max_bytes:
-        return too_large(len(data), limits)
+        return size_finding(len(data), limits)
     utf8 = to_utf8(data) if data else data
     if isinstance(utf8, Finding):
         return utf8
@@ -98,7 +99,7 @@ def parse(data: bytes, limits: DocumentLimits) -> ParsedXml | Finding:
     return ParsedXml(tree, utf8)
 
 
-def too_large(size: int, limits: DocumentLimits) -> Finding:
+def size_finding(size: int, limits: DocumentLimits) -> Finding:
     """The finding for a document of `size` bytes, which nobody needs to read to refuse."""
     return own_finding("XML-SIZE", size=size, limit=limits.max_bytes)
 

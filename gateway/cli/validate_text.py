@@ -1,0 +1,138 @@
+"""A judgement in plain words for a terminal: the verdict, then each finding.
+
+Of each finding: what, where, why, and how to mend it. Whatever comes from the document is made
+printable first: a terminal obeys control characters.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from gateway.cli.options import printable
+from gateway.core.terms import term_label
+from gateway.model.verdict import (
+    Accepted,
+    Finding,
+    Judgement,
+    Language,
+    Rejected,
+    Severity,
+    Undetermined,
+)
+
+_WIDTH = 100
+
+_WORDS = {
+    Language.EN: {
+        "accepted": "ACCEPTED",
+        "rejected": "REJECTED",
+        "undetermined": "UNDETERMINED",
+        Severity.ERROR: "error",
+        Severity.WARNING: "warning",
+        Severity.INFO: "information",
+        "flow": "flow",
+        "profile": "profile (BT-24)",
+        "number": "number",
+        "where": "where",
+        "line": "line {line}, column {column}",
+        "terms": "about",
+        "rule": "rule",
+        "why": "why",
+        "mend": "to mend it",
+        "cause": "cause",
+        "judged": "judged by",
+        "nothing": "Every check passed.",
+        "withheld": "No verdict: this is neither accepted nor rejected.",
+    },
+    Language.FR: {
+        "accepted": "ACCEPTÉ",
+        "rejected": "REJETÉ",
+        "undetermined": "INDÉTERMINÉ",
+        Severity.ERROR: "erreur",
+        Severity.WARNING: "avertissement",
+        Severity.INFO: "information",
+        "flow": "flux",
+        "profile": "profil (BT-24)",
+        "number": "numéro",
+        "where": "où",
+        "line": "ligne {line}, colonne {column}",
+        "terms": "concerne",
+        "rule": "règle",
+        "why": "pourquoi",
+        "mend": "que faire",
+        "cause": "cause",
+        "judged": "jugé selon",
+        "nothing": "Tous les contrôles sont passés.",
+        "withheld": "Pas de verdict : ni accepté, ni rejeté.",
+    },
+}
+
+
+def in_words(judgement: Judgement, file: str, language: Language) -> str:
+    """The whole judgement, ending without a line break."""
+    words = _WORDS[language]
+    match judgement.verdict:
+        case Accepted():
+            verdict = words["accepted"]
+        case Rejected():
+            verdict = words["rejected"]
+        case Undetermined():
+            verdict = words["undetermined"]
+    lines = [f"{verdict}  {printable(file)}", *_document(judgement, words)]
+    if isinstance(judgement.verdict, Undetermined):
+        lines += ["", *_entry("", words["withheld"])]
+        lines += _entry(words["cause"], judgement.verdict.cause)
+        lines += _entry(words["mend"], judgement.verdict.remedy)
+    elif not judgement.findings:
+        lines += _entry("", words["nothing"])
+    for number, finding in enumerate(judgement.findings, start=1):
+        lines += ["", *_finding(number, finding, words, language)]
+    return "\n".join([*lines, ""])
+
+
+def _document(judgement: Judgement, words: dict[str, str]) -> list[str]:
+    lines: list[str] = []
+    if judgement.flow:
+        kind = " ".join(filter(None, ((judgement.syntax or "").upper(), judgement.document_type)))
+        lines += _entry(words["flow"], f"{judgement.flow} ({kind})")
+    if judgement.profile:
+        lines += _entry(words["profile"], judgement.profile)
+    if judgement.invoice_number:
+        lines += _entry(words["number"], judgement.invoice_number)
+    if judgement.rules:
+        packs = ", ".join(f"{rules.pack} {rules.version}" for rules in judgement.rules)
+        lines += _entry(words["judged"], packs)
+    return lines
+
+
+def _finding(number: int, finding: Finding, words: dict[str, str], language: Language) -> list[str]:
+    lines = [f"{number}. {printable(finding.rule)} ({words[finding.severity]})"]
+    if finding.explanation is not None:
+        lines += _entry(words["why"], finding.explanation.to(language))
+    lines += _entry(words["rule"], finding.message)
+    place = [finding.location] if finding.location else []
+    if finding.line is not None:
+        place.append(words["line"].format(line=finding.line, column=finding.column or 1))
+    lines += _entry(words["where"], ", ".join(place))
+    lines += _entry("", finding.excerpt or "")
+    if finding.terms:
+        terms = (f"{term} {term_label(term, language)}".strip() for term in finding.terms)
+        lines += _entry(words["terms"], ", ".join(terms))
+    if finding.remedy is not None:
+        lines += _entry(words["mend"], finding.remedy.to(language))
+    return lines
+
+
+def _entry(label: str, text: str) -> list[str]:
+    """One labelled paragraph, wrapped and indented; nothing for an empty text."""
+    text = printable(" ".join(text.split()))
+    if not text:
+        return []
+    return textwrap.wrap(
+        text,
+        width=_WIDTH,
+        initial_indent=f"   {label:<15} ",
+        subsequent_indent=" " * 19,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -1,0 +1,243 @@
+"""Judging one document: the visible list of steps.
+
+    open ─▶ parse ─▶ route ─▶ xsd ─▶ schematron ─▶ map
+
+Each step is a plain function from case to case. What it learns goes into the next, frozen, `Case`;
+what it objects to becomes findings. The first step that ends with an error, or that could not be
+made, is the last: a document that is not XML has no profile, one that is not valid by its schema
+would only confuse the rules. What the case adds up to is decided in core.outcome.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from gateway.core.case import Case, Packs, Reader, Tools, given
+from gateway.core.container import open_payload
+from gateway.core.mapping import Mapping
+from gateway.core.naming import interface_code
+from gateway.core.outcome import judgement
+from gateway.core.routing import chain_for, identify, placed, route
+from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.runner import RulePacks
+from gateway.core.xml import parse, size_finding
+from gateway.core.xsd import SchemaStore
+from gateway.errors import GatewayError, RulePackError
+from gateway.model.flow import Flow
+from gateway.model.invoice import canonical_json
+from gateway.model.job import DocumentLimits, JudgeJob
+from gateway.model.verdict import Finding, Judgement, Layer
+
+_OURS: Final = frozenset({"ROUTE-AMBIGUOUS", "ROUTE-NO-CHAIN"})
+"""Findings that say something about our flows, not about the document: nobody is rejected for."""
+
+
+def _open(_tools: Tools, case: Case) -> Case:
+    members = open_payload(case.data, case.job.name)
+    if isinstance(members, Finding):
+        return case.having(members)
+    return dataclasses.replace(case, data=members[0].data)
+
+
+def _parse(tools: Tools, case: Case) -> Case:
+    parsed = parse(case.data, tools.limits)
+    if isinstance(parsed, Finding):
+        return case.having(parsed)
+    return dataclasses.replace(case, parsed=parsed)
+
+
+def _route(tools: Tools, case: Case) -> Case:
+    parsed, job = given(case.parsed), case.job
+    facts = identify(parsed)
+    if isinstance(facts, Finding):
+        return case.having(facts)
+    case = dataclasses.replace(case, facts=facts)
+    flow: Flow | Finding
+    if job.flow is not None:
+        flow = _named_flow(tools, job.flow)
+    else:
+        flow = route(
+            facts,
+            partner=job.partner,
+            partner_flows=job.partner_flows,
+            interface_code=interface_code(job.name),
+            flows=tools.flows.values(),
+        )
+    if isinstance(flow, Finding):
+        return _without_route(case, placed(flow, parsed, facts))
+    case = dataclasses.replace(case, flow=flow)
+    chain = chain_for(flow, facts)
+    if isinstance(chain, Finding):
+        return _without_route(case, placed(chain, parsed, facts))
+    return dataclasses.replace(case, chain=chain)
+
+
+def _check_schema(tools: Tools, case: Case) -> Case:
+    if not case.wants(Layer.XSD):
+        return case
+    return case.having(*tools.schemas.validate(given(case.chain).schema, given(case.parsed)))
+
+
+def _check_rules(tools: Tools, case: Case) -> Case:
+    if not case.wants(Layer.SCHEMATRON):
+        return case
+    parsed = given(case.parsed)
+    for pack in given(case.chain).rules:
+        # A pack that cannot run does not spare the document the others: an error they find
+        # stands, and the partner need not wait for us to mend the pack.
+        try:
+            _check_validity(tools.catalogue, pack, case.job)
+            found = tools.packs.run(pack, parsed)
+            reference = tools.packs.reference(pack)
+        except Exception as error:  # ours, whatever it is: never the document's
+            case = case.failing(pack, error)
+        else:
+            case = dataclasses.replace(case.having(*found), rules=(*case.rules, reference))
+    return case
+
+
+def _map(tools: Tools, case: Case) -> Case:
+    if case.job.layers is not None:
+        return case
+    facts = given(case.facts)
+    result = tools.mapping(given(case.flow).mapping).to_canonical(
+        given(case.parsed).root, facts.syntax
+    )
+    case = case.having(*result.findings)
+    return dataclasses.replace(case, invoice=canonical_json(result.invoice))
+
+
+def _without_route(case: Case, finding: Finding) -> Case:
+    """The case with a finding of routing; one about our own flows is a failure of ours."""
+    if finding.rule not in _OURS:
+        return case.having(finding)
+    words = (finding.explanation, finding.remedy)
+    cause, remedy = (text.en if text else finding.message for text in words)
+    return case.failing("route", GatewayError(cause, remedy=remedy))
+
+
+def _named_flow(tools: Tools, name: str) -> Flow:
+    flow = tools.flows.get(name)
+    if flow is None:
+        raise GatewayError(
+            f"There is no flow {name!r}.", remedy=f"Flows are: {', '.join(sorted(tools.flows))}."
+        )
+    return flow
+
+
+def _check_validity(catalogue: Catalogue, pack: str, job: JudgeJob) -> None:
+    entry = catalogue.pack(pack)
+    if not entry.valid_on(job.on):
+        raise RulePackError(
+            f"The rule pack {pack} ({entry.version}) does not apply on {job.on.isoformat()}: it is "
+            f"valid from {entry.valid_from or '—'} until {entry.valid_until or '—'}.",
+            remedy="Name the pack of that time in the chain of the flow.",
+        )
+
+
+Step = Callable[[Tools, Case], Case]
+
+STEPS: Final[tuple[tuple[str, Step], ...]] = (
+    ("open", _open),
+    ("parse", _parse),
+    ("route", _route),
+    ("xsd", _check_schema),
+    ("schematron", _check_rules),
+    ("map", _map),
+)
+"""Every step, in order, under the name its time is published."""
+
+
+class Judge:
+    """Judges documents by the flows of one configuration. Not for use from several threads."""
+
+    def __init__(
+        self,
+        flows: Iterable[Flow],
+        catalogue: Catalogue,
+        limits: DocumentLimits,
+        *,
+        packs: Packs | None = None,
+        mapping: Callable[[str], Reader] | None = None,
+    ) -> None:
+        self._mappings: dict[str, Reader] = {}
+        self._load_mapping = mapping or Mapping.load
+        self._tools = Tools(
+            flows={flow.name: flow for flow in flows},
+            catalogue=catalogue,
+            limits=limits,
+            schemas=SchemaStore(catalogue),
+            packs=packs or RulePacks(catalogue),
+            mapping=self._mapping,
+        )
+
+    def judge(self, job: JudgeJob, data: bytes) -> Judgement:
+        """The verdict on one payload. Same bytes, packs and flows: same verdict.
+
+        Never raises for anything in the document; a failure of ours becomes `Undetermined`.
+        """
+        case = Case(job, data)
+        timings: dict[str, float] = {}
+        for name, step in STEPS:
+            started = time.perf_counter()
+            try:
+                case = step(self._tools, case)
+            except Exception as error:  # the verdict must say so, whatever it is
+                case = case.failing(name, error)
+            timings[name] = (time.perf_counter() - started) * 1000
+            if case.objected or case.failures:
+                break
+        self._tools.packs.release()
+        return judgement(case, timings)
+
+    def too_large(self, size: int) -> bool:
+        """Whether a payload of `size` bytes need not even be read."""
+        return size > self._tools.limits.max_bytes
+
+    def refuse_size(self, job: JudgeJob) -> Judgement:
+        """The judgement on a payload too large to be read, by its size alone."""
+        return judgement(Case(job, b"").having(size_finding(job.size, self._tools.limits)), {})
+
+    def reports(self, job: JudgeJob, data: bytes) -> Iterator[tuple[str, bytes]]:
+        """The whole SVRL report of every pack of the document's chain, by pack name.
+
+        Nothing for a document that does not get as far. Raises RulePackError.
+        """
+        case = Case(job, data)
+        for step in (_open, _parse, _route):
+            case = step(self._tools, case)
+            if case.objected or case.failures:
+                return
+        for pack in given(case.chain).rules:
+            yield pack, self._tools.packs.svrl(pack, given(case.parsed))
+        self._tools.packs.release()
+
+    def warm_up(self) -> tuple[RulePackError, ...]:
+        """Compile every schema and rule pack the flows name, and load their mappings.
+
+        What is missing or altered is returned, not raised: it makes its own documents
+        undetermined and no others. Raises ConfigurationError for a mapping that cannot be used.
+        """
+        troubles: dict[str, RulePackError] = {}
+        for flow in self._tools.flows.values():
+            self._mapping(flow.mapping)
+            for chain in flow.chain:
+                for pack in chain.rules:
+                    try:
+                        self._tools.packs.compile(pack)
+                    except RulePackError as error:
+                        troubles[pack] = error
+                try:
+                    for root in self._tools.catalogue.schema(chain.schema).roots:
+                        self._tools.schemas.compile(chain.schema, root)
+                except RulePackError as error:
+                    troubles[chain.schema] = error
+        return tuple(troubles.values())
+
+    def _mapping(self, name: str) -> Reader:
+        if name not in self._mappings:
+            self._mappings[name] = self._load_mapping(name)
+        return self._mappings[name]

@@ -1,0 +1,125 @@
+"""A judge: the child process that does the judging, one document at a time.
+
+The daemon talks to it in frames (gateway.frames) over standard input and output: a boot frame,
+then jobs. It reads payloads from the spool, never from the network, and knows nothing of the
+journal or the broker: model and core only, so that it starts fast and a hostile document finds
+little to reach. It ends when its standard input closes, that is, with the daemon.
+
+A verdict, `Undetermined` included, is an answer. Only what keeps the worker from judging at all
+(a payload that is not the one it was told of) is a failure frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from gateway import frames
+from gateway.core.pipeline import Judge
+from gateway.core.schematron.catalogue import Catalogue
+from gateway.errors import GatewayError, SpoolError
+from gateway.model.job import JudgeJob, WorkerBoot
+from gateway.model.verdict import Judgement
+
+
+def build(kind: bytes, payload: bytes) -> Judge:
+    """The judge a boot frame asks for, warmed up.
+
+    A rule pack that is missing is only said on standard error: its documents will be
+    undetermined, others are judged. Raises GatewayError when nothing could be judged (the
+    catalogue or a mapping is broken), FrameError when this is no boot frame.
+    """
+    if kind != frames.BOOT:
+        raise frames.FrameError(f"the first frame is {kind!r}, not a boot frame")
+    boot = msgspec.msgpack.decode(payload, type=WorkerBoot)
+    catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
+    judge = Judge(boot.flows, catalogue, boot.limits)
+    for trouble in judge.warm_up():
+        print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
+    return judge
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> int:
+    """Boot, then answer jobs until `source` ends. The exit code: 0, or 1 when boot failed.
+
+    Raises FrameError when `source` does not speak in frames.
+    """
+    first = frames.read_frame(source)
+    if first is None:
+        return 0
+    try:
+        judge = build(*first)
+    except Exception as error:  # the daemon must hear why, whatever it is
+        frames.write_frame(sink, frames.BOOT_FAILED, _words(error).encode())
+        return 1
+    frames.write_frame(sink, frames.READY)
+    jobs = msgspec.msgpack.Decoder(JudgeJob)
+    judgements = msgspec.msgpack.Encoder()
+    while (frame := frames.read_frame(source)) is not None:
+        kind, payload = frame
+        if kind != frames.JOB:
+            raise frames.FrameError(f"expected a job frame, not {kind!r}")
+        try:
+            answer = judgements.encode(answered(judge, jobs.decode(payload)))
+        except Exception as error:  # one job must not end the worker
+            frames.write_frame(sink, frames.FAILED, _words(error).encode())
+        else:
+            frames.write_frame(sink, frames.DONE, answer)
+    return 0
+
+
+def answered(judge: Judge, job: JudgeJob) -> Judgement:
+    """The judgement on the payload at `job.path`; one that is too large is not even read.
+
+    Raises SpoolError when the file cannot be read or is not what its name says.
+    """
+    try:
+        with Path(job.path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == job.size and judge.too_large(job.size):
+                return judge.refuse_size(job)
+            data = file.read(job.size + 1) if size == job.size else b""
+    except OSError as error:
+        raise SpoolError(
+            f"The payload {job.path} cannot be read: {error.strerror or error}.",
+            remedy="Check the spool's folder, its rights and its disk.",
+        ) from error
+    if size != job.size or hashlib.sha256(data).hexdigest() != job.sha256:
+        raise SpoolError(
+            f"The payload {job.path} is not what was received: its size or sha256 differs.",
+            remedy="Something changed the spool: restore the file from a backup.",
+        )
+    return judge.judge(job, data)
+
+
+def main() -> int:
+    """Entry point of `python -m gateway.worker`."""
+    # Ctrl-C reaches the whole terminal; whether a judge ends is the daemon's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Frames get standard output for themselves: a stray print, from here or from a library in C,
+    # must not end up between them.
+    with os.fdopen(os.dup(1), "wb", buffering=0) as sink:
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        try:
+            return serve(sys.stdin.buffer, sink)
+        except BrokenPipeError:
+            return 0  # the daemon is gone: nobody is left to answer
+
+
+def _words(error: Exception) -> str:
+    """What the daemon's log shows: our own errors speak for themselves."""
+    if isinstance(error, GatewayError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
