@@ -1,0 +1,21 @@
+"""A file a partner has delivered: complete, fsynced, and no longer written to by anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class Upload:
+    """What the SFTP server hands to the intake.
+
+    `name` is the partner's word: never a path. `path` lies on the spool's file system; whoever
+    takes the file in moves it away. `sha256` is lower-case hex, `size` in bytes.
+    """
+
+    partner: str
+    name: str
+    path: Path
+    sha256: str
+    size: int

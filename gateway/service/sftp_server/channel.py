@@ -1,0 +1,100 @@
+"""What the daemon and an SFTP process say to each other, over the process's stdin and stdout.
+
+Inherited pipes rather than a Unix socket in the state directory: nobody else can connect, there is
+nothing to authenticate, no stale file to remove and no limit on the length of a path; and when the
+daemon dies the process sees the end of its stdin.
+
+The frames are those of `gateway.frames`: `B` carries `Boot` and `J` an `Order` to the process;
+`R`, `E` and `D` (a `Word`) come back. Payloads are msgpack.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from gateway.config.settings import Sftp
+
+LISTENER: Final = 3
+"""The descriptor under which a process finds the listening socket."""
+
+DecodeError = msgspec.DecodeError
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may log in: `keys` are public keys in SSH wire form, `password_hash` is bcrypt."""
+
+    partner: str
+    username: str
+    keys: tuple[bytes, ...]
+    password_hash: str | None
+    require_rename: bool
+
+
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a process needs; secret parts travel here and never on a command line.
+
+    `index` 0 is the one that sweeps. `host_keys`: kind (see `keys.KINDS`) → private key in PEM.
+    """
+
+    index: int
+    settings: Sftp
+    state: str
+    accounts: tuple[Account, ...]
+    host_keys: dict[str, str]
+    log_level: str
+
+
+def for_index(boot: Boot, index: int) -> Boot:
+    """The same for another process."""
+    return msgspec.structs.replace(boot, index=index)
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """To question `id`: `granted` (an interchange id for a file), or not, and why."""
+
+    id: int
+    granted: str | None
+    reason: str = ""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Take no new connection; be gone within `grace` seconds."""
+
+    grace: float
+
+
+Order = Answer | Stop
+
+
+class Received(msgspec.Struct, frozen=True, tag="received"):
+    """A complete file lies fsynced at `path`; its sender waits for the answer."""
+
+    id: int
+    partner: str
+    name: str
+    path: str
+    sha256: str
+    size: int
+
+
+class SessionWanted(msgspec.Struct, frozen=True, tag="session-wanted"):
+    """Asks whether this partner may have one session more."""
+
+    id: int
+    partner: str
+
+
+class SessionEnded(msgspec.Struct, frozen=True, tag="session-ended"):
+    """A granted session is over."""
+
+    partner: str
+
+
+Word = Received | SessionWanted | SessionEnded
+
+encode = msgspec.msgpack.encode
+decode_boot = msgspec.msgpack.Decoder(Boot).decode
+decode_order = msgspec.msgpack.Decoder(Order).decode
+decode_word = msgspec.msgpack.Decoder(Word).decode

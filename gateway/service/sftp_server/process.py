@@ -1,0 +1,259 @@
+"""An SFTP process: `python -m gateway.service.sftp_server`, started by the daemon. No Twisted.
+
+Descriptors: 0 orders from the daemon, 1 words to it, 2 the log, 3 the listening socket, which all
+SFTP processes share. The end of 0 means that the daemon is gone: then this process goes as well,
+at once; uploads under way stay as partials.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway import frames, logs
+from gateway.service.sftp_server import channel, ssh
+from gateway.service.sftp_server.expiry import sweep
+from gateway.service.sftp_server.folders import in_folder, out_folder
+from gateway.service.sftp_server.home import Home
+from gateway.service.sftp_server.incoming import Incoming, Receipt
+from gateway.service.sftp_server.receipts import Daemon
+from gateway.service.sftp_server.wire import Wire
+
+MAX_NOT_LOGGED_IN = 100
+SWEEP_SECONDS = 30.0
+_TICK_SECONDS = 0.5
+
+
+class _Receipts:
+    """The way one partner's files take to the daemon (`incoming.Receipts`)."""
+
+    def __init__(self, daemon: Daemon, partner: str, seconds: float) -> None:
+        self._daemon = daemon
+        self._partner = partner
+        self._seconds = seconds
+
+    def ask(
+        self, name: str, path: Path, sha256: str, size: int, late: Callable[[Receipt], None]
+    ) -> Receipt | None:
+        """Ask, and wait."""
+        return self._daemon.receive(
+            self._partner, name, path, sha256, size, seconds=self._seconds, late=late
+        )
+
+
+class SftpProcess:
+    """Accepts connections and watches over them."""
+
+    def __init__(
+        self, boot: channel.Boot, daemon: Daemon, listener: socket.socket, log: Any
+    ) -> None:
+        self._boot = boot
+        self._settings = boot.settings
+        self._daemon = daemon
+        self._listener = listener
+        self._log = log
+        self._state = Path(boot.state)
+        self._accounts = ssh.Accounts(boot.accounts)
+        self._host_keys = ssh.load_host_keys(boot.host_keys)
+        self._incoming = {
+            account.partner: Incoming(
+                in_folder(self._state, account.partner),
+                settings=boot.settings,
+                require_rename=account.require_rename,
+                receipts=_Receipts(daemon, account.partner, boot.settings.receipt_timeout_seconds),
+                log=log.bind(partner=account.partner),
+            )
+            for account in boot.accounts
+        }
+        self._connections: list[ssh.Connection] = []
+        self._stop_at: float | None = None
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._swept = time.monotonic()
+
+    def stop(self, grace: float) -> None:
+        """Begin to end. Any thread may call it."""
+        self._stop_at = time.monotonic() + grace
+        os.write(self._wake_writer, b"!")
+
+    def run(self) -> None:
+        """Serve until stopped and done."""
+        self._listener.setblocking(False)
+        listening = True
+        while True:
+            wanted: list[Any] = [self._wake_reader, *([self._listener] if listening else [])]
+            ready, _, _ = select.select(wanted, [], [], _TICK_SECONDS if listening else 0.05)
+            if self._wake_reader in ready:
+                os.read(self._wake_reader, 64)
+            if self._stop_at is not None and listening:
+                listening = False
+                self._listener.close()
+            if listening and self._listener in ready:
+                self._accept()
+            self._watch()
+            if self._stop_at is not None and (
+                not self._connections or time.monotonic() >= self._stop_at
+            ):
+                return
+
+    def _accept(self) -> None:
+        if self._settings.processes > 1:
+            # All processes wake up for a connection; the least busy one shall get it.
+            time.sleep(min(len(self._connections), 10) * 0.002)
+        try:
+            accepted, address = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # Another process was quicker, or the client left.
+        except OSError as error:
+            self._log.error("sftp_accept_failed", error=str(error))
+            time.sleep(0.2)  # No descriptor is free: the listener stays ready, do not spin.
+            return
+        waiting = sum(each.partner is None for each in self._connections)
+        if waiting >= MAX_NOT_LOGGED_IN:
+            self._log.warning("sftp_too_many_logins_at_once", peer=address[0])
+            accepted.close()
+            return
+        wire = Wire(accepted)
+        try:
+            connection = ssh.Connection(
+                wire,
+                f"{address[0]}:{address[1]}",
+                accounts=self._accounts,
+                host_keys=self._host_keys,
+                login_seconds=self._settings.login_timeout_seconds,
+                homes=self._home,
+                may_open=self._daemon.may_open,
+                over=self._daemon.session_over,
+                log=self._log,
+            )
+            connection.start()
+        except RuntimeError as error:  # No thread can be started.
+            self._log.error("sftp_connection_failed", peer=address[0], error=str(error))
+            accepted.close()
+            return
+        self._connections.append(connection)
+
+    def _home(self, account: channel.Account) -> Home:
+        return Home(self._incoming[account.partner], out_folder(self._state, account.partner))
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        gone = [each for each in self._connections if not each.transport.is_active()]
+        for connection in gone:
+            # Its sessions may still be at work on what had arrived: gone once they are done.
+            if not connection.sessions:
+                self._connections.remove(connection)
+                connection.log.info(
+                    "sftp_connection_over",
+                    logged_in=connection.partner is not None,
+                    refused=connection.tried,
+                    reason=connection.end_reason(),
+                )
+        for connection in self._connections:
+            self._end_if_due(connection, now)
+        if self._boot.index == 0 and now - self._swept > SWEEP_SECONDS:
+            self._swept = now
+            threading.Thread(target=self._sweep, daemon=True).start()
+
+    def _end_if_due(self, connection: ssh.Connection, now: float) -> None:
+        if not connection.transport.is_active():
+            return
+        if connection.partner is None:
+            late = now - connection.since > self._settings.login_timeout_seconds
+            if late or self._stop_at is not None:
+                connection.transport.close()
+            return
+        sessions = list(connection.sessions.values())
+        last = max([connection.last_active, *(each.last_active for each in sessions)])
+        idle = now - last > self._settings.idle_timeout_seconds
+        leaving = self._stop_at is not None and not any(each.uploading for each in sessions)
+        if not idle and not leaving:
+            return
+        held = [each for each in sessions if each.working.acquire(blocking=False)]
+        try:
+            if len(held) == len(sessions):
+                connection.transport.close()
+        finally:
+            for session in held:
+                session.working.release()
+
+    def _sweep(self) -> None:
+        for partner, incoming in self._incoming.items():
+            try:
+                sweep(
+                    incoming.notes,
+                    incoming.locks,
+                    out_folder(self._state, partner),
+                    visible_seconds=self._settings.accepted_visible_seconds,
+                    expiry_seconds=self._settings.partial_expiry_hours * 3600.0,
+                    log=self._log.bind(partner=partner),
+                )
+            except OSError as error:
+                self._log.error("sftp_sweep_failed", partner=partner, error=str(error))
+
+
+def _read_orders(orders: BinaryIO, daemon: Daemon, process: SftpProcess) -> None:
+    """The reading thread. Ends the process when the daemon is gone."""
+    try:
+        while frame := frames.read_frame(orders):
+            order = channel.decode_order(frame[1])
+            if isinstance(order, channel.Stop):
+                process.stop(order.grace)
+            else:
+                daemon.answered(order)
+    finally:
+        os._exit(0)
+
+
+def _logger(level: str) -> Any:
+    """The log of this process.
+
+    paramiko's own is silenced: it reports every port scan with a traceback. Why a connection
+    ended is in ours.
+    """
+    logs.configure(level, twisted=False)
+    paramiko_log = logging.getLogger("paramiko")
+    paramiko_log.addHandler(logging.NullHandler())
+    paramiko_log.propagate = False
+    return logs.logger(part="sftp", process=os.getpid())
+
+
+def main() -> None:
+    """Boot, serve, end."""
+    # Ctrl-C in a terminal and a service manager's SIGTERM reach the whole group; it is the daemon
+    # that decides how its processes end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    orders = os.fdopen(0, "rb", buffering=0)
+    daemon = Daemon(os.fdopen(os.dup(1), "wb", buffering=0))
+    # A stray print must not get between the frames.
+    os.dup2(2, 1)
+    frame = frames.read_frame(orders)
+    if frame is None:
+        return
+    try:
+        boot = channel.decode_boot(frame[1])
+        log = _logger(boot.log_level)
+        process = SftpProcess(boot, daemon, socket.socket(fileno=channel.LISTENER), log)
+    except Exception as error:
+        daemon.send(frames.BOOT_FAILED, f"{type(error).__name__}: {error}".encode())
+        sys.exit(1)
+    threading.Thread(
+        target=_read_orders, args=(orders, daemon, process), name="orders", daemon=True
+    ).start()
+    daemon.send(frames.READY)
+    process.run()
+    sys.stderr.flush()
+    # Not sys.exit: it would wait for threads of connections that are cut here on purpose.
+    os._exit(0)

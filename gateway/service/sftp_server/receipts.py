@@ -1,0 +1,123 @@
+"""The SFTP process's side of the conversation with the daemon: questions out, answers in.
+
+One lock orders the frames on the pipe; one thread reads answers and wakes whoever asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway import frames
+from gateway.service.sftp_server import channel
+
+SESSION_SECONDS = 10.0
+NO_ANSWER = "the gateway does not answer; try again later"
+
+
+class _Question:
+    """Waits for its answer; after it was given up, hands it to `late`."""
+
+    def __init__(self, late: Callable[[channel.Answer], None] | None) -> None:
+        self.answered = threading.Event()
+        self.answer: channel.Answer | None = None
+        self.late = late
+        self.given_up = False
+
+
+class Daemon:
+    """The daemon, as its SFTP process sees it. Methods block; any thread may call them."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._writing = threading.Lock()
+        self._guard = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._open: dict[int, _Question] = {}
+
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
+        """One frame. Raises OSError when the daemon is gone."""
+        with self._writing:
+            frames.write_frame(self._pipe, kind, payload)
+
+    def receive(
+        self,
+        partner: str,
+        name: str,
+        path: Path,
+        sha256: str,
+        size: int,
+        *,
+        seconds: float,
+        late: Callable[[channel.Answer], None],
+    ) -> channel.Answer | None:
+        """Ask that a file be taken in. None after `seconds`; an answer after that goes to `late`.
+
+        `late` runs in the reading thread, or in this one.
+        """
+        return self._ask(
+            lambda number: channel.Received(number, partner, name, str(path), sha256, size),
+            seconds,
+            late,
+        )
+
+    def may_open(self, partner: str) -> str | None:
+        """Ask for one session more: None is yes, else the reason."""
+        answer = self._ask(
+            lambda number: channel.SessionWanted(number, partner),
+            SESSION_SECONDS,
+            lambda late: self.session_over(partner) if late.granted is not None else None,
+        )
+        if answer is None:
+            return NO_ANSWER
+        return answer.reason if answer.granted is None else None
+
+    def session_over(self, partner: str) -> None:
+        """Give a session back."""
+        try:
+            self.send(frames.DONE, channel.encode(channel.SessionEnded(partner)))
+        except OSError:
+            return  # The daemon is gone, and this process will be in a moment.
+
+    def answered(self, answer: channel.Answer) -> None:
+        """The reading thread got an answer."""
+        with self._guard:
+            question = self._open.pop(answer.id, None)
+            if question is None:
+                return
+            question.answer = answer
+            late = question.late if question.given_up else None
+        if late is not None:
+            late(answer)
+        else:
+            question.answered.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many questions are open."""
+        with self._guard:
+            return sum(not question.given_up for question in self._open.values())
+
+    def _ask(
+        self,
+        word: Callable[[int], channel.Word],
+        seconds: float,
+        late: Callable[[channel.Answer], None],
+    ) -> channel.Answer | None:
+        question = _Question(late)
+        with self._guard:
+            number = next(self._numbers)
+            self._open[number] = question
+        try:
+            self.send(frames.DONE, channel.encode(word(number)))
+        except OSError:
+            with self._guard:
+                self._open.pop(number, None)
+            return channel.Answer(number, None, NO_ANSWER)
+        question.answered.wait(seconds)
+        with self._guard:
+            question.given_up = question.answer is None
+        return question.answer

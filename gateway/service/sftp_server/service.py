@@ -1,0 +1,282 @@
+"""The daemon's side of the SFTP server: the listening socket, the host keys, the processes.
+
+Every process gets the same listening socket, so the kernel gives a connection to whichever is
+free. A process that dies is started again, later and later if it keeps dying; when processes fail
+while they boot, nothing would change by trying on, so that ends with `WorkersBroken`.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import defer
+
+from gateway.config.settings import Sftp
+from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
+from gateway.model.partner import Partner
+from gateway.service.sftp_server import channel, keys
+from gateway.service.sftp_server.arrival import Upload
+from gateway.service.sftp_server.child import Child
+from gateway.service.sftp_server.expiry import recover
+from gateway.service.sftp_server.folders import in_folder, make_folder, out_folder
+
+COMMAND = (sys.executable, "-m", "gateway.service.sftp_server")
+BOOT_SECONDS = 60.0
+BOOT_FAILURES = 5
+"""So many in a row, over all processes, and no more are started."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.2, 30.0
+BACKLOG = 256
+STOP_MARGIN_SECONDS = 0.5
+NOT_RECEIVED = "not received: the gateway could not store it; send it again later"
+
+
+class SftpService:
+    """The SFTP server.
+
+    `receive` gets each complete file and returns the interchange id once it is durable; whatever
+    it raises, the partner hears "not received". `on_broken`, if set, hears when the processes are
+    given up.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        settings: Sftp,
+        partners: Sequence[Partner],
+        state: Path,
+        receive: Callable[[Upload], Awaitable[str]],
+        log: Any,
+        log_level: str = "info",
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._state = state
+        self._receive = receive
+        self._log = log
+        self._log_level = log_level
+        self._command = command
+        self._partners = {p.name: p.sftp for p in partners if p.enabled and p.sftp is not None}
+        self._listener: socket.socket | None = None
+        self._boot: channel.Boot | None = None
+        self._children: dict[int, Child] = {}
+        self._retries: dict[int, Any] = {}
+        self._delays: dict[int, float] = {}
+        self._failed_boots = 0
+        self._stopping = False
+        self.broken: WorkersBroken | None = None
+        self.on_broken: Callable[[WorkersBroken], None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on; 0 before `start`."""
+        return int(self._listener.getsockname()[1]) if self._listener is not None else 0
+
+    def status(self) -> dict[str, Any]:
+        """Process ids, and sessions per partner."""
+        sessions: Counter[str] = Counter()
+        for child in self._children.values():
+            sessions.update(child.sessions)
+        return {
+            "processes": sorted(child.pid for child in self._children.values() if child.ready),
+            "sessions": dict(+sessions),
+        }
+
+    # ---- start and stop
+
+    async def start(self) -> None:
+        """Listen. Returns when every process accepts connections.
+
+        Raises `ConfigurationError` (address in use, unusable partner), `WorkersBroken` (a process
+        does not boot) or `OSError` (the state directory).
+        """
+        self._stopping, self.broken, self._failed_boots = False, None, 0
+        accounts = self._accounts()
+        for partner in self._partners:
+            make_folder(in_folder(self._state, partner))
+            make_folder(out_folder(self._state, partner))
+            recover(in_folder(self._state, partner))
+        self._boot = channel.Boot(
+            index=0,
+            settings=self._settings,
+            state=str(self._state.resolve()),
+            accounts=accounts,
+            host_keys=keys.host_keys(self._state),
+            log_level=self._log_level,
+        )
+        self._listener = self._listen()
+        booting = [self._spawn(index) for index in range(max(1, self._settings.processes))]
+        outcomes = await defer.DeferredList([child.booted for child in booting])
+        failed = [child for child, (_, ready) in zip(booting, outcomes, strict=True) if not ready]
+        if failed:
+            words = failed[0].boot_error
+            await self.stop(0.0)
+            raise WorkersBroken(
+                f"An SFTP process does not start: {words}",
+                remedy="Read what it wrote to the log just before.",
+            )
+        self._log.info("sftp_listening", listen=self._settings.listen, port=self.port)
+
+    async def stop(self, grace: float) -> None:
+        """Stop accepting; give closes that wait for their answer, and uploads, `grace` seconds."""
+        self._stopping = True
+        for retry in self._retries.values():
+            retry.cancel()
+        self._retries.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        children = list(self._children.values())
+        for child in children:
+            child.stop(max(0.0, grace - STOP_MARGIN_SECONDS))
+        timer = self._reactor.callLater(max(grace, 0.1), _kill, children)
+        await defer.DeferredList([child.ended for child in children])
+        if timer.active():
+            timer.cancel()
+
+    def _accounts(self) -> tuple[channel.Account, ...]:
+        accounts: dict[str, channel.Account] = {}
+        for partner, access in self._partners.items():
+            account = channel.Account(
+                partner=partner,
+                username=access.username or partner,
+                keys=tuple(keys.authorized_key(line, partner) for line in access.authorized_keys),
+                password_hash=access.password_hash,
+                require_rename=access.require_rename,
+            )
+            other = accounts.setdefault(account.username, account)
+            if other is not account:
+                raise ConfigurationError(
+                    f'Partners {other.partner} and {partner} both log in as "{account.username}".',
+                    remedy="Give each a username of its own.",
+                )
+        return tuple(accounts.values())
+
+    def _listen(self) -> socket.socket:
+        host, port = self._settings.listen, self._settings.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The SFTP server cannot listen on {host} port {port}: {error.strerror}.",
+                remedy="Change sftp.listen or sftp.port, or stop what uses it"
+                " (below 1024 it takes a right of its own).",
+            ) from error
+        listener.setblocking(False)
+        return listener
+
+    # ---- the processes
+
+    def _spawn(self, index: int) -> Child:
+        assert self._boot is not None
+        assert self._listener is not None
+        child = Child(index, on_word=self._heard, on_end=self._ended)
+        self._children[index] = child
+        child.spawn(
+            self._reactor,
+            self._command,
+            self._listener.fileno(),
+            channel.for_index(self._boot, index),
+            BOOT_SECONDS,
+        )
+        return child
+
+    def _ended(self, child: Child) -> None:
+        if self._children.get(child.index) is child:
+            del self._children[child.index]
+        if self._stopping:
+            return
+        if child.ready:
+            self._failed_boots = 0
+        else:
+            self._failed_boots += 1
+        self._log.error(
+            "sftp_process_died", pid=child.pid, booted=child.ready, reason=child.boot_error
+        )
+        if self._failed_boots >= BOOT_FAILURES:
+            self._give_up(child.boot_error)
+            return
+        if child.ready and child.lifetime(self._reactor.seconds()) > LAST_RETRY_SECONDS:
+            self._delays.pop(child.index, None)
+        delay = self._delays.get(child.index, FIRST_RETRY_SECONDS)
+        self._delays[child.index] = min(delay * 2, LAST_RETRY_SECONDS)
+        self._retries[child.index] = self._reactor.callLater(delay, self._again, child.index)
+
+    def _again(self, index: int) -> None:
+        del self._retries[index]
+        self._spawn(index)
+
+    def _give_up(self, words: str) -> None:
+        self.broken = WorkersBroken(
+            f"SFTP processes fail while they start: {words}",
+            remedy="Mend the cause, then restart the gateway.",
+        )
+        for retry in self._retries.values():
+            retry.cancel()
+        self._retries.clear()
+        if not self._children and self._listener is not None:
+            # Better refused at once than waiting in a queue nobody serves.
+            self._listener.close()
+            self._listener = None
+        self._log.critical("sftp_given_up", error=str(self.broken))
+        if self.on_broken is not None:
+            self.on_broken(self.broken)
+
+    # ---- what the processes say
+
+    def _heard(self, child: Child, word: channel.Word) -> None:
+        match word:
+            case channel.SessionEnded(partner):
+                child.sessions[partner] -= 1
+            case channel.SessionWanted(number, partner):
+                child.answer(self._session(child, number, partner))
+            case channel.Received():
+                defer.ensureDeferred(self._answer(child, word))
+
+    def _session(self, child: Child, number: int, partner: str) -> channel.Answer:
+        access = self._partners.get(partner)
+        open_now = sum(each.sessions[partner] for each in self._children.values())
+        most = access.max_sessions if access is not None else 0
+        if self._stopping or open_now >= most:
+            reason = "stopping" if self._stopping else f"{open_now} sessions are open already"
+            return channel.Answer(number, None, reason)
+        child.sessions[partner] += 1
+        return channel.Answer(number, "")
+
+    async def _answer(self, child: Child, word: channel.Received) -> None:
+        upload = Upload(word.partner, word.name, Path(word.path), word.sha256, word.size)
+        try:
+            interchange = await self._receive(upload)
+        except IntakeRefused as error:
+            self._refused(word, error)
+            answer = channel.Answer(word.id, None, f"not received: {error.what}")
+        except (Exception, defer.CancelledError) as error:
+            self._refused(word, error)
+            answer = channel.Answer(word.id, None, NOT_RECEIVED)
+        else:
+            answer = channel.Answer(word.id, interchange)
+        child.answer(answer)
+
+    def _refused(self, word: channel.Received, error: BaseException) -> None:
+        """Log what the partner is not told in detail: messages of ours may name paths."""
+        say = self._log.warning if isinstance(error, GatewayError) else self._log.exception
+        say(
+            "sftp_not_received",
+            partner=word.partner,
+            name=word.name,
+            size=word.size,
+            sha256=word.sha256,
+            error=str(error),
+        )
+
+
+def _kill(children: Sequence[Child]) -> None:
+    for child in children:
+        child.kill()
