@@ -110,8 +110,9 @@ class Broker:
         )
 
     def start(self) -> None:
-        """Start the node and return once it answers."""
+        """Start the node, or let a frozen one go on; return once it answers."""
         if self._process is not None:
+            self.thaw()
             return
         if self._epmd is None:
             self._epmd = self._spawn("epmd")

@@ -30,6 +30,8 @@ WINDOW_BYTES = 32 * 1024 * 1024
 CLOSE_SECONDS = 2.0
 """For the closing handshake."""
 
+_STOPPING = "The gateway is stopping."
+
 _SIZE_LIMIT = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
 
 
@@ -62,6 +64,7 @@ class Session:
         self._channel: Any = None
         self._asked: defer.Deferred[Any] | None = None
         self._sweeper: Any = None
+        self._over = False
         connection.on_lost(self._on_connection_lost)
         connection.amqp.add_on_connection_blocked_callback(self._on_blocked)
         connection.amqp.add_on_connection_unblocked_callback(self._on_unblocked)
@@ -110,13 +113,14 @@ class Session:
 
         Takes at most `CLOSE_SECONDS` more, whatever the broker does.
         """
-        self.confirms.refuse(lambda _: BrokerUnavailable("The gateway is stopping."))
+        self.confirms.refuse(lambda _: BrokerUnavailable(_STOPPING))
         await self._within(grace, self.confirms.idle())
         gone: defer.Deferred[None] = defer.Deferred()
         self._connection.on_lost(lambda _: gone.callback(None))
         self._connection.leave()
         await self._within(CLOSE_SECONDS, gone)
         self._connection.abort()
+        self._end(BrokerUnavailable(_STOPPING), lambda _: BrokerUnavailable(_STOPPING))
 
     async def _within(self, seconds: float, event: defer.Deferred[None]) -> None:
         event.addTimeout(seconds, self._reactor)
@@ -146,7 +150,7 @@ class Session:
             if not asked.called:
                 asked.callback(answer)
 
-        if self.ended.called:
+        if self._over:
             asked.errback(BrokerUnavailable("The connection to RabbitMQ ended."))
         else:
             method(**arguments, **{callback: answered})
@@ -206,8 +210,9 @@ class Session:
         )
 
     def _end(self, error: BrokerUnavailable, reason: Any) -> None:
-        if self.ended.called:
+        if self._over:
             return
+        self._over = True
         if self._sweeper is not None and self._sweeper.active():
             self._sweeper.cancel()
         self.ended.callback(error)
