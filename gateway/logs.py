@@ -105,11 +105,11 @@ def logger(**context: Any) -> Logger:
     return bound
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
+def configure(level: str = "info", stream: TextIO | None = None, *, twisted: bool = True) -> None:
     """Write everything from `level` on to `stream` (None: standard error at that moment).
 
     From now on Twisted's log and the standard library's come out in the same form. Calling it
-    again replaces what was configured.
+    again replaces what was configured. A process that does without Twisted says `twisted=False`.
     """
     reset()
     _output.threshold = LEVELS[level]
@@ -122,7 +122,8 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     for name in _QUIET_LIBRARIES:
         quiet = LEVELS[level] if level == "debug" else max(LEVELS[level], LEVELS["warning"])
         _set_level(logging.getLogger(name), quiet)
-    _observe_twisted()
+    if twisted:
+        _observe_twisted()
 
 
 def reset() -> None:
