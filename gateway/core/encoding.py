@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from gateway.core.explain import own_finding
+from gateway.core.places import shortened
 from gateway.model.verdict import Finding
 
 _CODECS = {
@@ -77,13 +78,16 @@ def decoding_fault(data: bytes, codec: str, declared: str) -> Finding | None:
         before = data[: error.start].decode(codec, errors="replace")
         line = before.count("\n") + 1
         column = len(before) - before.rfind("\n")
+        around = data[max(0, error.start - 60) : error.start + 60]
+        excerpt = shortened(around.decode(codec, errors="replace"))
         if error.end >= len(data) and error.reason in {"unexpected end of data", "truncated data"}:
-            return own_finding("XML-TRUNCATED", line=line, column=column)
+            return own_finding("XML-TRUNCATED", line=line, column=column, excerpt=excerpt)
         return own_finding(
             "XML-ENCODING",
             variant="bytes",
             line=line,
             column=column,
+            excerpt=excerpt,
             declared=declared,
             found="bytes " + data[error.start : error.start + 4].hex(" "),
         )

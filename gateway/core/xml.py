@@ -238,12 +238,15 @@ def _libxml2_says(error: etree.XMLSyntaxError, data: bytes) -> Finding:
     start = 0
     for _ in range(line - 1):
         start = data.find(b"\n", start) + 1
+    # libxml2 stands behind the tag's name; the tag itself is what people look for.
+    offset = max(0, data.rfind(b"<", 0, start + column))
+    line, column = line_and_column(data, offset)
     return own_finding(
         "XML-MALFORMED",
         variant="namespace" if "amespace" in str(error) else None,
         line=line,
         column=column,
-        excerpt=excerpt_around(data, start + max(0, column - 1)),
+        excerpt=excerpt_around(data, offset + 60),
         reason=str(error.msg).partition(", line ")[0],
     )
 
