@@ -32,7 +32,8 @@ def cen_cii_rules() -> Path | None:
         os.environ.get("EDI_GATEWAY_RULE_PACKS")
         or Path(sys.prefix, "share", "edi-gateway", "rule-packs")
     )
-    return next(iter(sorted(root.rglob("EN16931-CII-validation.xslt"))), None)
+    found = [path for path in root.rglob("*.xslt") if "en16931-cii" in path.name.lower()]
+    return max(found, default=None)
 
 
 @functools.cache

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from gateway import samples
+from gateway.config import load_flows
+from gateway.core.pipeline import Judge
+from gateway.core.schematron.catalogue import Catalogue
+from gateway.model.interchange import Syntax
+from gateway.model.job import DocumentLimits, JudgeJob
+from gateway.model.verdict import Severity, verdict_name
 from gateway.samples import SAMPLES, Sample, sample_bytes
 from tests.official_chain import cen_cii_rules, failed_rules
 
@@ -21,6 +29,34 @@ def test_official_rules_say_what_the_sample_promises(sample: Sample) -> None:
     expected = [sample.expected_rule] if sample.expected_rule else []
     assert failed_rules(sample_bytes(sample.file)) == expected
     assert sample.expected_verdict == ("rejected" if expected else "accepted")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge(load_flows().values(), Catalogue.load(), DocumentLimits())
+
+
+@ALL
+def test_gateway_says_what_the_sample_promises(sample: Sample, judge: Judge) -> None:
+    """Judged as a partner of the flow `ctc-fr-invoice` would be: verdict and first error."""
+    if sample.syntax is Syntax.CII and sample.expected_rule is None and cen_cii_rules() is None:
+        pytest.skip("CEN's CII rules are not imported: edi-gateway rules import")
+    data = sample_bytes(sample.file)
+    job = JudgeJob(
+        path="",
+        name=sample.file,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        partner="demo",
+        partner_flows=("ctc-fr-invoice",),
+        on=dt.date(2026, 3, 31),
+    )
+    judgement = judge.judge(job, data)
+    errors = [f.rule for f in judgement.findings if f.severity is Severity.ERROR]
+    assert verdict_name(judgement.verdict) == sample.expected_verdict
+    assert errors[:1] == ([sample.expected_rule] if sample.expected_rule else [])
+    assert judgement.flow == "ctc-fr-invoice"
+    assert judgement.document_type == sample.document_type
 
 
 def test_cens_cii_rules_were_asked() -> None:

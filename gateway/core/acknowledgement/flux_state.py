@@ -91,7 +91,6 @@ _REFUSALS: Final[dict[str, str]] = {
     "XML-ELEMENTS": "IRR_TAILLE_F",
     "XML-NOT-XML": "IRR_TYPE",
     "ROUTE-NO-FLOW": "IRR_CODE_INTER",
-    "ROUTE-AMBIGUOUS": "IRR_CODE_INTER",
 }
 _REFUSAL_OF_LAYER: Final[dict[Layer, str]] = {
     Layer.CONTAINER: "IRR_EXTRAC",
@@ -111,6 +110,7 @@ def technical_errors(documents: Sequence[ReportDocument]) -> list[TechnicalError
     return [
         TechnicalError(code, "FICHIER" if len(documents) > 1 else "FLUX", finding, doc.ordinal)
         for doc in documents
+        if doc.outcome is Outcome.REJECTED
         for finding in doc.findings
         if finding.severity is Severity.ERROR and (code := refusal_code(finding)) is not None
     ]
