@@ -156,7 +156,9 @@ def test_a_rule_pack_that_was_altered(checked: Checked) -> None:
     """A stylesheet whose sum differs is a fault, though it might compile."""
     checked.flow.write_text(CII_FLOW.format(rules='["en16931-cii"]'))
     catalogue = Catalogue.load(checked.root / "packs")
-    catalogue.stored_path(catalogue.pack("en16931-cii")).write_text("<x/>")
+    stored = catalogue.stored_path(catalogue.pack("en16931-cii"))
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    stored.write_text("<x/>")
     code, (fault,) = checked.faults()
     assert code == 1
     assert "sha256" in fault["what"]
