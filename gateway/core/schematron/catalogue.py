@@ -183,7 +183,7 @@ class Catalogue:
     def stored_path(self, entry: PackEntry) -> Path:
         """Where the stylesheet of `entry` lies, or would lie. Nothing is verified."""
         if self.packages[entry.package].wheel:
-            return self.rule_packs / f"{entry.name}-{entry.version}{Path(entry.path).suffix}"
+            return self.rule_packs / f"{entry.name}-{entry.version}" / Path(entry.path).name
         return self._in_package(entry.package, entry.path)
 
     def artefact(self, name: str) -> Artefact:
