@@ -1,0 +1,331 @@
+"""The journal as the daemon sees it: `await write(...)`, `await read(...)`.
+
+One thread of its own writes. It takes everything that waits, runs each function inside one
+transaction, each in its own savepoint, commits once, and only then lets the callers go on: many
+receipts share one fsync, and nobody hears success before the disk has. Another thread reads.
+
+    reactor ── write() ──▶ queue ──▶ writer: BEGIN, f1, f2, …, COMMIT ──▶ reactor: answers
+            ── read()  ──▶ queue ──▶ reader: BEGIN, f, ROLLBACK       ──▶ reactor: answer
+
+The threads belong to the journal, not to the reactor's pool: a pool full of slow work must not
+keep a receipt from being written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred
+
+from gateway.errors import JournalError
+from gateway.service.journal.engine import (
+    driver,
+    enforce_foreign_keys,
+    reader_engine,
+    writer_engine,
+)
+from gateway.service.journal.lock import StateLock
+from gateway.service.journal.schema import check_integrity, damaged, upgrade
+
+T = TypeVar("T")
+
+MAX_BATCH = 200
+"""Functions in one commit. More would make the first of them wait for the last."""
+
+
+class _Reactor(Protocol):
+    def callFromThread(  # noqa: N802 - Twisted's name
+        self,
+        callable: Callable[..., Any],  # noqa: A002 - Twisted's name too
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any: ...
+
+
+class _Task(msgspec.Struct, frozen=True, eq=False):
+    name: str
+    work: Callable[[sa.Connection], Any]
+    deferred: Deferred[Any]
+
+
+_Outcome = tuple[_Task, Any, BaseException | None]
+_Queue = queue.SimpleQueue[_Task | None]
+_Run = Callable[[_Queue, Callable[[], None]], None]
+
+
+class Journal:
+    """The journal in `path`, with the lock file `journal.lock` beside it.
+
+    `work` functions get a connection inside a transaction. They must not commit, must not keep
+    the connection, and must not touch the reactor: they run in another thread. What they raise
+    reaches their own caller only; an error of the database arrives as `JournalError`.
+    """
+
+    def __init__(self, reactor: _Reactor, path: Path) -> None:
+        self._reactor = reactor
+        self._path = path
+        self._lock = StateLock(path.with_name("journal.lock"))
+        self._writes: _Queue = queue.SimpleQueue()
+        self._reads: _Queue = queue.SimpleQueue()
+        self._threads: list[tuple[_Queue, Deferred[None]]] = []
+        self._open = False
+        self._pending = 0
+        self.commits = 0
+
+    @property
+    def pending(self) -> int:
+        """Writes that have not been answered yet."""
+        return self._pending
+
+    async def open(self) -> None:
+        """Lock the state directory, check and upgrade the journal, start both threads.
+
+        Raises `JournalError` when another daemon holds the lock, the file is damaged, a newer
+        gateway wrote it, or it cannot be opened. The journal can then be opened again.
+        """
+        self._lock.acquire()
+        self._writes, self._reads = queue.SimpleQueue(), queue.SimpleQueue()
+        try:
+            await self._start(self._write_forever, self._writes, "journal-writer")
+            await self._start(self._read_forever, self._reads, "journal-reader")
+        except BaseException:
+            await self.close()
+            raise
+        self._open = True
+
+    async def write(self, name: str, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in the next commit; what it returned, once that is on disk.
+
+        `name` is for error messages. Raises what `work` raised, or `JournalError` when the
+        database failed; either way nothing of `work` was kept.
+        """
+        self._pending += 1
+        try:
+            return await self._ask(self._writes, name, work)
+        finally:
+            self._pending -= 1
+
+    async def read(self, name: str, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` on what is committed now; what it returned."""
+        return await self._ask(self._reads, name, work)
+
+    async def close(self) -> None:
+        """Answer everything that was asked, then let go of the file and of the lock."""
+        self._open = False
+        # The reader first: the last connection to leave must be the writer's, which checkpoints.
+        while self._threads:
+            queued, ended = self._threads.pop()
+            queued.put(None)
+            await ended
+        self._lock.release()
+
+    async def _ask(self, queued: _Queue, name: str, work: Callable[[sa.Connection], T]) -> T:
+        if not self._open:
+            raise JournalError(f"The journal is closed; it cannot {name}.")
+        # A caller that stops waiting does not stop the work: Deferred drops the late answer.
+        deferred: Deferred[T] = Deferred()
+        queued.put(_Task(name, work, deferred))
+        return await deferred
+
+    async def _start(self, run: _Run, queued: _Queue, name: str) -> None:
+        ready: Deferred[None] = Deferred()
+        ended: Deferred[None] = Deferred()
+
+        def body() -> None:
+            try:
+                run(queued, lambda: self._reactor.callFromThread(ready.callback, None))
+            except BaseException as error:
+                self._reactor.callFromThread(ready.errback, error)
+            finally:
+                self._reactor.callFromThread(ended.callback, None)
+
+        self._threads.append((queued, ended))
+        threading.Thread(target=body, name=name, daemon=True).start()
+        await ready
+
+    # --- in the writer thread ---
+
+    def _write_forever(self, queued: _Queue, ready: Callable[[], None]) -> None:
+        engine = writer_engine(self._path)
+        conn: sa.Connection | None = self._prepare(engine)
+        ready()
+        while tasks := _take(queued):
+            conn, outcomes = self._commit(engine, conn, tasks)
+            self.commits += 1
+            self._reactor.callFromThread(_answer, outcomes)
+        if conn is not None:
+            with contextlib.suppress(sqlite3.Error):
+                # A log left behind does no harm; without one, copies and the next start are
+                # simpler.
+                driver(conn).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            conn.close()
+        engine.dispose()
+
+    def _prepare(self, engine: sa.Engine) -> sa.Connection:
+        try:
+            conn = engine.connect()
+        except (sa.exc.DatabaseError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+        try:
+            check_integrity(driver(conn), self._path)
+            with conn.begin():
+                upgrade(conn, self._path)
+            enforce_foreign_keys(conn)
+            _sync_folder(self._path.parent)
+        except (sa.exc.DatabaseError, sqlite3.Error) as error:
+            conn.close()
+            raise self._unusable(error) from error
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _unusable(self, error: Exception) -> JournalError:
+        cause = getattr(error, "orig", None) or error
+        if not isinstance(cause, sqlite3.OperationalError):
+            return damaged(self._path, str(cause))
+        return JournalError(
+            f"The journal {self._path} cannot be opened: {cause}.",
+            remedy="Make paths.state exist, writable by the user the gateway runs as, with "
+            "free space.",
+        )
+
+    def _commit(
+        self, engine: sa.Engine, conn: sa.Connection | None, tasks: Sequence[_Task]
+    ) -> tuple[sa.Connection | None, list[_Outcome]]:
+        """Run the tasks in one transaction: the connection to go on with, and the outcomes."""
+        transaction: sa.RootTransaction | None = None
+        try:
+            if conn is None:
+                conn = engine.connect()
+                enforce_foreign_keys(conn)
+            transaction = conn.begin()
+            outcomes = _run_each(conn, tasks)
+            if len(outcomes) == 1 and outcomes[0][2] is not None:
+                transaction.rollback()
+            else:
+                transaction.commit()
+        except BaseException as error:
+            if conn is not None and not _undone(transaction):
+                conn.invalidate()
+                conn.close()
+                conn = None
+            return conn, [(task, None, _database_error(task, error)) for task in tasks]
+        return conn, outcomes
+
+    # --- in the reader thread ---
+
+    def _read_forever(self, queued: _Queue, ready: Callable[[], None]) -> None:
+        engine = reader_engine(self._path)
+        ready()
+        while (task := queued.get()) is not None:
+            self._reactor.callFromThread(_answer, [_read(engine, task)])
+        engine.dispose()
+
+
+def _read(engine: sa.Engine, task: _Task) -> _Outcome:
+    try:
+        # Opening costs little beside the questions, and holds no old view of the journal open.
+        with engine.connect() as conn:
+            return task, task.work(conn), None
+    except BaseException as error:
+        return task, None, _own_error(task, error)
+
+
+def _take(queued: _Queue) -> list[_Task]:
+    """Everything that waits, up to a full batch; empty when the queue was closed."""
+    tasks: list[_Task] = []
+    task = queued.get()
+    while task is not None:
+        tasks.append(task)
+        if len(tasks) == MAX_BATCH:
+            return tasks
+        try:
+            task = queued.get_nowait()
+        except queue.Empty:
+            return tasks
+    if tasks:
+        queued.put(None)  # commit these first, then end
+    return tasks
+
+
+def _run_each(conn: sa.Connection, tasks: Sequence[_Task]) -> list[_Outcome]:
+    """Run the tasks, undoing only what a failing one did.
+
+    A task that is alone has no savepoint: when it fails, the caller rolls everything back.
+    Raises when SQLite gave the whole transaction up, as it does on a full disk or an I/O error:
+    what came before is gone then, and what comes after would commit by itself.
+    """
+    raw = driver(conn)
+    shared = len(tasks) > 1
+    outcomes: list[_Outcome] = []
+    for task in tasks:
+        if shared:
+            raw.execute("SAVEPOINT task")
+        try:
+            outcomes.append((task, task.work(conn), None))
+        except BaseException as error:
+            if shared and not raw.in_transaction:
+                raise
+            if shared:
+                raw.execute("ROLLBACK TO task")
+            outcomes.append((task, None, _own_error(task, error)))
+        else:
+            if not raw.in_transaction:
+                raise JournalError(f"`{task.name}` ended the transaction it was given.")
+        if shared:
+            raw.execute("RELEASE task")
+    return outcomes
+
+
+def _undone(transaction: sa.RootTransaction | None) -> bool:
+    """Roll back; False when even that fails, and the connection is beyond use."""
+    try:
+        if transaction is not None:
+            transaction.rollback()
+    except BaseException:
+        return False
+    return transaction is not None
+
+
+def _own_error(task: _Task, error: BaseException) -> BaseException:
+    if isinstance(error, sa.exc.SQLAlchemyError | sqlite3.Error):
+        return _database_error(task, error)
+    return error
+
+
+def _database_error(task: _Task, error: BaseException) -> JournalError:
+    cause = getattr(error, "orig", None) or error
+    journal_error = JournalError(
+        f"The journal could not {task.name}: {str(cause).rstrip('.')}. Nothing of it was kept.",
+        remedy="Free space where paths.state is." if "full" in str(cause) else "",
+    )
+    journal_error.__cause__ = error
+    return journal_error
+
+
+def _answer(outcomes: Sequence[_Outcome]) -> None:
+    """In the reactor: let every caller go on. One that was cancelled drops its answer."""
+    for task, value, error in outcomes:
+        if error is None:
+            task.deferred.callback(value)
+        else:
+            task.deferred.errback(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new journal's name must survive a power cut as well as its content."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

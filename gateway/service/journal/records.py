@@ -1,0 +1,92 @@
+"""What the line writes into the journal, and asks it: plain functions on a connection.
+
+Each runs inside a transaction that its caller owns (`Journal.write`, `Journal.read`), so several
+of them make one step: a verdict, its publications and its transition are there together or not
+at all. This module gathers them; they live by subject in the modules beside it.
+"""
+
+from gateway.service.journal.judgement_records import (
+    load_judgement,
+    next_revision,
+    set_retry,
+    store_judgement,
+)
+from gateway.service.journal.outbox_records import (
+    Outgoing,
+    add_outbox,
+    add_outbox_many,
+    due_outbox,
+    mark_delivered,
+    mark_failed,
+    outbox_of,
+    pending_of,
+    release_backoff,
+)
+from gateway.service.journal.payload_records import (
+    add_payload_reference,
+    payload_references,
+    release_payload,
+)
+from gateway.service.journal.rows import (
+    Counts,
+    DocumentRow,
+    InterchangeRow,
+    OutboxRow,
+    Receipt,
+    Transition,
+    Waiting,
+)
+from gateway.service.journal.search import (
+    counts,
+    document,
+    documents_of,
+    interchange,
+    list_interchanges,
+    transitions_of,
+    unfinished_interchanges,
+)
+from gateway.service.journal.steps import (
+    add_document,
+    document_done,
+    move_document,
+    move_interchange,
+    receive,
+)
+
+__all__ = [
+    "Counts",
+    "DocumentRow",
+    "InterchangeRow",
+    "OutboxRow",
+    "Outgoing",
+    "Receipt",
+    "Transition",
+    "Waiting",
+    "add_document",
+    "add_outbox",
+    "add_outbox_many",
+    "add_payload_reference",
+    "counts",
+    "document",
+    "document_done",
+    "documents_of",
+    "due_outbox",
+    "interchange",
+    "list_interchanges",
+    "load_judgement",
+    "mark_delivered",
+    "mark_failed",
+    "move_document",
+    "move_interchange",
+    "next_revision",
+    "outbox_of",
+    "payload_references",
+    "pending_of",
+    "receive",
+    "release_backoff",
+    "release_payload",
+    "set_retry",
+    "store_judgement",
+    "transitions_of",
+    "unfinished_interchanges",
+]

@@ -1,0 +1,154 @@
+"""What the journal gives back: one frozen struct per table, columns in the order they are read.
+
+Times are aware and in UTC; `ordinal` is a document's number in its interchange, from 1, and 0
+where the interchange itself is meant.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from gateway.model.interchange import Envelope, Interchange, Transport
+from gateway.model.lifecycle import DocumentState, InterchangeState, State
+from gateway.model.publication import Exchange, Publication
+from gateway.service.journal.tables import OutboxState
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The interchange that holds a delivery; `new` is False when it was there before."""
+
+    interchange_id: str
+    new: bool
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One step of an interchange (`ordinal` 0) or a document.
+
+    `id` numbers all steps ever taken and is never used twice: it can name the event that tells
+    of the step.
+    """
+
+    interchange_id: str
+    ordinal: int
+    old: State | None
+    new: State
+    at: dt.datetime
+    cause: str | None
+    id: int
+
+
+class InterchangeRow(msgspec.Struct, frozen=True):
+    """One row of `interchanges`."""
+
+    id: str
+    partner: str
+    name: str
+    transport: str
+    interface_code: str | None
+    received_at: dt.datetime
+    sha256: str
+    size: int
+    state: InterchangeState
+    flow: str | None
+    cause: str | None
+    documents_total: int
+    documents_open: int
+    report_revision: int
+    updated_at: dt.datetime
+
+    def interchange(self) -> Interchange:
+        """The value that arrived."""
+        return Interchange(
+            id=self.id,
+            envelope=Envelope(
+                partner=self.partner,
+                name=self.name,
+                transport=Transport(self.transport),
+                received_at=self.received_at,
+            ),
+            sha256=self.sha256,
+            size=self.size,
+        )
+
+
+class DocumentRow(msgspec.Struct, frozen=True):
+    """One row of `documents`. `judgement`: see `records.load_judgement`."""
+
+    interchange_id: str
+    ordinal: int
+    name: str
+    sha256: str
+    size: int
+    state: DocumentState
+    flow: str | None
+    syntax: str | None
+    document_type: str | None
+    profile: str | None
+    invoice_number: str | None
+    issue_date: str | None
+    seller_id: str | None
+    buyer_id: str | None
+    verdict: str | None
+    cause: str | None
+    attempts: int
+    next_attempt_at: dt.datetime | None
+    revision: int
+    judgement: bytes | None
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """One row of `outbox`: a message, where it must go and how often that was tried."""
+
+    id: int
+    message_id: str
+    interchange_id: str
+    ordinal: int
+    kind: str
+    destination: str
+    partner: str
+    filename: str | None
+    exchange: str
+    routing_key: str
+    content_type: str
+    type: str
+    headers: dict[str, str | int]
+    mandatory: bool
+    created_at: dt.datetime
+    state: OutboxState
+    attempts: int
+    next_attempt_at: dt.datetime
+    delivered_at: dt.datetime | None
+    last_error: str | None
+    body: bytes
+
+    def publication(self) -> Publication:
+        """The message, the same at every attempt."""
+        return Publication(
+            message_id=self.message_id,
+            exchange=Exchange(self.exchange),
+            routing_key=self.routing_key,
+            content_type=self.content_type,
+            type=self.type,
+            correlation_id=self.interchange_id,
+            timestamp=self.created_at,
+            headers=self.headers,
+            body=self.body,
+            mandatory=self.mandatory,
+        )
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What waits in the outbox for one destination."""
+
+    pending: int
+    oldest: dt.datetime
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much stands where. States and destinations with nothing in them are absent."""
+
+    interchanges: dict[InterchangeState, int]
+    documents: dict[DocumentState, int]
+    outbox: dict[str, Waiting]

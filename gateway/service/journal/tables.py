@@ -1,0 +1,212 @@
+"""The journal's tables, in SQLAlchemy Core, portable between SQLite and PostgreSQL.
+
+    interchanges ─┬─< documents       what arrived, and what was found inside it
+                  ├─< transitions     every step either of them took: the audit trail
+                  ├─< outbox          what must leave; written with the step that caused it
+                  └─< claims          which delivery made it: an honest resend finds it again
+    payloads                          how many interchanges need each file of the spool
+
+A change here needs a migration in migrations/versions; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.model.lifecycle import DocumentState, InterchangeState
+
+
+class UtcTime(sa.types.TypeDecorator[dt.datetime]):
+    """A point in time: aware in, aware (UTC) out. SQLite keeps it as text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> Any:
+        """Refuse naive times: nobody could say what they mean."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; the journal stores UTC")
+        utc = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
+        """Give the time zone back where the database does not keep one."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            return value.replace(tzinfo=dt.UTC)  # type: ignore[no-any-return]
+        return value.astimezone(dt.UTC)  # type: ignore[no-any-return]
+
+
+class Word(sa.types.TypeDecorator[StrEnum]):
+    """A member of a `StrEnum`, kept as its value."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Only words of the enumeration go in."""
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        """The member, so that `match` and `is` work on it."""
+        return None if value is None else self.words(value)
+
+
+class OutboxState(StrEnum):
+    """Where a message of the outbox stands. A failed attempt leaves it pending, due later."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only when the key is an INTEGER, never a BIGINT.
+_Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+interchanges = sa.Table(
+    "interchanges",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("transport", sa.Text, nullable=False),
+    sa.Column("interface_code", sa.Text),
+    sa.Column("received_at", UtcTime, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("state", Word(InterchangeState), nullable=False),
+    sa.Column("flow", sa.Text),
+    sa.Column("cause", sa.Text),
+    sa.Column("documents_total", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("documents_open", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("report_revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    # Ids sort by time, so an index that ends with the id also gives "the newest first".
+    sa.Index("ix_interchanges_state", "state", "id"),
+    sa.Index("ix_interchanges_partner", "partner", "id"),
+    sa.Index("ix_interchanges_name", "name"),
+)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("state", Word(DocumentState), nullable=False),
+    sa.Column("flow", sa.Text),
+    sa.Column("syntax", sa.Text),
+    sa.Column("document_type", sa.Text),
+    sa.Column("profile", sa.Text),
+    sa.Column("invoice_number", sa.Text),
+    sa.Column("issue_date", sa.Text),
+    sa.Column("seller_id", sa.Text),
+    sa.Column("buyer_id", sa.Text),
+    sa.Column("verdict", sa.Text),
+    sa.Column("cause", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcTime),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("judgement", sa.LargeBinary),
+    sa.Index("ix_documents_state", "state"),
+    sa.Index("ix_documents_invoice_number", "invoice_number"),
+    sa.Index("ix_documents_seller_id", "seller_id"),
+    sa.Index("ix_documents_buyer_id", "buyer_id"),
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("old_state", sa.Text),
+    sa.Column("new_state", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("cause", sa.Text),
+    sa.Index("ix_transitions_interchange_id", "interchange_id"),
+    # A number is never used twice, even after a purge: events are named by it.
+    sqlite_autoincrement=True,
+)
+
+PENDING = sa.text("state = 'pending'")
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("filename", sa.Text),
+    sa.Column("exchange", sa.Text, nullable=False),
+    sa.Column("routing_key", sa.Text, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("headers", sa.JSON, nullable=False),
+    sa.Column("mandatory", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("state", Word(OutboxState), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcTime, nullable=False),
+    sa.Column("delivered_at", UtcTime),
+    sa.Column("last_error", sa.Text),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("ix_outbox_interchange_id", "interchange_id"),
+    # Partial: they hold what waits, not the millions already delivered.
+    sa.Index("ix_outbox_pending", "id", sqlite_where=PENDING, postgresql_where=PENDING),
+    sa.Index(
+        "ix_outbox_pending_destination",
+        "destination",
+        "id",
+        "next_attempt_at",
+        sqlite_where=PENDING,
+        postgresql_where=PENDING,
+    ),
+    sqlite_autoincrement=True,
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("transport", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
+    sa.Column("claimed_at", UtcTime, nullable=False),
+    sa.Index("ix_claims_interchange_id", "interchange_id"),
+)
+
+payloads = sa.Table(
+    "payloads",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("refs", sa.Integer, nullable=False),
+    sa.Column("stored_at", UtcTime, nullable=False),
+)

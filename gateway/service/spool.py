@@ -1,0 +1,228 @@
+"""Payload files, named by their content: once here, a file is never changed, only discarded.
+
+    <root>/incoming/                 files being written; whatever is left there at a start is stale
+    <root>/payloads/ab/cd/abcd….     complete files: the name is the SHA-256 of the bytes
+
+A payload counts as stored when a power cut can no longer take it away: the file's bytes are
+fsynced first, then it gets its name, then the folder that holds the name is fsynced, and so is
+every folder made on the way. Any other order can leave a name without its bytes.
+
+All methods block; the daemon calls them in threads. They are safe to run in several threads or
+processes at once: two deliveries of the same bytes end in the same file. How many interchanges
+need a payload is counted in the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from gateway.errors import SpoolError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_READ_BYTES = 1 << 20
+_MODE = 0o640
+
+
+class StoredPayload(msgspec.Struct, frozen=True):
+    """A payload that is on disk. `size` in bytes, `sha256` in lower-case hex."""
+
+    sha256: str
+    size: int
+    path: Path
+
+
+class Spool:
+    """The payloads under `root`; `incoming` is where receivers write, on the same file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._payloads = root / "payloads"
+        self.incoming = root / "incoming"
+        self._durable: set[Path] = set()
+
+    def prepare(self) -> None:
+        """Make the folders, remove what an earlier run left half-written.
+
+        Only for the daemon that holds the state directory, before anything is received.
+        """
+        with _failures(f"prepare {self._root}"):
+            self._make_folder(self._payloads)
+            self._make_folder(self.incoming)
+            with os.scandir(self.incoming) as left_over:
+                for entry in left_over:
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry.path)
+
+    def path(self, sha256: str) -> Path:
+        """Where the payload is, or would be. Raises `SpoolError` when that is no SHA-256."""
+        if not _SHA256.fullmatch(sha256):
+            raise SpoolError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex.")
+        return self._payloads / sha256[:2] / sha256[2:4] / sha256
+
+    def adopt(self, path: Path, sha256: str, size: int) -> Path:
+        """Take over a complete, already fsynced file whose hash its receiver computed.
+
+        `path` must be on the spool's file system; afterwards nothing is there. Adopting again
+        what was adopted before, with `path` gone, answers the same. Raises `SpoolError` when the
+        file is not `size` bytes or cannot be made durable; `path` is then left where it was.
+        """
+        target = self.path(sha256)
+        with _failures(f"take over {path.name!r}"):
+            try:
+                found = os.lstat(path)
+            except FileNotFoundError:
+                return self._known(target, size)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+                raise SpoolError(
+                    f"{path.name!r} was announced with {size} bytes and has {found.st_size}."
+                )
+            self._name(path, target, size)
+        return target
+
+    def store(self, chunks: Iterable[bytes]) -> StoredPayload:
+        """Write a payload as it comes. Raises `SpoolError`, and leaves nothing half-written.
+
+        What `chunks` itself raises passes through.
+        """
+        temporary = self.incoming / f"{secrets.token_hex(16)}.part"
+        try:
+            sha256, size = _write(temporary, chunks)
+            target = self.path(sha256)
+            with _failures("store a payload"):
+                self._name(temporary, target, size)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        return StoredPayload(sha256, size, target)
+
+    def _known(self, target: Path, size: int) -> Path:
+        """A payload that must be there already. Raises OSError or `SpoolError` otherwise."""
+        found = target.stat().st_size
+        if found != size:
+            raise SpoolError(
+                f"The spool's {target.name} has {found} bytes instead of {size}: it was damaged.",
+                remedy=f"Check the disk; move {target} aside, then have the file sent again.",
+            )
+        return target
+
+    def _name(self, path: Path, target: Path, size: int) -> None:
+        """Give a fsynced file its final name, durably; a second copy of known bytes is dropped."""
+        self._make_folder(target.parent)
+        try:
+            self._known(target, size)
+        except FileNotFoundError:
+            # A rename onto a name that another thread just made replaces the same bytes.
+            os.rename(path, target)
+        else:
+            os.unlink(path)
+        # In both cases: whoever named it first may not have come as far as this yet.
+        _sync_folder(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it; each name is fsynced in its parent.
+
+        Also when it was there: another thread may have made it and not have synced it yet.
+        """
+        if folder in self._durable:
+            return
+        if folder != self._root:
+            self._make_folder(folder.parent)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o750, parents=folder == self._root)
+        _sync_folder(folder.parent)
+        self._durable.add(folder)
+
+    def verify(self, sha256: str) -> int:
+        """Read the payload and compare; its size. Raises `SpoolError` when missing or altered."""
+        path = self.path(sha256)
+        digest = hashlib.sha256()
+        size = 0
+        with _failures(f"read payload {sha256}"), path.open("rb") as file:
+            while chunk := file.read(_READ_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        if digest.hexdigest() != sha256:
+            raise SpoolError(
+                f"Payload {sha256} no longer has the content it was stored with.",
+                remedy="Check the disk and restore the file from the last backup.",
+            )
+        return size
+
+    def discard(self, sha256: str) -> None:
+        """Remove a payload that no interchange needs. One that is gone already is no error."""
+        path = self.path(sha256)
+        with _failures(f"discard payload {sha256}"):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                return
+            _sync_folder(path.parent)
+
+    def free_mb(self) -> int:
+        """Free space for an ordinary user on the spool's file system, in MB (10⁶ bytes)."""
+        with _failures("ask for free space"):
+            found = os.statvfs(self._root)
+        return found.f_bavail * found.f_frsize // 1_000_000
+
+
+@contextlib.contextmanager
+def _failures(what: str) -> Iterator[None]:
+    """Turn an OSError into a `SpoolError` that says what was tried, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedy = ""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            remedy = "Free space on the file system of paths.state."
+        elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            remedy = "Make paths.state writable by the user the gateway runs as."
+        elif error.errno == errno.EXDEV:
+            remedy = "Receivers must write on the spool's own file system."
+        raise SpoolError(
+            f"The spool could not {what}: {error.strerror or error}.", remedy=remedy
+        ) from error
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    """Write a new file to disk: its SHA-256 and size."""
+    digest = hashlib.sha256()
+    size = 0
+    with _failures("store a payload"):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+    try:
+        for chunk in chunks:  # outside `_failures`: a source that fails is not the spool failing
+            digest.update(chunk)
+            size += len(chunk)
+            with _failures("store a payload"):
+                _write_all(fd, chunk)
+        with _failures("store a payload"):
+            os.fsync(fd)
+    finally:
+        with _failures("store a payload"):
+            os.close(fd)
+    return digest.hexdigest(), size
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(fd, view) :]
