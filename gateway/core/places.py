@@ -215,11 +215,12 @@ def friendly_path(element: etree._Element) -> str:
 
 def friendly_name(tag: str, own_prefix: str | None = None) -> str:
     """`{namespace}Name` → `cbc:Name`; an unknown namespace keeps the document's own prefix."""
-    name = etree.QName(tag)
-    if name.namespace in _PREFIXLESS:
-        return name.localname
-    prefix = PREFIXES.get(name.namespace or "", own_prefix)
-    return f"{prefix}:{name.localname}" if prefix else name.localname
+    # Not lxml's QName: that raises on names that stand in a message but not in a document.
+    namespace, _, name = tag.rpartition("}")
+    if namespace[1:] in _PREFIXLESS:
+        return name
+    prefix = PREFIXES.get(namespace[1:], own_prefix)
+    return f"{prefix}:{name}" if prefix else name
 
 
 _STEP = re.compile(

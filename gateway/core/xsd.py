@@ -162,7 +162,7 @@ def _finding(schema: str, parsed: ParsedXml, deviation: _Deviation) -> Finding:
     )
 
 
-_CLARK = re.compile(r"\{([^{}]*)\}([\w.-]+)")
+_CLARK = re.compile(r"\{[^{}\s]*:[^{}\s]*\}[\w.-]+")
 _SUBJECT = re.compile(r"^Element '[^']*'(?:, (?=attribute)|: )")
 _ATTRIBUTE = re.compile(r"[Aa]ttribute '([^']+)'|'([^']+)' attribute")
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)\.?$")
