@@ -70,7 +70,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     language = Language(args.lang)
     state = folder / "state"
     key, public_key = make_key(folder / "partner-key")
-    configure_logs("info", (folder / "daemon.log").open("w"))  # lives as long as we
+    _log_to(folder / "daemon.log")
     daemon = Daemon(loop, demo_configuration(state, public_key, language), log=logger())
     exit_code = 1
 
@@ -83,7 +83,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
             port=daemon.sftp.port,
             user=PARTNER,
             key=key,
-            host_key=daemon.sftp.host_key_line,
+            host_key=(state / "keys" / "ssh_host_ed25519_key.pub").read_text().strip(),
             folder=folder,
         )
         samples = folder / "samples"
@@ -160,6 +160,15 @@ def demo_configuration(state: Path, public_key: str, language: Language) -> Conf
         sftp=SftpAccess(authorized_keys=(public_key,)),
     )
     return dataclasses.replace(base, settings=settings, state=state, partners={PARTNER: partner})
+
+
+def _log_to(file: Path) -> None:
+    """Send the log, that of child processes included, to a file; keep the terminal for people."""
+    terminal = os.dup(2)
+    log = file.open("w")
+    os.dup2(log.fileno(), 2)
+    sys.stderr = os.fdopen(terminal, "w")
+    configure_logs("info", log)
 
 
 async def _acknowledged(loop: Any, daemon: Any, count: int) -> None:

@@ -86,7 +86,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     rows = [
         (
             outcome.sample.file,
-            outcome.verdict
+            fill(outcome.verdict, 24)
             + ("" if outcome.as_expected else f"\nexpected: {outcome.sample.expected_verdict}"),
             outcome.finding or "none",
             outcome.published or "NOTHING",

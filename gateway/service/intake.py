@@ -17,6 +17,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from twisted.internet import defer
 
 from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
-from gateway.errors import Disposition, GatewayError, IntakeRefused, WorkersBroken
+from gateway.errors import Disposition, GatewayError, IntakeRefused, WorkersBroken, WorkersStopped
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
 from gateway.model.job import JudgeJob
 from gateway.model.lifecycle import DocumentState, InterchangeState
@@ -222,9 +223,7 @@ class Intake:
             while len(self._waiting) < limit:
                 rows = await self._journal.read(
                     "unfinished",
-                    lambda conn, after=after: records.unfinished_interchanges(
-                        conn, after=after, limit=limit
-                    ),
+                    partial(records.unfinished_interchanges, after=after, limit=limit),
                 )
                 for row in rows:
                     if row.id not in self._known:
@@ -320,6 +319,8 @@ class Intake:
         )
         try:
             return await self._judges.judge(job)
+        except WorkersStopped:
+            return None
         except WorkersBroken as error:
             self._log.critical("no_judge", interchange=interchange.id, error=str(error))
             return None

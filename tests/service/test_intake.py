@@ -1,0 +1,348 @@
+"""Intake: what is promised, what is retried, what is quarantined, what resumes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+from gateway.service.spool import Spool
+from pytest_twisted import async_yield_fixture, ensureDeferred
+from twisted.internet import defer, reactor, task
+from twisted.internet.threads import deferToThread
+
+from gateway.config.settings import Intake as IntakeSettings
+from gateway.config.settings import Judges as JudgeSettings
+from gateway.errors import IntakeRefused, SpoolError, WorkerDied, WorkersBroken
+from gateway.model.interchange import Transport
+from gateway.model.job import JudgeJob
+from gateway.model.partner import Partner
+from gateway.model.verdict import (
+    Accepted,
+    Finding,
+    Judgement,
+    Layer,
+    Rejected,
+    Severity,
+    Undetermined,
+    Verdict,
+)
+from gateway.service.intake import Intake
+from gateway.service.journal import Journal, records
+
+JUDGING = JudgeSettings(attempts=3, retry_seconds=0.1)
+
+
+class Arrival(msgspec.Struct):
+    """A file as a receiver hands it over."""
+
+    partner: str
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+def finding(rule: str, layer: Layer) -> Finding:
+    """An error."""
+    return Finding(rule=rule, layer=layer, severity=Severity.ERROR, message="m")
+
+
+ACCEPTED = Accepted(invoice=b'{"invoice_number":"FA-1"}')
+REJECTED = Rejected((finding("BR-CO-15", Layer.SCHEMATRON),))
+UNREADABLE = Rejected((finding("XML-EMPTY", Layer.XML),))
+NO_PACK = Undetermined(cause="pack missing", remedy="import it")
+
+
+class FakeJudges:
+    """Answers with the verdicts the test lines up; the last one stays."""
+
+    def __init__(self, *verdicts: Verdict | Exception) -> None:
+        self.verdicts = list(verdicts)
+        self.jobs: list[JudgeJob] = []
+        self.gate: defer.Deferred[None] | None = None
+
+    async def judge(self, job: JudgeJob) -> Judgement:
+        """The next verdict."""
+        self.jobs.append(job)
+        if self.gate is not None:
+            await self.gate
+        verdict = self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
+        if isinstance(verdict, Exception):
+            raise verdict
+        return Judgement(
+            document=job.name,
+            sha256=job.sha256,
+            size=job.size,
+            flow="ctc-fr-invoice" if verdict is not UNREADABLE else None,
+            syntax="ubl",
+            document_type="invoice",
+            profile=None,
+            verdict=verdict,
+        )
+
+
+class House:
+    """A journal, a spool and an intake on a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = Journal(reactor, folder / "journal.sqlite")
+        self.spool = Spool(folder / "spool")
+        self.woken = 0
+        self.intakes: list[Intake] = []
+
+    async def open(self) -> None:
+        """Start journal and spool."""
+        await self.journal.open()
+        self.spool.prepare()
+
+    async def intake(self, judges: Any, **settings: Any) -> Intake:
+        """A started intake with these judges."""
+
+        def wake() -> None:
+            self.woken += 1
+
+        intake = Intake(
+            reactor,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=deferToThread,
+            judges=judges,
+            partners={"acme": Partner(name="acme", flows=("ctc-fr-invoice",))},
+            settings=IntakeSettings(**{"min_free_mb": 0, **settings}),
+            judging=JUDGING,
+            inline_bytes=1_000_000,
+            outbox_written=wake,
+            log=structlog.get_logger(),
+        )
+        await intake.start()
+        self.intakes.append(intake)
+        return intake
+
+    def arrival(self, name: str = "a.xml", data: bytes = b"<a/>") -> Arrival:
+        """A file written by a receiver, not yet in the spool."""
+        path = self.folder / f"upload-{len(list(self.folder.iterdir()))}"
+        path.write_bytes(data)
+        return Arrival("acme", name, path, hashlib.sha256(data).hexdigest(), len(data))
+
+    async def row(self, id_: str) -> records.InterchangeRow:
+        """The interchange's row."""
+        found = await self.journal.read("t", lambda conn: records.interchange(conn, id_))
+        assert found is not None
+        return found
+
+    async def document(self, id_: str) -> records.DocumentRow | None:
+        """Its one document."""
+        rows = await self.journal.read("t", lambda conn: records.documents_of(conn, id_))
+        return rows[0] if rows else None
+
+    async def outbox(self, id_: str, kind: str) -> list[records.OutboxRow]:
+        """Its messages of one kind."""
+        rows = await self.journal.read("t", lambda conn: records.outbox_of(conn, id_))
+        return [row for row in rows if row.kind == kind]
+
+    async def reaches(self, id_: str, state: str) -> records.InterchangeRow:
+        """Wait, bounded, until the interchange stands in `state`."""
+        for _ in range(500):
+            row = await self.row(id_)
+            if row.state == state:
+                return row
+            await task.deferLater(reactor, 0.02)
+        raise AssertionError(f"still {row.state}, never {state}")
+
+
+@async_yield_fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """An open house, closed afterwards."""
+    opened = House(tmp_path)
+    await opened.open()
+    yield opened
+    for intake in opened.intakes:
+        await intake.stop(1)
+    await opened.journal.close()
+
+
+@ensureDeferred
+async def test_received_means_bytes_and_row_are_there_before_anything_is_judged(
+    house: House,
+) -> None:
+    """`receive` returns an id whose payload is in the spool and whose row is in the journal."""
+    judges = FakeJudges(ACCEPTED)
+    judges.gate = defer.Deferred()
+    intake = await house.intake(judges)
+    arrival = house.arrival()
+    id_ = await intake.receive(arrival, Transport.SFTP)
+    assert house.spool.path(arrival.sha256).read_bytes() == b"<a/>"
+    assert not arrival.path.exists()
+    assert (await house.row(id_)).state == "received"
+    judges.gate.callback(None)
+    await house.reaches(id_, "settled")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "interchange", "document"),
+    [
+        (ACCEPTED, "settled", "accepted"),
+        (REJECTED, "settled", "rejected"),
+        (UNREADABLE, "refused", "rejected"),
+    ],
+)
+@ensureDeferred
+async def test_a_verdict_ends_the_interchange_with_result_and_report(
+    house: House, verdict: Verdict, interchange: str, document: str
+) -> None:
+    """One result to the broker; one report to the broker and one to the partner, same file name."""
+    intake = await house.intake(FakeJudges(verdict))
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    await house.reaches(id_, interchange)
+    row = await house.document(id_)
+    assert row is not None
+    assert row.state == document
+    assert [r.routing_key.split(".")[-1] for r in await house.outbox(id_, "document")] == [document]
+    reports = await house.outbox(id_, "report")
+    assert sorted(r.destination for r in reports) == ["broker", "sftp"]
+    assert len({r.filename for r in reports}) == 1
+    assert len({r.body for r in reports}) == 1
+    assert house.woken > 0
+
+
+@ensureDeferred
+async def test_an_honest_resend_finds_its_interchange_and_a_new_name_makes_another(
+    house: House,
+) -> None:
+    """Same partner, name and bytes: the same id, judged once. Another name: another id."""
+    judges = FakeJudges(ACCEPTED)
+    intake = await house.intake(judges)
+    first = await intake.receive(house.arrival(), Transport.SFTP)
+    again = await intake.receive(house.arrival(), Transport.SFTP)
+    other = await intake.receive(house.arrival("b.xml"), Transport.SFTP)
+    assert first == again != other
+    await house.reaches(first, "settled")
+    await house.reaches(other, "settled")
+    assert len(judges.jobs) == 2
+
+
+@ensureDeferred
+async def test_a_judge_that_dies_costs_a_retry_not_a_verdict(house: House) -> None:
+    """WorkerDied makes the document undetermined; the next attempt decides."""
+    judges = FakeJudges(WorkerDied("killed by signal 9"), REJECTED)
+    intake = await house.intake(judges)
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    await house.reaches(id_, "settled")
+    steps = await house.journal.read("t", lambda conn: records.transitions_of(conn, id_))
+    assert [s.new for s in steps if s.ordinal == 1] == [
+        "extracted",
+        "undetermined",
+        "extracted",
+        "rejected",
+    ]
+
+
+@ensureDeferred
+async def test_what_cannot_be_judged_is_quarantined_never_accepted_nor_rejected(
+    house: House,
+) -> None:
+    """After the last attempt: quarantine, a provisional report, no result, bytes kept."""
+    intake = await house.intake(FakeJudges(NO_PACK))
+    arrival = house.arrival()
+    id_ = await intake.receive(arrival, Transport.SFTP)
+    row = await house.reaches(id_, "quarantined")
+    assert row.cause == "pack missing"
+    document = await house.document(id_)
+    assert document is not None
+    assert (document.state, document.attempts) == ("quarantined", 3)
+    assert await house.outbox(id_, "document") == []
+    reports = await house.outbox(id_, "report")
+    assert len(reports) == 2
+    assert b"rovisional" in reports[0].body
+    assert house.spool.path(arrival.sha256).read_bytes() == b"<a/>"
+
+
+@ensureDeferred
+async def test_no_judge_at_all_is_nobodys_attempt(house: House) -> None:
+    """WorkersBroken leaves the interchange as it is and uncounted; it goes on when judges do."""
+    intake = await house.intake(FakeJudges(*[WorkersBroken("boot failed")] * 5, ACCEPTED))
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    row = await house.reaches(id_, "settled")
+    assert row.cause is None
+
+
+@ensureDeferred
+async def test_unfinished_work_resumes_before_new_files_are_taken(house: House) -> None:
+    """What one intake left unfinished, the next one finds in the journal and finishes."""
+    stuck = FakeJudges(ACCEPTED)
+    stuck.gate = defer.Deferred()
+    first = await house.intake(stuck, max_in_flight=2)
+    ids = [
+        await first.receive(house.arrival(f"{n}.xml", b"<a>%d</a>" % n), Transport.SFTP)
+        for n in range(40)
+    ]
+    await first.stop(0.1)
+    with pytest.raises(IntakeRefused, match="stopping"):
+        await first.receive(house.arrival("late.xml"), Transport.SFTP)
+    judges = FakeJudges(ACCEPTED)
+    await house.intake(judges, max_in_flight=2)
+    for id_ in ids:
+        await house.reaches(id_, "settled")
+    assert sorted(job.name for job in judges.jobs) == sorted(f"{n}.xml" for n in range(40))
+
+
+@ensureDeferred
+async def test_more_than_memory_should_hold_waits_in_the_journal(house: House) -> None:
+    """Beyond the bounded queue, interchanges are found again in the journal, each judged once."""
+    judges = FakeJudges(ACCEPTED)
+    judges.gate = defer.Deferred()
+    intake = await house.intake(judges, max_in_flight=1)
+    ids = [
+        await intake.receive(house.arrival(f"{n}.xml", b"<a>%d</a>" % n), Transport.SFTP)
+        for n in range(30)
+    ]
+    assert intake.waiting <= 8
+    judges.gate.callback(None)
+    for id_ in ids:
+        await house.reaches(id_, "settled")
+    assert len(judges.jobs) == 30
+
+
+@ensureDeferred
+async def test_a_full_disk_is_said_before_anything_is_promised(house: House) -> None:
+    """Below intake.min_free_mb a new file is refused, and nothing of it is in the journal."""
+    intake = await house.intake(FakeJudges(ACCEPTED), min_free_mb=10**9)
+    with pytest.raises(IntakeRefused, match="min_free_mb"):
+        await intake.receive(house.arrival(), Transport.SFTP)
+    assert await house.journal.read("t", records.list_interchanges) == []
+
+
+@ensureDeferred
+async def test_a_spool_that_fails_refuses_the_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row without bytes: the partner hears failure and still owns the file."""
+    intake = await house.intake(FakeJudges(ACCEPTED))
+
+    def fail(*_: object) -> Path:
+        raise SpoolError("no space left")
+
+    monkeypatch.setattr(house.spool, "adopt", fail)
+    with pytest.raises(SpoolError):
+        await intake.receive(house.arrival(), Transport.SFTP)
+    assert await house.journal.read("t", records.list_interchanges) == []
+
+
+@ensureDeferred
+async def test_a_large_result_travels_as_a_claim_check(house: House) -> None:
+    """A body beyond the limit stays in the spool; the message says its SHA-256 and size."""
+    big = b'{"invoice_number":"FA-1","pad":"' + b"x" * 2_000_000 + b'"}'
+    intake = await house.intake(FakeJudges(Accepted(invoice=big)))
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    await house.reaches(id_, "settled")
+    (row,) = await house.outbox(id_, "document")
+    check = msgspec.json.decode(row.body)["claim_check"]
+    assert check["sha256"] == hashlib.sha256(big).hexdigest() == row.headers["claim-check"]
+    assert check["size"] == len(big)
+    assert house.spool.path(check["sha256"]).read_bytes() == big
