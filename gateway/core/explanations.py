@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, cast
 
@@ -35,6 +35,8 @@ _MAX_VALUE: Final = 100
 _MAX_SEARCHED: Final = 600
 _STEP = re.compile(r"/(?:\w+:)?(?P<name>\w+)(?:\[(?P<number>\d+)\])?")
 _OPERAND = re.compile(r"(?P<sign>[-+]?) ?(?P<term>Σ?B[TG]-\d+)")
+_QUOTED_RULE = re.compile(r"\[(BR-[A-Za-z0-9-]*\d+[a-z]*)\]")
+"""Factur-X numbers its assertions FX-SCH-A-…; their text begins with the rule they stand for."""
 _NO_TERMS: Final = Text(en="see the rule's text", fr="voir le texte de la règle")
 
 
@@ -141,7 +143,9 @@ def values_in(finding: Finding, element: etree._Element, syntax: Syntax) -> dict
 @functools.lru_cache(maxsize=4096)
 def _wording(rule: str, message: str) -> tuple[Wording, dict[str, str]]:
     known = explanations()
-    own = known.rules.get(rule) or known.rules.get(rule.partition("_")[0]) or Wording()
+    if quoted := _QUOTED_RULE.match(message):
+        rule = quoted[1]
+    own = next((known.rules[name] for name in _shorter(rule) if name in known.rules), Wording())
     if own.why_en and own.remedy_en:
         return own, {}
     for family in known.families:
@@ -159,6 +163,13 @@ def _wording(rule: str, message: str) -> tuple[Wording, dict[str, str]]:
                 groups,
             )
     return own, {}
+
+
+def _shorter(rule: str) -> Iterator[str]:
+    """The id, and what remains as its suffixes go: BR-FR-01_BT-1-2, BR-FR-01_BT-1, …."""
+    while rule:
+        yield rule
+        rule = re.sub(r"[-_]?[^-_]*$", "", rule)
 
 
 class _Words(dict[str, str]):

@@ -84,7 +84,7 @@ def differences(first: bytes, second: bytes) -> tuple[Difference, ...]:
 
 
 def _assertion(element: etree._Element) -> Assertion:
-    attributes = {
+    attributes = {str(name): str(value) for name, value in element.items()} | {
         child.get("name", ""): normalised("".join(map(str, child.itertext())))
         for child in element.iterchildren(f"{{{_XSL}}}attribute")
     }

