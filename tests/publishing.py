@@ -68,6 +68,10 @@ class Log:
         """As structlog's."""
         self.events.append(("warning", event, details))
 
+    def error(self, event: str, **details: Any) -> None:
+        """As structlog's."""
+        self.events.append(("error", event, details))
+
     def named(self, event: str) -> list[dict[str, Any]]:
         """The details of every such event, in order."""
         return [details for _, name, details in self.events if name == event]

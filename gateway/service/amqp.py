@@ -170,7 +170,11 @@ class AmqpPublisher:
         def tell() -> None:
             was, self.available = self.available, not session.blocked and not self._stopping
             if self.available and not was and self.on_available is not None:
-                self.on_available()
+                try:
+                    self.on_available()
+                except Exception as error:
+                    # Whoever is told must not be able to end the connection.
+                    self._log.error("on_available_failed", error=repr(error))
 
         self._session = session
         self._log.info("broker_connected", host=self._settings.host, port=self._settings.port)

@@ -134,6 +134,7 @@ def unavailable(error: Exception, settings: Rabbitmq) -> BrokerUnavailable:
     where = f"RabbitMQ at {settings.host}:{settings.port}"
     code = getattr(error, "reply_code", None)
     text = str(getattr(error, "reply_text", "")) or str(error) or type(error).__name__
+    text = text.rstrip(".")
     if isinstance(error, exceptions.ConnectionClosedByBroker) and code == 403:
         return BrokerUnavailable(
             f"{where} refused the login of user {settings.username!r}: {text}.",
@@ -153,7 +154,7 @@ def unavailable(error: Exception, settings: Rabbitmq) -> BrokerUnavailable:
             " certificate, and that certificate must name server_name (or the host).",
         )
     return BrokerUnavailable(
-        f"{where}: {text.rstrip('.')}.",
+        f"{where}: {text}.",
         remedy="Check that it runs and that rabbitmq.host, port and tls.enabled are right.",
     )
 

@@ -290,6 +290,21 @@ async def test_broker_that_accepts_and_says_nothing_is_given_up(
 
 
 @ensureDeferred
+async def test_listener_that_fails_does_not_end_the_connection(
+    broker: Broker, start: Start
+) -> None:
+    """A fault in who is told "available" is logged; publishing works."""
+    running = await start(broker.port, wait=False)
+
+    def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    running.publisher.on_available = fail
+    await until(lambda: running.log.named("on_available_failed"))
+    assert await running.outcome(a_publication()) == "confirmed"
+
+
+@ensureDeferred
 async def test_heartbeats_keep_an_idle_connection(broker: Broker, start: Start) -> None:
     """With nothing to publish, both sides still hear each other, over one connection."""
     running = await start(broker.port, heartbeat_seconds=1)
@@ -573,6 +588,7 @@ async def test_wrong_password_is_explained_and_never_shown(
 ) -> None:
     """The operator reads which user was refused; the password is in no log and no repr."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="pika")
     running = await start(broker.port, password="not-the-password", wait=False)
     await until(lambda: running.log.named("broker_away"))
     away = running.log.named("broker_away")[0]
