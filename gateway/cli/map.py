@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 import sys
 from pathlib import Path
 
 import msgspec
 
+from gateway.cli.options import printable
 from gateway.core.container import open_payload
 from gateway.core.mapping import Mapping
 from gateway.core.routing import identify
-from gateway.core.xml import locate, parse, too_large
+from gateway.core.xml import locate, parse, size_finding
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Language, Severity
 
 DONE, FAILED, USAGE = 0, 1, 2
+
+_FOR_TERMINALS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, but a terminal would obey."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +44,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         size = file.stat().st_size
         if size > limits.max_bytes:
-            return _tell(file, (too_large(size, limits),))
+            return _tell(file, (size_finding(size, limits),))
         data = file.read_bytes()
     except OSError as error:
-        print(f"{file}: cannot be read: {error.strerror or error}.", file=sys.stderr)
+        print(
+            f"{printable(str(file))}: cannot be read: {error.strerror or error}.", file=sys.stderr
+        )
         return USAGE
     members = open_payload(data, file.name)
     if isinstance(members, Finding):
@@ -54,18 +61,22 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(facts, Finding):
         return _tell(file, (facts,))
     result = Mapping.load("en16931").to_canonical(
-        parsed.root, facts.syntax, locate=functools.partial(locate, parsed)
+        parsed.root, facts.syntax, functools.partial(locate, parsed)
     )
-    text = msgspec.json.format(canonical_json(result.invoice), indent=2)
-    sys.stdout.buffer.write(text + b"\n")
+    text = msgspec.json.format(canonical_json(result.invoice), indent=2).decode()
+    sys.stdout.buffer.write(_FOR_TERMINALS.sub(_escaped, text).encode() + b"\n")
     sys.stdout.flush()
     return _tell(file, result.findings)
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
     """Say the findings in plain words; the exit code they call for."""
     for finding in findings:
-        where = file.name
+        where = printable(file.name)
         if finding.line is not None:
             where += f", line {finding.line}"
         if finding.column is not None:

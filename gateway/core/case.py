@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from lxml import etree
 
 from gateway.core.explain import quoted
-from gateway.core.mapping import MappingResult
+from gateway.core.mapping import Locator, MappingResult
 from gateway.core.routing import DocumentFacts
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml
@@ -47,8 +47,10 @@ class Packs(Protocol):
 class Reader(Protocol):
     """What judging needs of a mapping (core.mapping)."""
 
-    def to_canonical(self, root: etree._Element, syntax: Syntax) -> MappingResult:
-        """The canonical invoice."""
+    def to_canonical(
+        self, root: etree._Element, syntax: Syntax, locate: Locator | None
+    ) -> MappingResult:
+        """The canonical invoice; `locate` places what it objects to."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

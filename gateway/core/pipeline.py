@@ -11,6 +11,7 @@ would only confuse the rules. What the case adds up to is decided in core.outcom
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -23,7 +24,7 @@ from gateway.core.outcome import judgement
 from gateway.core.routing import chain_for, identify, placed, route
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.runner import RulePacks
-from gateway.core.xml import parse, size_finding
+from gateway.core.xml import locate, parse, size_finding
 from gateway.core.xsd import SchemaStore
 from gateway.errors import GatewayError, RulePackError
 from gateway.model.flow import Flow
@@ -102,9 +103,9 @@ def _check_rules(tools: Tools, case: Case) -> Case:
 def _map(tools: Tools, case: Case) -> Case:
     if case.job.layers is not None:
         return case
-    facts = given(case.facts)
+    parsed, facts = given(case.parsed), given(case.facts)
     result = tools.mapping(given(case.flow).mapping).to_canonical(
-        given(case.parsed).root, facts.syntax
+        parsed.root, facts.syntax, functools.partial(locate, parsed)
     )
     case = case.having(*result.findings)
     return dataclasses.replace(case, invoice=canonical_json(result.invoice))

@@ -20,7 +20,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.interchange import Syntax
 from gateway.resources import data_folder
 
-__all__ = ["Mapping", "MappingResult"]
+__all__ = ["Locator", "Mapping", "MappingResult"]
 
 
 class Mapping:
@@ -42,7 +42,7 @@ class Mapping:
         return cls(name, read_table((folder or data_folder("mappings")) / f"{name}.toml"))
 
     def to_canonical(
-        self, root: etree._Element, syntax: Syntax, *, locate: Locator | None = None
+        self, root: etree._Element, syntax: Syntax, locate: Locator | None = None
     ) -> MappingResult:
         """The canonical invoice of a document whose root element is `root`.
 
@@ -53,7 +53,7 @@ class Mapping:
         when the table has no such root element: the flow names the wrong mapping.
         """
         reader = self._readers.get(str(root.tag))
-        if reader is None or reader.form.syntax is not syntax:
+        if reader is None or reader.form.syntax != syntax:
             raise ConfigurationError(
                 f"The mapping “{self.name}” cannot read {syntax} documents with the root "
                 f"element {root.tag}.",

@@ -62,11 +62,15 @@ class Leaf:
             frame[term] = value
             if self.rank:
                 frame[_rank_of(term)] = self.rank
-        elif not same(kept := frame[term], value):
+        else:
+            kept = frame[term]
             if self.rank < frame.get(_rank_of(term), 0):
                 frame[term], frame[_rank_of(term)] = value, self.rank
                 kept, value = value, kept
-            reading.report("MAP-REPEATED", element, term, value=_shown(value), kept=_shown(kept))
+            if not same(kept, value):
+                reading.report(
+                    "MAP-REPEATED", element, term, value=_shown(value), kept=_shown(kept)
+                )
 
 
 class Builder:

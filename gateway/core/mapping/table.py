@@ -133,15 +133,47 @@ def model_fields(struct: type[BusinessGroup]) -> tuple[ModelField, ...]:
 def read_table(file: File) -> Table:
     """The table in `file`. Raises ConfigurationError with every fault found."""
     try:
-        table = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Table)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
-            f"{file}: {error}.", remedy="The head of the file lists the keys and their values."
+            f"{file}: {error}.", remedy="Put the mapping table there, or mend it."
         ) from error
-    faults = [*_own_faults(table), *_model_faults(table, None, Invoice, set())]
+    faults: list[str] = []
+    for unknown in content.keys() - set(Table.__struct_fields__):
+        faults.append(f"{unknown}: no such part of a table; the head of the file lists them.")
+    table = Table(
+        documents=_converted(content, "documents", DocumentForm, faults),
+        prefixes=_converted(content, "prefixes", str, faults),
+        groups=_converted(content, "groups", Group, faults),
+        terms=_converted(content, "terms", Term, faults),
+    )
+    if not faults:
+        faults.extend(_own_faults(table))
+        faults.extend(_model_faults(table, None, Invoice, set()))
     if faults:
         raise ConfigurationError("\n".join(f"{file}: {fault}" for fault in faults))
     return table
+
+
+T = typing.TypeVar("T")
+
+
+def _converted(
+    content: dict[str, Any], part: str, kind: type[T], faults: list[str]
+) -> dict[str, T]:
+    """One part of the table, entry by entry, so that each fault names its own."""
+    entries = content.get(part)
+    if not isinstance(entries, dict):
+        faults.append(f"[{part}] is missing; the head of the file says what it holds.")
+        return {}
+    converted: dict[str, T] = {}
+    for key, entry in entries.items():
+        try:
+            converted[key] = msgspec.convert(entry, kind)
+        except msgspec.ValidationError as error:
+            told = str(error).replace("`$.", f"`{part}.{key}.")
+            faults.append(f"{part}.{key}: {told}; the head of the file lists keys and values.")
+    return converted
 
 
 def _own_faults(table: Table) -> Iterator[str]:
