@@ -91,6 +91,7 @@ class Intake:
         self._now = now
         self._waiting: deque[str] = deque()
         self._known: set[str] = set()
+        self._fresh: dict[str, Interchange] = {}
         self._running: dict[str, defer.Deferred[None]] = {}
         self._timers: dict[str, Any] = {}
         self._more_in_journal = False
@@ -136,7 +137,7 @@ class Intake:
         )
         if receipt.new:
             self._outbox_written()
-            self._enqueue(receipt.interchange_id)
+            self._enqueue(receipt.interchange_id, interchange)
         return str(receipt.interchange_id)
 
     def _refuse_when_full(self) -> None:
@@ -175,6 +176,7 @@ class Intake:
         """
         self._open = False
         self._waiting.clear()
+        self._fresh.clear()
         self._more_in_journal = False
         for timer in self._timers.values():
             if timer.active():
@@ -192,13 +194,15 @@ class Intake:
             for deferred in list(self._running.values()):
                 deferred.cancel()
 
-    def _enqueue(self, interchange_id: str) -> None:
+    def _enqueue(self, interchange_id: str, fresh: Interchange | None = None) -> None:
         if interchange_id in self._known:
             return
         if len(self._waiting) >= 8 * self._settings.max_in_flight:
             self._more_in_journal = True
             return
         self._known.add(interchange_id)
+        if fresh is not None:
+            self._fresh[interchange_id] = fresh
         self._waiting.append(interchange_id)
         self._pump()
 
@@ -272,6 +276,10 @@ class Intake:
     # ---- one interchange, from wherever it stands
 
     async def _see_through(self, interchange_id: str) -> None:
+        fresh = self._fresh.pop(interchange_id, None)
+        if fresh is not None:  # received a moment ago: nothing to look up
+            await self._decide(fresh, attempts=0)
+            return
         row, documents = await self._journal.read(
             "interchange",
             lambda conn: (
@@ -282,9 +290,8 @@ class Intake:
         if row is None or row.state not in (InterchangeState.RECEIVED, InterchangeState.OPENED):
             return
         interchange = row.interchange()
-        partner = self._partners.get(row.partner)
         if row.state == InterchangeState.OPENED and row.documents_open == 0:
-            await self._close(interchange)
+            await self._resume_close(interchange)
             return
         attempts = 0
         if documents:
@@ -300,9 +307,13 @@ class Intake:
             if wait > 0:
                 self._again(interchange_id, wait)
                 return
+        await self._decide(interchange, attempts)
+
+    async def _decide(self, interchange: Interchange, attempts: int) -> None:
+        partner = self._partners.get(interchange.envelope.partner)
         judgement = await self._judge(interchange, partner)
         if judgement is None:
-            self._again(interchange_id, self._judging.retry_seconds)
+            self._again(interchange.id, self._judging.retry_seconds)
             return
         await self._settle(interchange, partner, judgement, attempts + 1)
 
@@ -370,21 +381,23 @@ class Intake:
         if outcome.again_at is not None:
             self._again(interchange.id, (outcome.again_at - now).total_seconds())
         elif outcome.documents_open == 0 or outcome.state is DocumentState.QUARANTINED:
-            await self._close(interchange)
+            await self._close(interchange, [(1, outcome.state, judgement)], outcome.revision)
 
-    async def _close(self, interchange: Interchange) -> None:
-        """Every document has its verdict (or is quarantined): write the acknowledgement."""
-        now = self._now()
+    async def _resume_close(self, interchange: Interchange) -> None:
+        """Every document has its verdict since before the last stop, but nobody was told."""
         row, judged = await self._journal.read(
             "judgements", lambda conn: settle.judgements_of(conn, interchange.id)
         )
-        if row.state != InterchangeState.OPENED:
-            return
+        await self._close(interchange, judged, row.report_revision + 1)
+
+    async def _close(self, interchange: Interchange, judged: settle.Judged, revision: int) -> None:
+        """Every document has its verdict (or is quarantined): write the acknowledgement."""
+        now = self._now()
         closing = settle.closing_of(
             interchange,
             judged,
             settle.language_of(self._partners.get(interchange.envelope.partner)),
-            revision=row.report_revision + 1,
+            revision=revision,
             now=now,
         )
         await self._journal.write(

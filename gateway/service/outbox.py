@@ -20,6 +20,10 @@ from gateway.model.publication import Publication
 from gateway.service import settle
 from gateway.service.journal import Journal, records
 
+LINGER_SECONDS = 0.1
+"""Pause after a batch that was not full, so that the next one holds more: reading, sending and
+marking cost by the batch. Nobody notices a tenth of a second between a verdict and its message."""
+
 ROW_FAILURES_LOGGED = 5
 """Of one batch; the others are in the journal with their error."""
 
@@ -104,10 +108,19 @@ class Destination:
                 # The journal refused (disk full, say): the rows stand, try again later.
                 self._log.error("outbox_failed", destination=self.name, error=str(error))
                 busy = False
-            if not busy and not self._work_to_do and not self._stopping:
+            if busy and not self._stopping:
+                await self._pause(LINGER_SECONDS)
+            elif not self._work_to_do and not self._stopping:
                 await self._sleep(self._settings.poll_seconds)
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait `seconds`, unless stopping."""
+        until = self._reactor.seconds() + seconds
+        while not self._stopping and (left := until - self._reactor.seconds()) > 0:
+            await self._sleep(left)
+
     async def _sleep(self, seconds: float) -> None:
+        """Wait `seconds`, or until there is something to do."""
         sleeping: defer.Deferred[None] = defer.Deferred()
         self._sleeping = sleeping
         timer = self._reactor.callLater(seconds, self.wake)
@@ -143,7 +156,10 @@ class Destination:
         if written:
             self._written()
         self._complain(outcomes)
-        return len(sent) > 0
+        full = len(rows) == self._settings.batch
+        if sent and full:
+            self._work_to_do = True
+        return bool(sent) and not full
 
     async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
         try:

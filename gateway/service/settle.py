@@ -55,6 +55,8 @@ class Settled(msgspec.Struct, frozen=True):
     documents_open: int
     again_at: dt.datetime | None
     cause: str | None
+    revision: int
+    """The number the interchange's next report will have."""
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,7 +233,7 @@ def settle_document(
     else:
         state = DocumentState(documents[0].state)
         if state in (DocumentState.ACCEPTED, DocumentState.REJECTED, DocumentState.PUBLISHED):
-            return Settled(state, row.documents_open, None, None)
+            return Settled(state, row.documents_open, None, None, row.report_revision + 1)
 
     def move(new: DocumentState, why: str | None = None) -> None:
         steps.append(records.move_document(conn, interchange.id, 1, new, cause=why, now=now))
@@ -266,13 +268,13 @@ def settle_document(
                 state = DocumentState.QUARANTINED
                 move(state, cause)
             records.add_outbox_many(conn, _events(interchange, steps, judgement.flow))
-            return Settled(state, documents_open, again_at, cause)
+            return Settled(state, documents_open, again_at, cause, row.report_revision + 1)
     documents_open = records.document_done(conn, interchange.id)
     outgoing = _events(interchange, steps, judgement.flow)
     if result is not None:
         outgoing.append(_outgoing(interchange, result, 1, "document", BROKER))
     records.add_outbox_many(conn, outgoing)
-    return Settled(state, documents_open, None, cause)
+    return Settled(state, documents_open, None, cause, row.report_revision + 1)
 
 
 def judgements_of(
