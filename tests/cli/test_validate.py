@@ -1,0 +1,310 @@
+"""`edi-gateway validate`: exit codes, JSON, words, and the SVRL beside them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from gateway.cli.main import main
+from gateway.cli.validate_text import in_words
+from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.xml import ParsedXml, parse
+from gateway.model.job import DocumentLimits
+from gateway.model.verdict import Finding, Judgement, Language, Layer, Rejected, Severity
+from gateway.samples import sample_bytes
+
+FLOW = ("--flow", "en16931-invoice")
+
+
+@pytest.fixture(autouse=True)
+def no_imported_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine has imported makes no difference."""
+    monkeypatch.setenv("EDI_GATEWAY_RULE_PACKS", str(tmp_path / "none"))
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Any:
+    """A function that puts a sample, or bytes of its own, on disk and gives its path."""
+
+    def put(name: str, data: bytes | None = None) -> str:
+        path = tmp_path / name
+        path.write_bytes(sample_bytes(name) if data is None else data)
+        return str(path)
+
+    return put
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The JSON objects printed."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_good_invoice_is_accepted(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 and one object with the documented keys."""
+    path = sample("ubl-invoice.xml")
+    assert main(["validate", path, *FLOW, "--json"]) == 0
+    (said,) = lines(capsys)
+    assert said["file"] == path
+    assert said["document"] == "ubl-invoice.xml"
+    assert said["sha256"] == hashlib.sha256(sample_bytes("ubl-invoice.xml")).hexdigest()
+    assert (said["flow"], said["syntax"]) == ("en16931-invoice", "ubl")
+    assert said["profile"] == "urn:cen.eu:en16931:2017"
+    assert (said["verdict"], said["findings"]) == ("accepted", [])
+    (pack,) = said["rules"]
+    assert set(pack) == {"pack", "version", "sha256"}
+    assert {"parse", "xsd", "schematron", "map"} <= set(said["timings_ms"])
+
+
+def test_a_faulty_invoice_is_rejected_with_a_full_finding(
+    sample: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1; the finding has rule, place, terms, and words in the language asked for."""
+    path = sample("ubl-invoice-faulty.xml")
+    assert main(["validate", path, *FLOW, "--json", "--lang", "fr"]) == 1
+    (said,) = lines(capsys)
+    (finding,) = said["findings"]
+    assert finding["rule"] == "BR-CO-15"
+    assert (finding["layer"], finding["severity"]) == ("schematron", "error")
+    assert finding["pack"] == "en16931-ubl"
+    assert finding["location"]
+    assert finding["line"] > 0
+    assert finding["column"] > 0
+    assert set(finding["terms"]) >= {"BT-112", "BT-109", "BT-110"}
+    assert "TVA" in finding["explanation"]
+    assert finding["remedy"]
+
+
+def test_the_words_are_in_the_language_asked_for(
+    sample: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --json people read verdict, what, where, why and how to mend."""
+    path = sample("ubl-invoice-faulty.xml")
+    assert main(["validate", path, *FLOW, "--lang", "fr"]) == 1
+    french = capsys.readouterr().out
+    assert main(["validate", path, *FLOW, "--lang", "en"]) == 1
+    english = capsys.readouterr().out
+    for text, words in (
+        (french, ("REJETÉ", "BR-CO-15 (erreur)", "ligne", "pourquoi", "que faire", "BT-112")),
+        (english, ("REJECTED", "BR-CO-15 (error)", "line", "why", "to mend it", "BT-112")),
+    ):
+        for word in words:
+            assert word in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"), [("fr_FR.UTF-8", "ACCEPTÉ"), ("C.UTF-8", "ACCEPTED")]
+)
+def test_the_language_is_that_of_the_environment(
+    sample: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    word: str,
+) -> None:
+    """A French terminal speaks French, any other English."""
+    monkeypatch.setenv("LC_ALL", environment)
+    assert main(["validate", sample("ubl-invoice.xml"), *FLOW]) == 0
+    assert word in capsys.readouterr().out
+
+
+def test_a_pack_that_is_not_there_leaves_it_undetermined(
+    sample: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 3, cause and remedy."""
+    assert main(["validate", sample("cii-invoice.xml"), *FLOW, "--json"]) == 3
+    (said,) = lines(capsys)
+    assert said["verdict"] == "undetermined"
+    assert "en16931-cii" in said["cause"]
+    assert "rules import" in said["remedy"]
+
+
+def test_several_flows_ask_for_a_choice(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --flow a plain invoice fits both flows: undetermined, and told what to do."""
+    assert main(["validate", sample("ubl-invoice.xml"), "--json"]) == 3
+    (said,) = lines(capsys)
+    assert said["flow"] is None
+    assert "--flow" in said["remedy"]
+    assert "ctc-fr-invoice" in said["cause"]
+
+
+def test_a_document_that_fits_one_flow_needs_no_choice(
+    sample: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """BT-24 alone decides where it can."""
+    old = b">urn:cen.eu:en16931:2017<"
+    extended = b">urn:cen.eu:en16931:2017#conformant#urn.cpro.gouv.fr:1p0:extended-ctc-fr<"
+    path = sample("extended.xml", sample_bytes("ubl-invoice.xml").replace(old, extended))
+    main(["validate", path, "--json"])
+    (said,) = lines(capsys)
+    assert said["flow"] == "ctc-fr-invoice"
+    assert [rules["pack"] for rules in said["rules"]] == ["extended-ctc-fr-ubl", "br-fr-flux2-ubl"]
+
+
+def test_layers_run_only_those_checks(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict is withheld unless something failed."""
+    good = sample("ubl-invoice.xml")
+    assert main(["validate", good, *FLOW, "--layers", "xsd", "--json"]) == 3
+    faulty = sample("ubl-invoice-faulty.xml")
+    assert main(["validate", faulty, *FLOW, "--layers", "xsd", "--json"]) == 3
+    assert main(["validate", faulty, *FLOW, "--layers", "schematron,xsd", "--json"]) == 1
+    said = lines(capsys)
+    assert [one["verdict"] for one in said] == ["undetermined", "undetermined", "rejected"]
+    assert said[0]["rules"] == []
+
+
+@pytest.mark.parametrize("layers", ["", "xml", "xsd,map"])
+def test_unknown_layers_are_a_usage_error(sample: Any, layers: str) -> None:
+    """Exit code 2, as for every wrong option."""
+    with pytest.raises(SystemExit) as ended:
+        main(["validate", sample("ubl-invoice.xml"), "--layers", layers])
+    assert ended.value.code == 2
+
+
+def test_an_unknown_flow_is_a_usage_error(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and the flows there are."""
+    assert main(["validate", sample("ubl-invoice.xml"), "--flow", "nowhere"]) == 2
+    assert "en16931-invoice" in capsys.readouterr().err
+
+
+def test_svrl_is_written_for_every_pack(sample: Any, tmp_path: Path) -> None:
+    """One file per pack, the report as the official stylesheet writes it."""
+    folder = tmp_path / "svrl" / "deep"
+    main(["validate", sample("ubl-invoice.xml"), "--flow", "ctc-fr-invoice", "--svrl", str(folder)])
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [
+        "ubl-invoice.xml.br-fr-flux2-ubl.svrl.xml",
+        "ubl-invoice.xml.en16931-ubl.svrl.xml",
+    ]
+    for name in names:
+        root = etree.parse(str(folder / name)).getroot()
+        assert root.tag == "{http://purl.oclc.org/dsdl/svrl}schematron-output"
+
+
+def test_the_gravest_outcome_is_the_exit_code(
+    sample: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file is judged, whatever the others are; a file that is not there is a usage error."""
+    good, faulty = sample("ubl-invoice.xml"), sample("ubl-invoice-faulty.xml")
+    undetermined, missing = sample("cii-invoice.xml"), str(tmp_path / "missing.xml")
+    assert main(["validate", good, undetermined, faulty, *FLOW, "--json"]) == 1
+    assert len(lines(capsys)) == 3
+    assert main(["validate", good, undetermined, *FLOW, "--json"]) == 3
+    capsys.readouterr()
+    assert main(["validate", missing, faulty, good, *FLOW, "--json"]) == 2
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 2
+    assert "missing.xml" in printed.err
+    assert main(["validate", str(tmp_path), *FLOW]) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"", "XML-EMPTY"),
+        (gzip.compress(b"<a/>"), "CONTAINER-UNSUPPORTED"),
+        (b"<a/>", "ROUTE-UNKNOWN-ROOT"),
+    ],
+)
+def test_what_is_no_invoice_is_rejected(
+    sample: Any, capsys: pytest.CaptureFixture[str], data: bytes, rule: str
+) -> None:
+    """Whatever a file holds, it gets a finding."""
+    assert main(["validate", sample("x.xml", data), "--json"]) == 1
+    (said,) = lines(capsys)
+    assert [finding["rule"] for finding in said["findings"]] == [rule]
+
+
+def test_standard_input_is_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-` reads from a pipe."""
+    stream = SimpleNamespace(buffer=io.BytesIO(sample_bytes("ubl-invoice.xml")))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert main(["validate", "-", *FLOW, "--json"]) == 0
+    (said,) = lines(capsys)
+    assert said["file"] == "-"
+
+
+def test_what_a_document_says_cannot_command_the_terminal() -> None:
+    """Control characters from a document or a file name are not printed."""
+    finding = Finding(
+        rule="X", layer=Layer.XML, severity=Severity.ERROR, message="a\x1b[2Jb", excerpt="\x07"
+    )
+    judgement = Judgement(
+        document="d",
+        sha256="",
+        size=0,
+        flow=None,
+        syntax=None,
+        document_type=None,
+        profile="\x1b]0;owned\x07",
+        verdict=Rejected((finding,)),
+    )
+    for language in Language:
+        text = in_words(judgement, "f\x1b.xml", language)
+        assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def ubl_corpus() -> list[Path]:
+    """Public UBL examples kept outside the project, if they are here."""
+    folder = os.environ.get("EDI_GATEWAY_CORPUS")
+    return sorted(Path(folder, "ubl").glob("*.xml")) if folder else []
+
+
+MUTATIONS = (
+    (rb"(<cbc:PayableAmount[^>]*>)[^<]*", rb"\g<1>77.77"),
+    (rb"(<cbc:TaxAmount[^>]*>)[^<]*", rb"\g<1>-5.005"),
+    (rb"(currencyID=)\"...\"", rb'\1"ZZZ"'),
+    (rb"<cbc:ID>[^<]*</cbc:ID>", rb"<cbc:ID></cbc:ID>"),
+    (rb"(<cbc:IdentificationCode[^>]*>)[^<]*", rb"\1QQ"),
+    (rb"<cac:PartyLegalEntity>.*?</cac:PartyLegalEntity>", rb""),
+)
+"""Faults that break many rules: the examples themselves break none."""
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not ubl_corpus(), reason="EDI_GATEWAY_CORPUS names no folder of examples")
+def test_the_corpus_fails_the_same_rules_as_the_official_stylesheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rule by rule and in the same order, on every public UBL example, whole and with faults."""
+    from saxonche import PySaxonProcessor
+
+    whole = ubl_corpus()
+    main(["validate", *map(str, whole), *FLOW, "--json"])
+    said = lines(capsys)
+    faulty = []
+    for file in whole:
+        for number, (pattern, replacement) in enumerate(MUTATIONS):
+            copy = tmp_path / f"{number}-{file.name}"
+            copy.write_bytes(re.sub(pattern, replacement, file.read_bytes(), flags=re.DOTALL))
+            faulty.append(copy)
+    main(["validate", *map(str, faulty), *FLOW, "--layers", "schematron", "--json"])
+    said += lines(capsys)
+
+    stylesheet = Catalogue.load().locate("en16931-ubl")
+    namespaces = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
+    seen = set()
+    with PySaxonProcessor(license=False) as saxon:
+        official = saxon.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(stylesheet))
+        for file, one in zip([*whole, *faulty], said, strict=True):
+            document = parse(file.read_bytes(), DocumentLimits())
+            assert isinstance(document, ParsedXml)
+            node = saxon.parse_xml(xml_text=document.data.decode(), encoding="UTF-8")
+            svrl = etree.fromstring(official.transform_to_string(xdm_node=node).encode())
+            failed = svrl.xpath("//svrl:failed-assert/@id", namespaces=namespaces)
+            rules = [f["rule"] for f in one["findings"] if f["layer"] == "schematron"]
+            assert rules == failed, file
+            seen.update(failed)
+    assert len(seen) > 15
