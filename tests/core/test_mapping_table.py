@@ -58,6 +58,7 @@ def test_extended_cardinality_says_something_new(table: Table) -> None:
         ("[terms.BT-20]", "[terms.BT-999]", ["BT-20", "BT-999", "add the entry"]),
         ('currency = "BT-5"\n', "", ["currency", "amounts"]),
         ('currency = "BT-6"', 'currency = "BT-66666"', ["BT-111.currency", "[terms.BT-66666]"]),
+        ('currency = "BT-6"', 'currency = "BT-24"', ["BT-111.currency", "the invoice itself"]),
         ('type = "percentage"', 'type = "text"', ["BT-94", "percentage"]),
         ("[@currencyID=$BT-5]", "[@currencyID=$BT-0]", ["BT-110.ubl", "[terms.BT-0]"]),
         ('ubl = "cbc:Note"', 'ubl = "."', ["groups.BG-1", "elements of its own"]),

@@ -38,7 +38,7 @@ class DocumentReader:
         self._builder = self._compiled(Invoice, self._root)
         self._compared = self._paths_compared_with()
         self._always = [
-            (self._property_path(term, entry), term, entry)
+            (self._property_path(entry), term, entry)
             for term, entry in table.terms.items()
             if entry.always
         ]
@@ -62,11 +62,12 @@ class DocumentReader:
             ),
             **self._builder.values(frame),
         )
+        told = {term for finding in reading.findings for term in finding.terms}
         for properties, term, entry in self._always:
             held: Any = invoice
-            for name_of in properties:
-                held = getattr(held, name_of, None)
-            if held is None:
+            for property_name in properties:
+                held = getattr(held, property_name, None)
+            if held is None and term not in told:  # else a finding says why it is not there
                 reading.report("MAP-MISSING", root, term, path=self._full_path(entry))
         return MappingResult(invoice, tuple(reading.findings))
 
@@ -116,13 +117,11 @@ class DocumentReader:
             for term in sorted(asked)
         }
 
-    def _property_path(self, key: str, entry: Group | Term) -> tuple[str, ...]:
-        above = (
-            ()
-            if entry.group is None
-            else self._property_path(entry.group, self._table.groups[entry.group])
-        )
-        return (*above, entry.property_name)
+    def _property_path(self, entry: Group | Term) -> tuple[str, ...]:
+        """The properties that lead from the invoice to an entry's value."""
+        if entry.group is None:
+            return (entry.property_name,)
+        return (*self._property_path(self._table.groups[entry.group]), entry.property_name)
 
     def _full_path(self, entry: Group | Term) -> str:
         """Where a term is expected, as the table writes it."""

@@ -23,6 +23,8 @@ from gateway.model.interchange import Syntax
 from gateway.model.invoice import Invoice
 from gateway.model.invoice_types import DECIMAL_PATTERN, BusinessGroup, Identifier
 
+FORMS = ("ubl", "ubl_credit_note", "cii")
+"""The kinds of document a table may have paths for."""
 Cardinality = Literal["0..1", "1..1", "0..n", "1..n"]
 
 
@@ -177,14 +179,14 @@ def _converted(
 
 
 def _own_faults(table: Table) -> Iterator[str]:
-    if unknown := set(table.documents) - {"ubl", "ubl_credit_note", "cii"}:
+    if unknown := set(table.documents) - set(FORMS):
         yield f"documents.{min(unknown)}: only ubl, ubl_credit_note and cii are known."
     entries: dict[str, Group | Term] = {**table.groups, **table.terms}
     for key, entry in entries.items():
         where = f"{'groups' if isinstance(entry, Group) else 'terms'}.{key}"
         if entry.group is not None and entry.group not in table.groups:
             yield f"{where}.group: there is no [groups.{entry.group}]; add it or mend the id."
-        for name in ("ubl", "ubl_credit_note", "cii"):
+        for name in FORMS:
             yield from _path_faults(table, f"{where}.{name}", entry.texts(name), False)
         if isinstance(entry, Group):
             if any(text == "." for text in entry.texts("ubl") + entry.texts("cii")) and (
@@ -199,8 +201,8 @@ def _own_faults(table: Table) -> Iterator[str]:
                     yield f"{where}.{name}: only an identifier has a scheme."
         if (entry.currency is not None) is not (entry.type in AMOUNTS):
             yield f"{where}.currency: give it for amounts and prices, and only for them."
-        elif entry.currency is not None and entry.currency not in table.terms:
-            yield f"{where}.currency: there is no [terms.{entry.currency}]."
+        elif entry.currency is not None:
+            yield from _compared_faults(table, f"{where}.currency", entry.currency)
 
 
 def _path_faults(table: Table, where: str, texts: list[str], beside: bool) -> Iterator[str]:
@@ -218,8 +220,17 @@ def _path_faults(table: Table, where: str, texts: list[str], beside: bool) -> It
         if conditions and beside:
             yield f"{where} = “{text}”: a scheme is read without conditions."
         for condition in conditions:
-            if condition.term is not None and condition.term not in table.terms:
-                yield f"{where} = “{text}”: there is no [terms.{condition.term}] to compare with."
+            if condition.term is not None:
+                yield from _compared_faults(table, f"{where} = “{text}”", condition.term)
+
+
+def _compared_faults(table: Table, where: str, key: str) -> Iterator[str]:
+    """A term that others are compared with is read before them: it must be easy to find."""
+    term = table.terms.get(key)
+    if term is None:
+        yield f"{where}: there is no [terms.{key}] to compare with."
+    elif term.group is not None or any("[" in text for form in FORMS for text in term.texts(form)):
+        yield f"{where}: {key} must be a term of the invoice itself, its path without conditions."
 
 
 def _model_faults(
