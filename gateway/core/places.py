@@ -184,7 +184,9 @@ def _element_end(window: bytes) -> int:
         nonlocal depth, end
         depth -= 1
         if depth == 0:
-            end = window.find(b">", parser.CurrentByteIndex) + 1 or len(window)
+            end = parser.CurrentByteIndex
+            if window.startswith(b"</", end):  # else <empty/>: expat stands behind it already
+                end = window.find(b">", end) + 1 or len(window)
             raise _EndFound
 
     parser.StartElementHandler = start

@@ -204,6 +204,16 @@ def test_an_excerpt_is_short_and_never_shows_an_attachment() -> None:
     assert excerpt == '<cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf">…'
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["<b/>", "<b></b>", "<b c='d>e'/>", "<b>1</b >", "<b><c/></b>", "<b><b/></b>", "<b>&gt;</b>"],
+)
+def test_an_excerpt_ends_where_its_element_ends(written: str) -> None:
+    """Not a character of the neighbour, however the element is closed."""
+    document = parsed(f"<a>{written}<z/></a>")
+    assert locate(document, document.root[0]).excerpt == written
+
+
 def test_a_place_that_is_not_there_is_no_place() -> None:
     """A finding without its place is worth more than none."""
     document = parsed(INVOICE)
