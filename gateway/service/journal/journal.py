@@ -215,7 +215,7 @@ class Journal:
             else:
                 transaction.commit()
         except BaseException as error:
-            if conn is not None and not _undone(transaction):
+            if conn is not None and not _undone(conn, transaction):
                 conn.invalidate()
                 conn.close()
                 conn = None
@@ -287,14 +287,18 @@ def _run_each(conn: sa.Connection, tasks: Sequence[_Task]) -> list[_Outcome]:
     return outcomes
 
 
-def _undone(transaction: sa.RootTransaction | None) -> bool:
+def _undone(conn: sa.Connection, transaction: sa.RootTransaction | None) -> bool:
     """Roll back; False when even that fails, and the connection is beyond use."""
     try:
         if transaction is not None:
             transaction.rollback()
+        raw = driver(conn)
+        if raw.in_transaction:
+            # SQLAlchemy takes a failed COMMIT for the end of the transaction; SQLite does not.
+            raw.rollback()
     except BaseException:
         return False
-    return transaction is not None
+    return True
 
 
 def _own_error(task: _Task, error: BaseException) -> BaseException:

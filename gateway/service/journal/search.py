@@ -165,10 +165,7 @@ def _anywhere(text: str) -> sa.CompoundSelect[Any]:
 def counts(conn: sa.Connection) -> Counts:
     """How much stands where."""
     return Counts(
-        interchanges=dict(conn.execute(_INTERCHANGES_BY_STATE).tuples().all()),
-        documents=dict(conn.execute(_DOCUMENTS_BY_STATE).tuples().all()),
-        outbox={
-            destination: Waiting(pending, oldest)
-            for destination, pending, oldest in conn.execute(_OUTBOX_BY_DESTINATION)
-        },
+        interchanges={row[0]: row[1] for row in conn.execute(_INTERCHANGES_BY_STATE)},
+        documents={row[0]: row[1] for row in conn.execute(_DOCUMENTS_BY_STATE)},
+        outbox={row[0]: Waiting(row[1], row[2]) for row in conn.execute(_OUTBOX_BY_DESTINATION)},
     )
