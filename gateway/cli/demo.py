@@ -226,7 +226,7 @@ def _what_next(folder: Path, client: Client) -> str:
         f"  what is going on      {command.format('status')}",
         f"  what came in          {command.format('interchanges')}",
         f"  one in full           {command.format('show ID')}",
-        "  judge without sending edi-gateway validate my-invoice.xml",
+        f"  judge without sending edi-gateway validate --flow {FLOW} my-invoice.xml",
         "Ctrl-C ends the demo and removes its directory.",
     ]
     return "\n".join(words)
