@@ -68,6 +68,10 @@ class RulePacks:
         """
         self._executable(name)
 
+    def load(self, parsed: ParsedXml) -> None:
+        """Hand the document to Saxon. `run` does it by itself; measurements tell the two apart."""
+        self._node(parsed)
+
     def run(self, name: str, parsed: ParsedXml) -> tuple[Finding, ...]:
         """What the pack finds in the document, in the order of its report.
 
@@ -103,8 +107,8 @@ class RulePacks:
             raise RulePackError(
                 f"The rule pack {name} failed on this document: {_one_line(error)}"
                 + (f" (it said: {said[:500]})" if said else ""),
-                remedy="Keep the document and report it with the pack's version (edi-gateway "
-                "rules); until the pack is mended its documents stay undetermined.",
+                remedy="Look for an element that stands twice, or empty, where the rules take one "
+                "value for granted; if there is none, report the pack (edi-gateway rules).",
             ) from error
         if not report:
             raise RulePackError(

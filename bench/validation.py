@@ -1,0 +1,156 @@
+"""What judging one document costs, step by step, in one process.
+
+    python -m bench.validation [-n 100] [--lines N] [--files FOLDER] [--json]
+
+Every step is measured on the same documents in the same rounds, so that steps can be compared
+even when the machine is shared: the least time is what the step itself takes. Packs are measured as the
+gateway runs them: transformation, reading of the report, findings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from tabulate import tabulate
+
+from bench.invoices import cii_invoice, ubl_invoice
+from gateway.core.mapping import Mapping
+from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.runner import RulePacks
+from gateway.core.xml import ParsedXml, parse
+from gateway.core.xsd import SchemaStore
+from gateway.errors import RulePackError
+from gateway.model.interchange import Syntax
+from gateway.model.invoice import canonical_json
+from gateway.model.job import DocumentLimits
+
+PACKS = {
+    Syntax.UBL: ("en16931-ubl", "extended-ctc-fr-ubl", "br-fr-flux2-ubl"),
+    Syntax.CII: ("en16931-cii", "extended-ctc-fr-cii", "br-fr-flux2-cii", "facturx-en16931"),
+}
+SCHEMAS = {Syntax.UBL: "ubl-2.1", Syntax.CII: "cii-d22b"}
+WARM_UP = 5
+
+T = TypeVar("T")
+Times = dict[str, list[float]]
+
+
+class Meter:
+    """Runs every step on one document after the other, and keeps the times in milliseconds."""
+
+    def __init__(self) -> None:
+        catalogue = Catalogue.load()
+        self._packs = RulePacks(catalogue)
+        self._schemas = SchemaStore(catalogue)
+        self._mapping = Mapping.load("en16931")
+
+    def ready(self, syntax: Syntax) -> tuple[str, ...]:
+        """The packs that can be measured; the others are named on standard error."""
+        ready = []
+        for pack in PACKS[syntax]:
+            try:
+                self._packs.compile(pack)
+            except RulePackError as error:
+                print(f"{pack} is not measured: {error}", file=sys.stderr)
+            else:
+                ready.append(pack)
+        return tuple(ready)
+
+    def measure(self, syntax: Syntax, documents: list[bytes]) -> Times:
+        """Time of every step on every document, by name of the step."""
+        packs = self.ready(syntax)
+        for data in documents[:WARM_UP]:
+            self._one(syntax, packs, data, defaultdict(list))
+        times: Times = defaultdict(list)
+        for data in documents:
+            self._one(syntax, packs, data, times)
+        return dict(times)
+
+    def _one(self, syntax: Syntax, packs: tuple[str, ...], data: bytes, times: Times) -> None:
+        def timed(step: str, work: Callable[[], T]) -> T:
+            started = time.perf_counter()
+            result = work()
+            times[step].append((time.perf_counter() - started) * 1000)
+            return result
+
+        parsed = timed("parse", lambda: parse(data, DocumentLimits()))
+        if not isinstance(parsed, ParsedXml):
+            raise SystemExit(f"A document cannot be read: {parsed.message}")
+        timed("xsd", lambda: self._schemas.validate(SCHEMAS[syntax], parsed))
+        timed("saxon_parse", lambda: self._packs.load(parsed))
+        for pack in packs:
+            timed(pack, functools.partial(self._packs.run, pack, parsed))
+        timed("map", lambda: self._canonical(parsed, syntax))
+        self._packs.release()
+
+    def _canonical(self, parsed: ParsedXml, syntax: Syntax) -> bytes:
+        return canonical_json(self._mapping.to_canonical(parsed.root, syntax).invoice)
+
+
+def main() -> int:
+    """Measure both syntaxes and print the result."""
+    parser = argparse.ArgumentParser(prog="python -m bench.validation", description=__doc__)
+    parser.add_argument("-n", type=int, default=100, help="documents per syntax (default 100)")
+    parser.add_argument("--lines", type=int, help="lines per invoice (default: about 15 kB)")
+    parser.add_argument(
+        "--files", type=Path, metavar="FOLDER", help="measure FOLDER/ubl/*.xml, FOLDER/cii/*.xml"
+    )
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    args = parser.parse_args()
+    meter = Meter()
+    medians: dict[str, dict[str, float]] = {}
+    for syntax in Syntax:
+        documents = list(made(syntax, args))
+        times = meter.measure(syntax, documents)
+        show(syntax, documents, times)
+        medians[syntax.value] = {
+            step: round(statistics.median(taken), 3) for step, taken in times.items()
+        }
+    if args.json:
+        print(json.dumps({"ms": medians}))
+    return 0
+
+
+def made(syntax: Syntax, args: argparse.Namespace) -> Iterator[bytes]:
+    """The documents to measure: generated, or the files given, again and again."""
+    if args.files is None:
+        invoice = ubl_invoice if syntax is Syntax.UBL else cii_invoice
+        size = {} if args.lines is None else {"lines": args.lines}
+        for number in range(args.n):
+            yield invoice(f"BENCH-{number:06d}", **size)
+        return
+    files = [path.read_bytes() for path in sorted((args.files / syntax.value).glob("*.xml"))]
+    if not files:
+        raise SystemExit(f"There are no files {args.files / syntax.value}/*.xml.")
+    for number in range(args.n):
+        yield files[number % len(files)]
+
+
+def show(syntax: Syntax, documents: list[bytes], times: Times) -> None:
+    """A table for people."""
+    size = statistics.median(len(data) for data in documents) / 1000
+    print(f"{syntax.value.upper()}, {len(documents)} documents, median {size:.1f} kB")
+    rows = [
+        (
+            step,
+            min(taken),
+            statistics.median(taken),
+            sorted(taken)[int(0.95 * (len(taken) - 1))],
+        )
+        for step, taken in times.items()
+    ]
+    print(tabulate(rows, headers=("step", "least ms", "median ms", "95 % ms"), floatfmt=".2f"))
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
