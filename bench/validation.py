@@ -3,8 +3,8 @@
     python -m bench.validation [-n 100] [--lines N] [--files FOLDER] [--json]
 
 Every step is measured on the same documents in the same rounds, so that steps can be compared
-even when the machine is shared: the least time is what the step itself takes. Packs are measured as the
-gateway runs them: transformation, reading of the report, findings.
+even when the machine is shared: the least time is what the step itself takes. Packs are measured
+as the gateway runs them: transformation, reading of the report, findings.
 """
 
 from __future__ import annotations
