@@ -22,8 +22,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, gathe
 
 from gateway.errors import JournalError
 from gateway.service.journal import Journal, engine, open_reader, records
+from gateway.service.journal.batch import MAX_BATCH
 from gateway.service.journal.engine import driver
-from gateway.service.journal.journal import MAX_BATCH
 from tests.service.journalling import NOW, an_interchange
 
 
@@ -259,7 +259,7 @@ class TestFailingCommit:
     async def test_somebody_holds_the_lock(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A stranger in the file (a `sqlite3` shell) makes writes fail, not hang; then they work."""
+        """A stranger in the file (a `sqlite3` shell) makes writes fail, not hang."""
         monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.05)
         journal = Journal(reactor, path)
         await journal.open()

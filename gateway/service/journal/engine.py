@@ -87,11 +87,12 @@ def _engine(connect: Any, *, begin: str) -> sa.Engine:
         hide_parameters=True,  # they hold invoices, and errors go into the log
     )
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(conn: sa.Connection) -> None:
-        # The driver's own idea of when a transaction begins is switched off above.
-        conn.exec_driver_sql(begin)
+    def do_begin(connection: Any) -> None:
+        connection.driver_connection.execute(begin)
 
+    # The driver's own idea of when a transaction begins is switched off above. An event listener
+    # would do as well, but it makes every statement look for listeners: a seventh of its time.
+    engine.dialect.do_begin = do_begin  # type: ignore[method-assign,assignment]
     return engine
 
 

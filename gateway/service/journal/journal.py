@@ -18,15 +18,15 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 
 from gateway.errors import JournalError
+from gateway.service.journal.batch import Task, Tasks, answer, commit, read, take
 from gateway.service.journal.engine import (
     driver,
     enforce_foreign_keys,
@@ -38,9 +38,6 @@ from gateway.service.journal.schema import check_integrity, damaged, upgrade
 
 T = TypeVar("T")
 
-MAX_BATCH = 200
-"""Functions in one commit. More would make the first of them wait for the last."""
-
 
 class _Reactor(Protocol):
     def callFromThread(  # noqa: N802 - Twisted's name
@@ -51,15 +48,7 @@ class _Reactor(Protocol):
     ) -> Any: ...
 
 
-class _Task(msgspec.Struct, frozen=True, eq=False):
-    name: str
-    work: Callable[[sa.Connection], Any]
-    deferred: Deferred[Any]
-
-
-_Outcome = tuple[_Task, Any, BaseException | None]
-_Queue = queue.SimpleQueue[_Task | None]
-_Run = Callable[[_Queue, Callable[[], None]], None]
+_Run = Callable[[Tasks, Callable[[], None]], None]
 
 
 class Journal:
@@ -74,9 +63,9 @@ class Journal:
         self._reactor = reactor
         self._path = path
         self._lock = StateLock(path.with_name("journal.lock"))
-        self._writes: _Queue = queue.SimpleQueue()
-        self._reads: _Queue = queue.SimpleQueue()
-        self._threads: list[tuple[_Queue, Deferred[None]]] = []
+        self._writes: Tasks = queue.SimpleQueue()
+        self._reads: Tasks = queue.SimpleQueue()
+        self._threads: list[tuple[Tasks, Deferred[None]]] = []
         self._open = False
         self._pending = 0
         self.commits = 0
@@ -128,15 +117,15 @@ class Journal:
             await ended
         self._lock.release()
 
-    async def _ask(self, queued: _Queue, name: str, work: Callable[[sa.Connection], T]) -> T:
+    async def _ask(self, queued: Tasks, name: str, work: Callable[[sa.Connection], T]) -> T:
         if not self._open:
             raise JournalError(f"The journal is closed; it cannot {name}.")
         # A caller that stops waiting does not stop the work: Deferred drops the late answer.
         deferred: Deferred[T] = Deferred()
-        queued.put(_Task(name, work, deferred))
+        queued.put(Task(name, work, deferred))
         return await deferred
 
-    async def _start(self, run: _Run, queued: _Queue, name: str) -> None:
+    async def _start(self, run: _Run, queued: Tasks, name: str) -> None:
         ready: Deferred[None] = Deferred()
         ended: Deferred[None] = Deferred()
 
@@ -154,14 +143,14 @@ class Journal:
 
     # --- in the writer thread ---
 
-    def _write_forever(self, queued: _Queue, ready: Callable[[], None]) -> None:
+    def _write_forever(self, queued: Tasks, ready: Callable[[], None]) -> None:
         engine = writer_engine(self._path)
         conn: sa.Connection | None = self._prepare(engine)
         ready()
-        while tasks := _take(queued):
-            conn, outcomes = self._commit(engine, conn, tasks)
+        while tasks := take(queued):
+            conn, outcomes = commit(engine, conn, tasks)
             self.commits += 1
-            self._reactor.callFromThread(_answer, outcomes)
+            self._reactor.callFromThread(answer, outcomes)
         if conn is not None:
             with contextlib.suppress(sqlite3.Error):
                 # A log left behind does no harm; without one, copies and the next start are
@@ -199,131 +188,18 @@ class Journal:
             "free space.",
         )
 
-    def _commit(
-        self, engine: sa.Engine, conn: sa.Connection | None, tasks: Sequence[_Task]
-    ) -> tuple[sa.Connection | None, list[_Outcome]]:
-        """Run the tasks in one transaction: the connection to go on with, and the outcomes."""
-        transaction: sa.RootTransaction | None = None
-        try:
-            if conn is None:
-                conn = engine.connect()
-                enforce_foreign_keys(conn)
-            transaction = conn.begin()
-            outcomes = _run_each(conn, tasks)
-            if len(outcomes) == 1 and outcomes[0][2] is not None:
-                transaction.rollback()
-            else:
-                transaction.commit()
-        except BaseException as error:
-            if conn is not None and not _undone(conn, transaction):
-                conn.invalidate()
-                conn.close()
-                conn = None
-            return conn, [(task, None, _database_error(task, error)) for task in tasks]
-        return conn, outcomes
-
     # --- in the reader thread ---
 
-    def _read_forever(self, queued: _Queue, ready: Callable[[], None]) -> None:
+    def _read_forever(self, queued: Tasks, ready: Callable[[], None]) -> None:
         engine = reader_engine(self._path)
+        conn: sa.Connection | None = None
         ready()
         while (task := queued.get()) is not None:
-            self._reactor.callFromThread(_answer, [_read(engine, task)])
+            conn, outcome = read(engine, conn, task)
+            self._reactor.callFromThread(answer, [outcome])
+        if conn is not None:
+            conn.close()
         engine.dispose()
-
-
-def _read(engine: sa.Engine, task: _Task) -> _Outcome:
-    try:
-        # Opening costs little beside the questions, and holds no old view of the journal open.
-        with engine.connect() as conn:
-            return task, task.work(conn), None
-    except BaseException as error:
-        return task, None, _own_error(task, error)
-
-
-def _take(queued: _Queue) -> list[_Task]:
-    """Everything that waits, up to a full batch; empty when the queue was closed."""
-    tasks: list[_Task] = []
-    task = queued.get()
-    while task is not None:
-        tasks.append(task)
-        if len(tasks) == MAX_BATCH:
-            return tasks
-        try:
-            task = queued.get_nowait()
-        except queue.Empty:
-            return tasks
-    if tasks:
-        queued.put(None)  # commit these first, then end
-    return tasks
-
-
-def _run_each(conn: sa.Connection, tasks: Sequence[_Task]) -> list[_Outcome]:
-    """Run the tasks, undoing only what a failing one did.
-
-    A task that is alone has no savepoint: when it fails, the caller rolls everything back.
-    Raises when SQLite gave the whole transaction up, as it does on a full disk or an I/O error:
-    what came before is gone then, and what comes after would commit by itself.
-    """
-    raw = driver(conn)
-    shared = len(tasks) > 1
-    outcomes: list[_Outcome] = []
-    for task in tasks:
-        if shared:
-            raw.execute("SAVEPOINT task")
-        try:
-            outcomes.append((task, task.work(conn), None))
-        except BaseException as error:
-            if shared and not raw.in_transaction:
-                raise
-            if shared:
-                raw.execute("ROLLBACK TO task")
-            outcomes.append((task, None, _own_error(task, error)))
-        else:
-            if not raw.in_transaction:
-                raise JournalError(f"`{task.name}` ended the transaction it was given.")
-        if shared:
-            raw.execute("RELEASE task")
-    return outcomes
-
-
-def _undone(conn: sa.Connection, transaction: sa.RootTransaction | None) -> bool:
-    """Roll back; False when even that fails, and the connection is beyond use."""
-    try:
-        if transaction is not None:
-            transaction.rollback()
-        raw = driver(conn)
-        if raw.in_transaction:
-            # SQLAlchemy takes a failed COMMIT for the end of the transaction; SQLite does not.
-            raw.rollback()
-    except BaseException:
-        return False
-    return True
-
-
-def _own_error(task: _Task, error: BaseException) -> BaseException:
-    if isinstance(error, sa.exc.SQLAlchemyError | sqlite3.Error):
-        return _database_error(task, error)
-    return error
-
-
-def _database_error(task: _Task, error: BaseException) -> JournalError:
-    cause = getattr(error, "orig", None) or error
-    journal_error = JournalError(
-        f"The journal could not {task.name}: {str(cause).rstrip('.')}. Nothing of it was kept.",
-        remedy="Free space where paths.state is." if "full" in str(cause) else "",
-    )
-    journal_error.__cause__ = error
-    return journal_error
-
-
-def _answer(outcomes: Sequence[_Outcome]) -> None:
-    """In the reactor: let every caller go on. One that was cancelled drops its answer."""
-    for task, value, error in outcomes:
-        if error is None:
-            task.deferred.callback(value)
-        else:
-            task.deferred.errback(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -70,11 +70,8 @@ def upgrade(conn: sa.Connection, path: Path) -> None:
 
 
 def check_integrity(raw: sqlite3.Connection, path: Path) -> None:
-    """Read every page. Raises `JournalError` when the file is damaged or is no database."""
-    try:
-        (answer,) = raw.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise damaged(path, str(error)) from error
+    """Read every page. Raises `JournalError`, or SQLite's own error, when one is damaged."""
+    (answer,) = raw.execute("PRAGMA quick_check(1)").fetchone()
     if answer != "ok":
         raise damaged(path, " ".join(answer.split()))
 
