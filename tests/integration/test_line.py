@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bench.invoices import cii_invoice, ubl_invoice
 from lxml import etree
 
+from bench.invoices import cii_invoice, ubl_invoice
 from gateway.config.settings import Rabbitmq
 from gateway.samples import SAMPLES, sample_bytes
 from tests.broker import Broker, Message
