@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
-from gateway.service.spool import Spool
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet import defer, reactor, task
 from twisted.internet.threads import deferToThread
@@ -33,6 +32,7 @@ from gateway.model.verdict import (
 )
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
+from gateway.service.spool import Spool
 
 JUDGING = JudgeSettings(attempts=3, retry_seconds=0.1)
 
