@@ -36,6 +36,8 @@ from gateway.service.workers import WorkerPool
 
 SPOOL_THREADS = 4
 STATUS_SECONDS = 10.0
+REVIVE_SECONDS = 60.0
+"""How often judges that could not even boot are given another chance; intake goes on meanwhile."""
 
 
 class Daemon:
@@ -48,12 +50,14 @@ class Daemon:
         *,
         log: Any,
         notifier: Notifier | None = None,
+        on_fatal: Callable[[GatewayError], None] | None = None,
     ) -> None:
         self._reactor = reactor
         self._configuration = configuration
         self._settings = configuration.settings
         self._log = log
         self._notifier = notifier or Notifier({})
+        self._on_fatal = on_fatal
         self._started: list[tuple[str, Callable[[], Any]]] = []
         self._loops: list[task.LoopingCall] = []
         self._threads = ThreadPool(1, SPOOL_THREADS, name="spool")
@@ -132,6 +136,7 @@ class Daemon:
             await self.stop(0.0)
             raise
         self._every(STATUS_SECONDS, self._say_status)
+        self._every(REVIVE_SECONDS, self._revive_judges)
         if self._notifier.watchdog_seconds:
             self._every(self._notifier.watchdog_seconds / 3, self._notifier.alive)
         self._notifier.ready(self._describe())
@@ -151,6 +156,7 @@ class Daemon:
         await self.workers.start()
         await self.intake.start()
         if self.sftp is not None:
+            self.sftp.on_broken = self._on_fatal
             await self.sftp.start()
 
     def _prepare_folders(self) -> None:
@@ -213,6 +219,14 @@ class Daemon:
         loop.clock = self._reactor
         self._loops.append(loop)
         loop.start(seconds, now=False)
+
+    def _revive_judges(self) -> None:
+        if self.workers.status().broken is None:
+            return
+        self._log.warning("judges_restarted", broken=self.workers.status().broken)
+        defer.Deferred.fromCoroutine(self.workers.start()).addErrback(
+            lambda failure: self._log.critical("judges_broken", error=str(failure.value))
+        )
 
     def _describe(self) -> str:
         broker = "available" if self.broker.available else "away"

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.cli import options
 from gateway.config import Configuration
-from gateway.errors import GatewayError
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 
@@ -34,10 +34,19 @@ def serve(configuration: Configuration) -> int:
     configure_logs(configuration.settings.log.level, sys.stderr)
     log = logger()
     loop: Any = reactor
-    daemon = Daemon(loop, configuration, log=log, notifier=Notifier())
+    for notice in configuration.notices:
+        log.warning("configuration_notice", notice=str(notice))
     outcome: list[int] = [0]
     asked: list[str] = []
     starting: list[defer.Deferred[None]] = []
+
+    def on_fatal(error: GatewayError) -> None:
+        outcome[0] = 3  # the service manager starts us again
+        if not asked:
+            asked.append("fatal")
+            defer.ensureDeferred(stop())
+
+    daemon = Daemon(loop, configuration, log=log, notifier=Notifier(), on_fatal=on_fatal)
 
     async def stop() -> None:
         try:
@@ -68,7 +77,7 @@ def serve(configuration: Configuration) -> int:
         starting.clear()
         if not asked:
             error = failure.value
-            outcome[0] = 2 if isinstance(error, GatewayError) else 3
+            outcome[0] = 2 if isinstance(error, ConfigurationError) else 3
             log.critical("start_failed", error=str(error), traceback=failure.getTraceback())
             print(f"edi-gateway: {error}", file=sys.stderr)
         loop.stop()

@@ -15,13 +15,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
-
-from twisted.internet import defer
 
 from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
@@ -30,10 +26,12 @@ from gateway.model.interchange import Envelope, Interchange, Transport, new_inte
 from gateway.model.job import JudgeJob
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
+from gateway.model.publication import Publication
 from gateway.model.verdict import Judgement, Undetermined
-from gateway.service import settle
+from gateway.service import consequences, settle
+from gateway.service.backlog import Backlog
 from gateway.service.journal import Journal, records
-from gateway.service.spool import Spool
+from gateway.service.spool import Spool, StoredPayload
 
 
 class Arrival(Protocol):
@@ -77,7 +75,6 @@ class Intake:
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self._reactor = reactor
         self._journal = journal
         self._spool = spool
         self._in_thread = in_thread
@@ -89,13 +86,16 @@ class Intake:
         self._outbox_written = outbox_written
         self._log = log
         self._now = now
-        self._waiting: deque[str] = deque()
-        self._known: set[str] = set()
+        self._backlog = Backlog(
+            reactor,
+            journal=journal,
+            work=self._see_through,
+            max_in_flight=settings.max_in_flight,
+            retry_seconds=judging.retry_seconds,
+            log=log,
+        )
         self._fresh: dict[str, Interchange] = {}
-        self._running: dict[str, defer.Deferred[None]] = {}
-        self._timers: dict[str, Any] = {}
-        self._more_in_journal = False
-        self._refilling = False
+        """Received a moment ago and queued: these need not be looked up again."""
         self._open = False
         self._free_checked = -1.0
         self._free_mb = 0
@@ -137,7 +137,8 @@ class Intake:
         )
         if receipt.new:
             self._outbox_written()
-            self._enqueue(receipt.interchange_id, interchange)
+            if self._backlog.add(receipt.interchange_id):
+                self._fresh[receipt.interchange_id] = interchange
         return str(receipt.interchange_id)
 
     def _refuse_when_full(self) -> None:
@@ -152,22 +153,10 @@ class Intake:
                 remedy="Free space on the gateway's disk; the partner sends the file again.",
             )
 
-    # ---- the queue of interchanges to judge; the journal is the truth, this is its near end
-
     async def start(self) -> None:
         """Take up unfinished work, then open for new files."""
-        await self._refill()
+        await self._backlog.start()
         self._open = True
-
-    @property
-    def in_flight(self) -> int:
-        """How many interchanges are being judged now."""
-        return len(self._running)
-
-    @property
-    def waiting(self) -> int:
-        """How many known interchanges wait for a judge."""
-        return len(self._waiting)
 
     async def stop(self, grace: float) -> None:
         """Take nothing new; let what is being judged finish for at most `grace` seconds.
@@ -175,103 +164,18 @@ class Intake:
         What does not finish stays in the journal and resumes at the next start.
         """
         self._open = False
-        self._waiting.clear()
         self._fresh.clear()
-        self._more_in_journal = False
-        for timer in self._timers.values():
-            if timer.active():
-                timer.cancel()
-        self._timers.clear()
-        if not self._running:
-            return
-        running = list(self._running.values())
-        done: defer.Deferred[Any] = defer.DeferredList([_watch(d) for d in running])
-        done.addTimeout(grace, self._reactor)
-        try:
-            await done
-        except defer.TimeoutError:
-            self._log.warning("drain_cut_short", unfinished=len(self._running))
-            for deferred in list(self._running.values()):
-                deferred.cancel()
+        await self._backlog.stop(grace)
 
-    def _enqueue(self, interchange_id: str, fresh: Interchange | None = None) -> None:
-        if interchange_id in self._known:
-            return
-        if len(self._waiting) >= 8 * self._settings.max_in_flight:
-            self._more_in_journal = True
-            return
-        self._known.add(interchange_id)
-        if fresh is not None:
-            self._fresh[interchange_id] = fresh
-        self._waiting.append(interchange_id)
-        self._pump()
+    @property
+    def in_flight(self) -> int:
+        """How many interchanges are being judged now."""
+        return self._backlog.in_flight
 
-    def _pump(self) -> None:
-        while self._waiting and len(self._running) < self._settings.max_in_flight:
-            interchange_id = self._waiting.popleft()
-            deferred = defer.Deferred.fromCoroutine(self._see_through(interchange_id))
-            self._running[interchange_id] = deferred
-            deferred.addErrback(self._went_wrong, interchange_id)
-            deferred.addBoth(self._finished, interchange_id)
-        if self._more_in_journal and not self._waiting and not self._refilling and self._open:
-            defer.Deferred.fromCoroutine(self._refill()).addErrback(
-                lambda failure: self._log.error("refill_failed", error=str(failure.value))
-            )
-
-    async def _refill(self) -> None:
-        """Bring unfinished interchanges from the journal into the queue, a bounded number."""
-        self._refilling = True
-        try:
-            limit = 4 * self._settings.max_in_flight
-            after = ""
-            while len(self._waiting) < limit:
-                rows = await self._journal.read(
-                    "unfinished",
-                    partial(records.unfinished_interchanges, after=after, limit=limit),
-                )
-                for row in rows:
-                    if row.id not in self._known:
-                        self._known.add(row.id)
-                        self._waiting.append(row.id)
-                if len(rows) < limit:
-                    self._more_in_journal = False
-                    break
-                after = rows[-1].id
-            else:
-                self._more_in_journal = True
-        finally:
-            self._refilling = False
-        self._pump()
-
-    def _finished(self, _: object, interchange_id: str) -> None:
-        self._running.pop(interchange_id, None)
-        if interchange_id not in self._timers:
-            self._known.discard(interchange_id)
-        self._pump()
-
-    def _went_wrong(self, failure: Any, interchange_id: str) -> None:
-        """A fault outside judging (the journal, most likely): the row stands, try again later."""
-        if failure.check(defer.CancelledError):
-            return
-        self._log.error(
-            "interchange_failed",
-            interchange=interchange_id,
-            error=str(failure.value),
-            traceback=failure.getTraceback(),
-        )
-        self._again(interchange_id, self._judging.retry_seconds)
-
-    def _again(self, interchange_id: str, seconds: float) -> None:
-        """Put the interchange back into the queue after a while."""
-        if self._open and interchange_id not in self._timers:
-            self._timers[interchange_id] = self._reactor.callLater(
-                max(0.0, seconds), self._due, interchange_id
-            )
-
-    def _due(self, interchange_id: str) -> None:
-        self._timers.pop(interchange_id, None)
-        self._known.discard(interchange_id)
-        self._enqueue(interchange_id)
+    @property
+    def waiting(self) -> int:
+        """How many known interchanges wait for a judge."""
+        return self._backlog.waiting
 
     # ---- one interchange, from wherever it stands
 
@@ -297,6 +201,7 @@ class Intake:
         if documents:
             (document,) = documents
             if document.state == DocumentState.QUARANTINED:
+                await self._resume_close(interchange)
                 return
             attempts = document.attempts
             wait = (
@@ -305,7 +210,7 @@ class Intake:
                 else 0.0
             )
             if wait > 0:
-                self._again(interchange_id, wait)
+                self._backlog.again(interchange_id, wait)
                 return
         await self._decide(interchange, attempts)
 
@@ -313,7 +218,7 @@ class Intake:
         partner = self._partners.get(interchange.envelope.partner)
         judgement = await self._judge(interchange, partner)
         if judgement is None:
-            self._again(interchange.id, self._judging.retry_seconds)
+            self._backlog.again(interchange.id, self._judging.retry_seconds)
             return
         await self._settle(interchange, partner, judgement, attempts + 1)
 
@@ -336,7 +241,7 @@ class Intake:
             self._log.critical("no_judge", interchange=interchange.id, error=str(error))
             return None
         except GatewayError as error:
-            return settle.undetermined(
+            return consequences.undetermined(
                 interchange,
                 Undetermined(
                     cause=error.what,
@@ -353,16 +258,21 @@ class Intake:
         attempt: int,
     ) -> None:
         now = self._now()
-        language = settle.language_of(partner)
-        result = settle.result_of(interchange, judgement, language, now)
-        if result is not None and len(result.body) > self._inline_bytes:
-            stored = await self._in_thread(self._spool.store, [result.body])
-            result = settle.as_claim_check(result, stored.sha256)
-        retry = settle.retry_plan(judgement.verdict, attempt, self._judging, now)
+        language = consequences.language_of(partner)
+        result = consequences.result_of(interchange, judgement, language, now)
+        stored = await self._store_if_large(result)
+        retry = consequences.retry_plan(judgement.verdict, attempt, self._judging, now)
         outcome = await self._journal.write(
             "settle_document",
             lambda conn: settle.settle_document(
-                conn, interchange, judgement, result, attempt=attempt, retry=retry, now=now
+                conn,
+                interchange,
+                judgement,
+                result,
+                attempt=attempt,
+                retry=retry,
+                stored=stored,
+                now=now,
             ),
         )
         self._outbox_written()
@@ -379,9 +289,16 @@ class Intake:
             timings_ms=judgement.timings_ms,
         )
         if outcome.again_at is not None:
-            self._again(interchange.id, (outcome.again_at - now).total_seconds())
+            self._backlog.again(interchange.id, (outcome.again_at - now).total_seconds())
         elif outcome.documents_open == 0 or outcome.state is DocumentState.QUARANTINED:
             await self._close(interchange, [(1, outcome.state, judgement)], outcome.revision)
+
+    async def _store_if_large(self, publication: Publication | None) -> StoredPayload | None:
+        """A body too large for a message, in the spool; None when it may travel inside."""
+        if publication is None or len(publication.body) <= self._inline_bytes:
+            return None
+        stored: StoredPayload = await self._in_thread(self._spool.store, [publication.body])
+        return stored
 
     async def _resume_close(self, interchange: Interchange) -> None:
         """Every document has its verdict since before the last stop, but nobody was told."""
@@ -390,19 +307,24 @@ class Intake:
         )
         await self._close(interchange, judged, row.report_revision + 1)
 
-    async def _close(self, interchange: Interchange, judged: settle.Judged, revision: int) -> None:
+    async def _close(
+        self, interchange: Interchange, judged: consequences.Judged, revision: int
+    ) -> None:
         """Every document has its verdict (or is quarantined): write the acknowledgement."""
         now = self._now()
-        closing = settle.closing_of(
+        closing = consequences.closing_of(
             interchange,
             judged,
-            settle.language_of(self._partners.get(interchange.envelope.partner)),
+            consequences.language_of(self._partners.get(interchange.envelope.partner)),
             revision=revision,
             now=now,
         )
+        stored = await self._store_if_large(closing.report)
         await self._journal.write(
             "close_interchange",
-            lambda conn: settle.close_interchange(conn, interchange, closing, now=now),
+            lambda conn: settle.close_interchange(
+                conn, interchange, closing, stored=stored, now=now
+            ),
         )
         self._outbox_written()
         self._log.info(
@@ -413,16 +335,3 @@ class Intake:
             state=closing.state.value,
             report=closing.filename,
         )
-
-
-def _watch(deferred: defer.Deferred[None]) -> defer.Deferred[None]:
-    """A Deferred that fires with another one and whose cancelling leaves that one alone."""
-    watcher: defer.Deferred[None] = defer.Deferred()
-
-    def relay(result: Any) -> Any:
-        if not watcher.called:
-            watcher.callback(None)
-        return result
-
-    deferred.addBoth(relay)
-    return watcher

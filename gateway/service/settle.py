@@ -12,40 +12,26 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.config.settings import Judges as JudgeSettings
 from gateway.core.naming import interface_code
 from gateway.errors import JournalError
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
-from gateway.model.partner import Partner
 from gateway.model.publication import Publication
 from gateway.model.verdict import (
     Accepted,
     Judgement,
-    Language,
-    Layer,
     Rejected,
     Undetermined,
-    Verdict,
 )
 from gateway.service import messages
+from gateway.service.consequences import Closing, Retry
 from gateway.service.journal import records
+from gateway.service.spool import StoredPayload
 
 BROKER = "broker"
 """Destination of everything that goes through RabbitMQ (or its embedded stand-in)."""
-
-UNREADABLE = frozenset({Layer.CONTAINER, Layer.XML})
-"""Layers whose errors mean that there was no invoice to judge: the interchange is refused."""
-
-
 PUBLISHABLE = frozenset({DocumentState.ACCEPTED, DocumentState.REJECTED})
 ANSWERED = frozenset({InterchangeState.SETTLED, InterchangeState.REFUSED})
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """When an undetermined document is tried again; `at` None: it needs a human."""
-
-    at: dt.datetime | None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -57,126 +43,6 @@ class Settled(msgspec.Struct, frozen=True):
     cause: str | None
     revision: int
     """The number the interchange's next report will have."""
-
-
-class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an interchange ends, with its acknowledgement."""
-
-    state: InterchangeState
-    flow: str | None
-    revision: int
-    report: Publication
-    filename: str
-    cause: str | None
-
-
-Judged = Sequence[tuple[int, DocumentState, Judgement]]
-"""Ordinal, state and judgement of every document of an interchange, in order."""
-
-
-# ---- values
-
-
-def language_of(partner: Partner | None) -> Language:
-    """The language answers to this partner are written in."""
-    return partner.language if partner else Language.FR
-
-
-def undetermined(interchange: Interchange, verdict: Undetermined) -> Judgement:
-    """The judgement on a payload whose judge failed before it could say anything."""
-    return Judgement(
-        document=interchange.envelope.name,
-        sha256=interchange.sha256,
-        size=interchange.size,
-        flow=None,
-        syntax=None,
-        document_type=None,
-        profile=None,
-        verdict=verdict,
-    )
-
-
-def retry_plan(
-    verdict: Verdict, attempt: int, settings: JudgeSettings, now: dt.datetime
-) -> Retry | None:
-    """When to judge again: None for a verdict that stands, `Retry(None)` after the last attempt.
-
-    The pause doubles with each attempt. A cause that needs somebody to mend something (a missing
-    rule pack) is retried as well: it is mended while the document waits more often than not.
-    """
-    if not isinstance(verdict, Undetermined):
-        return None
-    if attempt >= settings.attempts:
-        return Retry(None)
-    return Retry(now + dt.timedelta(seconds=settings.retry_seconds * 2 ** (attempt - 1)))
-
-
-def result_of(
-    interchange: Interchange, judgement: Judgement, language: Language, now: dt.datetime
-) -> Publication | None:
-    """The publication of a document's result; None while it is undetermined."""
-    if isinstance(judgement.verdict, Undetermined):
-        return None
-    return messages.document_publication(interchange, 1, judgement, language, revision=0, now=now)
-
-
-def as_claim_check(publication: Publication, sha256: str) -> Publication:
-    """A result too large for a message: the message says where it is."""
-    return messages.claim_check(publication, sha256)
-
-
-def closing_of(
-    interchange: Interchange,
-    judged: Judged,
-    language: Language,
-    *,
-    revision: int,
-    now: dt.datetime,
-) -> Closing:
-    """How the interchange ends, with the report that says so.
-
-    Settled; or refused when there was nothing readable in it; or quarantined when a document
-    needs a human: then its report is provisional.
-    """
-    quarantined = [j for _, state, j in judged if state is DocumentState.QUARANTINED]
-    flow = next((j.flow for _, _, j in judged if j.flow), None)
-    cause = None
-    if quarantined:
-        state = InterchangeState.QUARANTINED
-        verdict = quarantined[0].verdict
-        cause = verdict.cause if isinstance(verdict, Undetermined) else None
-    elif all(_unreadable(j) for _, _, j in judged):
-        state = InterchangeState.REFUSED
-        cause = next((f.rule for _, _, j in judged for f in j.findings), None)
-    else:
-        state = InterchangeState.SETTLED
-    report, filename = messages.report_publication(
-        interchange,
-        judged,
-        language,
-        interface_code=interface_code(interchange.envelope.name),
-        flow=flow,
-        provisional=bool(quarantined),
-        revision=revision,
-        now=now,
-    )
-    return Closing(
-        state=state,
-        flow=flow,
-        revision=revision,
-        report=report,
-        filename=filename,
-        cause=cause,
-    )
-
-
-def _unreadable(judgement: Judgement) -> bool:
-    return isinstance(judgement.verdict, Rejected) and any(
-        finding.layer in UNREADABLE for finding in judgement.findings
-    )
-
-
-# ---- transactions
 
 
 def receive(conn: Connection, interchange: Interchange, now: dt.datetime) -> records.Receipt:
@@ -202,9 +68,13 @@ def settle_document(
     *,
     attempt: int,
     retry: Retry | None,
+    stored: StoredPayload | None = None,
     now: dt.datetime,
 ) -> Settled:
-    """Write a document's verdict, its result and the events on the way there."""
+    """Write a document's verdict, its result and the events on the way there.
+
+    `stored`: the result's body in the spool, when it is too large for a message.
+    """
     row = records.interchange(conn, interchange.id)
     if row is None:
         raise LookupError(f"interchange {interchange.id} is not in the journal")
@@ -272,7 +142,8 @@ def settle_document(
     documents_open = records.document_done(conn, interchange.id)
     outgoing = _events(interchange, steps, judgement.flow)
     if result is not None:
-        outgoing.append(_outgoing(interchange, result, 1, "document", BROKER))
+        message = _inside_or_beside(conn, result, stored, now)
+        outgoing.append(_outgoing(interchange, message, 1, "document", BROKER))
     records.add_outbox_many(conn, outgoing)
     return Settled(state, documents_open, None, cause, row.report_revision + 1)
 
@@ -292,9 +163,18 @@ def judgements_of(
 
 
 def close_interchange(
-    conn: Connection, interchange: Interchange, closing: Closing, *, now: dt.datetime
+    conn: Connection,
+    interchange: Interchange,
+    closing: Closing,
+    *,
+    stored: StoredPayload | None = None,
+    now: dt.datetime,
 ) -> bool:
-    """Write the interchange's end and its acknowledgement, once; False if it was there already."""
+    """Write the interchange's end and its acknowledgement, once; False if it was there already.
+
+    `stored`: the report in the spool, when it is too large for a message; the partner's file
+    holds it whole either way.
+    """
     row = records.interchange(conn, interchange.id)
     if row is None or row.state != InterchangeState.OPENED:
         return False
@@ -314,10 +194,21 @@ def close_interchange(
     channel = interchange.envelope.transport.value
     back = messages.for_channel(closing.report, channel)
     outgoing = _events(interchange, steps, closing.flow)
-    outgoing.append(_outgoing(interchange, closing.report, 0, "report", BROKER, closing.filename))
+    message = _inside_or_beside(conn, closing.report, stored, now)
+    outgoing.append(_outgoing(interchange, message, 0, "report", BROKER, closing.filename))
     outgoing.append(_outgoing(interchange, back, 0, "report", channel, closing.filename))
     records.add_outbox_many(conn, outgoing)
     return True
+
+
+def _inside_or_beside(
+    conn: Connection, publication: Publication, stored: StoredPayload | None, now: dt.datetime
+) -> Publication:
+    """The publication itself, or a claim check on its body in the spool, which is then kept."""
+    if stored is None:
+        return publication
+    records.add_payload_reference(conn, stored.sha256, size=stored.size, now=now)
+    return messages.claim_check(publication, stored.sha256)
 
 
 def delivered(conn: Connection, rows: Sequence[records.OutboxRow], now: dt.datetime) -> int:

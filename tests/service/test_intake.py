@@ -30,6 +30,7 @@ from gateway.model.verdict import (
     Undetermined,
     Verdict,
 )
+from gateway.service import consequences, settle
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
 from gateway.service.spool import Spool
@@ -101,7 +102,9 @@ class House:
         await self.journal.open()
         self.spool.prepare()
 
-    async def intake(self, judges: Any, **settings: Any) -> Intake:
+    async def intake(
+        self, judges: Any, *, inline_bytes: int = 1_000_000, **settings: Any
+    ) -> Intake:
         """A started intake with these judges."""
 
         def wake() -> None:
@@ -116,7 +119,7 @@ class House:
             partners={"acme": Partner(name="acme", flows=("ctc-fr-invoice",))},
             settings=IntakeSettings(**{"min_free_mb": 0, **settings}),
             judging=JUDGING,
-            inline_bytes=1_000_000,
+            inline_bytes=inline_bytes,
             outbox_written=wake,
             log=structlog.get_logger(),
         )
@@ -346,3 +349,53 @@ async def test_a_large_result_travels_as_a_claim_check(house: House) -> None:
     assert check["sha256"] == hashlib.sha256(big).hexdigest() == row.headers["claim-check"]
     assert check["size"] == len(big)
     assert house.spool.path(check["sha256"]).read_bytes() == big
+
+
+@ensureDeferred
+async def test_a_large_report_travels_as_a_claim_check_and_reaches_the_partner_whole(
+    house: House,
+) -> None:
+    """The broker gets a claim check on the report; the partner's file holds every finding."""
+    many = Rejected(tuple(finding(f"BR-{n}", Layer.SCHEMATRON) for n in range(900)))
+    intake = await house.intake(FakeJudges(many), inline_bytes=20_000)
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    await house.reaches(id_, "settled")
+    reports = {row.destination: row for row in await house.outbox(id_, "report")}
+    check = msgspec.json.decode(reports["broker"].body)["claim_check"]
+    assert hashlib.sha256(reports["sftp"].body).hexdigest() == check["sha256"]
+    assert house.spool.path(check["sha256"]).read_bytes() == reports["sftp"].body
+    references = await house.journal.read(
+        "t", lambda conn: records.payload_references(conn, check["sha256"])
+    )
+    assert references == 1
+
+
+@ensureDeferred
+async def test_a_crash_between_quarantine_and_report_is_made_good_at_the_next_start(
+    house: House,
+) -> None:
+    """A document in quarantine whose partner was not told yet: the next start tells it."""
+    stuck = FakeJudges(ACCEPTED)
+    stuck.gate = defer.Deferred()
+    first = await house.intake(stuck)
+    id_ = await first.receive(house.arrival(), Transport.SFTP)
+    await first.stop(0.1)
+    row = await house.row(id_)
+    judgement = consequences.undetermined(row.interchange(), NO_PACK)
+    await house.journal.write(
+        "t",
+        lambda conn: settle.settle_document(
+            conn,
+            row.interchange(),
+            judgement,
+            None,
+            attempt=3,
+            retry=consequences.Retry(None),
+            now=row.received_at,
+        ),
+    )
+    assert (await house.row(id_)).state == "opened"
+    await house.intake(FakeJudges(ACCEPTED))
+    await house.reaches(id_, "quarantined")
+    assert len(await house.outbox(id_, "report")) == 2
+    assert await house.outbox(id_, "document") == []

@@ -18,7 +18,7 @@ from gateway.model.interchange import Envelope, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import Accepted, Judgement, Language
-from gateway.service import settle
+from gateway.service import consequences, settle
 from gateway.service.journal import Journal, records
 from gateway.service.outbox import Outbox
 
@@ -85,8 +85,8 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
     """Bring an interchange with one accepted document as far as settled."""
     one = interchange(number)
     judgement = accepted()
-    result = settle.result_of(one, judgement, Language.FR, NOW)
-    closing = settle.closing_of(
+    result = consequences.result_of(one, judgement, Language.FR, NOW)
+    closing = consequences.closing_of(
         one, [(1, DocumentState.ACCEPTED, judgement)], Language.FR, revision=1, now=NOW
     )
     await journal.write("t", lambda conn: settle.receive(conn, one, NOW))
@@ -197,6 +197,7 @@ async def test_a_returned_message_stays_visible_with_its_reason_and_is_tried_aga
     one = await settled(journal)
     outbox = outbox_for(journal, broker, files)
     outbox.start()
+    await until(lambda: outbox.destinations[0].last_error == "no queue is bound")
     await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
     rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
     waiting = [row for row in rows if row.state == "pending" and row.kind == "document"]
