@@ -425,6 +425,36 @@ def test_bytes_that_could_not_be_synced_are_not_built_upon(
     assert intake.files == []
 
 
+@pytest.mark.parametrize("by_rename", [False, True])
+def test_bytes_and_folder_are_synced_before_they_are_handed_over(
+    make: Callable[..., Incoming],
+    intake: Intake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    by_rename: bool,
+) -> None:
+    """Whoever receives the file may rely on it after a power cut."""
+    incoming = make()
+    synced: list[int] = []
+    at_hand_over: list[bool] = []
+    real_sync, real_ask = os.fsync, intake.ask
+
+    def sync(descriptor: int) -> None:
+        real_sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    def ask(name: str, path: Path, *rest: Any) -> Receipt | None:
+        at_hand_over.append(synced == [path.stat().st_ino, tmp_path.stat().st_ino])
+        return real_ask(name, path, *rest)
+
+    monkeypatch.setattr(intake, "ask", ask)
+    monkeypatch.setattr(os, "fsync", sync)
+    put(incoming, "a.part" if by_rename else "a.xml", b"<a/>")
+    if by_rename:
+        incoming.rename("a.part", "a.xml", alive)
+    assert at_hand_over == [True]
+
+
 def test_accepted_names_disappear_after_their_time(
     make: Callable[..., Incoming], tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.service.sftp_server import protocol
+from gateway.service.sftp_server import protocol, replies
 from gateway.service.sftp_server.protocol import Attributes, Decoder, Kind, OpenFlag, Status
 
 
@@ -126,9 +126,9 @@ def test_no_bytes_break_the_decoder(noise: bytes) -> None:
 
 def test_replies_have_the_layout_of_the_draft() -> None:
     """Status with text, and attributes with the flags of what is said."""
-    reply = protocol.status(5, Status.FAILURE, "disk full")
+    reply = replies.status(5, Status.FAILURE, "disk full")
     assert reply == packet(Kind.STATUS, number(5), number(4), text(b"disk full"), text(b""))
-    reply = protocol.attributes(6, Attributes(size=3, permissions=0o100600, mtime=8))
+    reply = replies.attributes(6, Attributes(size=3, permissions=0o100600, mtime=8))
     assert reply == packet(
         Kind.ATTRS, number(6), number(0xD), struct.pack(">Q", 3), number(0o100600), number(8) * 2
     )

@@ -9,7 +9,7 @@ The client's close, or its rename to a final name, succeeds only after that answ
     channel     what the two sides say to each other; receipts: the process's end of it
     process     the process: accepts connections, watches over them
     wire, ssh   one connection: socket, algorithms, login
-    subsystem   one session: requests in, answers out; protocol: their bytes
+    subsystem   one session: requests in, answers out; protocol, replies: their bytes
     home        the tree a client sees
     incoming    `in/`: upload, resume, rename, and the moment a file becomes ours
     upload      the bytes of one upload; notes: what is remembered about a name, and locks

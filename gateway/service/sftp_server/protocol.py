@@ -1,4 +1,4 @@
-"""SFTP version 3 as values: bytes in, requests out; replies in, bytes out. No sockets, no files.
+"""SFTP version 3, what clients ask: bytes in, requests out (`replies` has the way back). No I/O.
 
 The packets are those of draft-ietf-secsh-filexfer-02, plus four extensions OpenSSH added:
 posix-rename, fsync and limits (offered), hardlink (known, so that it can be refused by name).
@@ -11,7 +11,7 @@ files for a client's check-file request; a request decoder is shorter than its l
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
@@ -242,7 +242,8 @@ _ON_PATH = frozenset(
 _ON_HANDLE = frozenset({Kind.CLOSE, Kind.FSTAT, Kind.READDIR})
 _INT = struct.Struct(">I")
 _LONG = struct.Struct(">Q")
-_SIZE, _OWNER, _PERMISSIONS, _TIMES, _EXTENDED = 0x1, 0x2, 0x4, 0x8, 0x80000000
+SIZE, OWNER, PERMISSIONS, TIMES = 0x1, 0x2, 0x4, 0x8
+"""Which attributes a packet holds (§5)."""
 
 
 class _Short(Exception):
@@ -276,15 +277,15 @@ class _Fields:
 
     def attributes(self) -> Attributes:
         flags = self.integer()
-        size = self.long() if flags & _SIZE else None
-        if flags & _OWNER:
+        size = self.long() if flags & SIZE else None
+        if flags & OWNER:
             self.raw(8)
-        permissions = self.integer() if flags & _PERMISSIONS else None
+        permissions = self.integer() if flags & PERMISSIONS else None
         mtime = None
-        if flags & _TIMES:
+        if flags & TIMES:
             self.integer()
             mtime = self.integer()
-        return Attributes(size, bool(flags & _OWNER), permissions, mtime)
+        return Attributes(size, bool(flags & OWNER), permissions, mtime)
 
 
 @dataclass(slots=True)
@@ -359,79 +360,3 @@ def _extended(name: bytes, number: int, fields: _Fields) -> Request:
         case b"hardlink@openssh.com":
             return Link(number)
     return Unknown(number)
-
-
-# ---- replies
-
-
-def _packet(kind: Kind, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return _INT.pack(len(body) + 1) + bytes((kind,)) + body
-
-
-def _string(value: bytes) -> bytes:
-    return _INT.pack(len(value)) + value
-
-
-def _attributes(attributes: Attributes) -> bytes:
-    flags, parts = 0, []
-    if attributes.size is not None:
-        flags |= _SIZE
-        parts.append(_LONG.pack(attributes.size))
-    if attributes.permissions is not None:
-        flags |= _PERMISSIONS
-        parts.append(_INT.pack(attributes.permissions))
-    if attributes.mtime is not None:
-        flags |= _TIMES
-        parts.append(_INT.pack(attributes.mtime) * 2)
-    return _INT.pack(flags) + b"".join(parts)
-
-
-def version() -> bytes:
-    """The server's first packet, with the extensions it offers."""
-    offered = (
-        (b"posix-rename@openssh.com", b"1"),
-        (b"fsync@openssh.com", b"1"),
-        (b"limits@openssh.com", b"1"),
-    )
-    pairs = (_string(name) + _string(value) for name, value in offered)
-    return _packet(Kind.VERSION, _INT.pack(VERSION), *pairs)
-
-
-def status(number: int, code: Status, text: str = "") -> bytes:
-    """How a request ended; `text` is for a human (the language tag stays empty)."""
-    words = text or code.name.replace("_", " ").capitalize()
-    return _packet(
-        Kind.STATUS,
-        _INT.pack(number),
-        _INT.pack(code),
-        _string(words.encode("utf-8", "replace")),
-        _string(b""),
-    )
-
-
-def handle(number: int, name: bytes) -> bytes:
-    """A file or directory was opened."""
-    return _packet(Kind.HANDLE, _INT.pack(number), _string(name))
-
-
-def data(number: int, content: bytes) -> bytes:
-    """Bytes that were read."""
-    return _packet(Kind.DATA, _INT.pack(number), _string(content))
-
-
-def attributes(number: int, values: Attributes) -> bytes:
-    """The answer to a stat."""
-    return _packet(Kind.ATTRS, _INT.pack(number), _attributes(values))
-
-
-def names(number: int, entries: Sequence[tuple[bytes, bytes, Attributes]]) -> bytes:
-    """Directory entries: name, line for `ls -l`, attributes. Also the answer to a realpath."""
-    parts = [_string(name) + _string(line) + _attributes(values) for name, line, values in entries]
-    return _packet(Kind.NAME, _INT.pack(number), _INT.pack(len(entries)), *parts)
-
-
-def limits(number: int) -> bytes:
-    """The answer to limits@openssh.com: packet, read, write, handles."""
-    values = (MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES)
-    return _packet(Kind.EXTENDED_REPLY, _INT.pack(number), *(_LONG.pack(v) for v in values))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from gateway.service.sftp_server import protocol
+from gateway.service.sftp_server import protocol, replies
 from gateway.service.sftp_server.home import Downloading, Home, may_set, upload_attributes
 from gateway.service.sftp_server.incoming import Uploading
 from gateway.service.sftp_server.protocol import Attributes, Kind, Status
@@ -92,17 +92,17 @@ class Session:
 
     def _answer(self, request: protocol.Request) -> bytes:
         if isinstance(request, protocol.Init):
-            return protocol.version()
+            return replies.version()
         try:
             return self._do(request)
         except Refused as refused:
             if refused.status is Status.FAILURE:
                 self._log.warning("sftp_refused", request=_describe(request), reason=refused.text)
-            return protocol.status(request.id, refused.status, refused.text)
+            return replies.status(request.id, refused.status, refused.text)
         except Exception:
             # Our fault, not the client's; the session can go on, and the partner owns the file.
             self._log.exception("sftp_request_failed", request=type(request).__name__)
-            return protocol.status(request.id, Status.FAILURE, "internal error")
+            return replies.status(request.id, Status.FAILURE, "internal error")
 
     def _do(self, request: protocol.Request) -> bytes:
         match request:
@@ -111,8 +111,8 @@ class Session:
             case protocol.Read(number, handle, offset, length):
                 content = self._download(handle).read(offset, length)
                 if content:
-                    return protocol.data(number, content)
-                return protocol.status(number, Status.EOF)
+                    return replies.data(number, content)
+                return replies.status(number, Status.EOF)
             case protocol.Open(number, path, flags, _):
                 self._must_have_room()
                 return self._opened_as(number, self._home.open(path, flags))
@@ -131,14 +131,14 @@ class Session:
             case protocol.Sync(number, handle):
                 self._upload(handle).written.sync()
             case protocol.Limits(number):
-                return protocol.limits(number)
+                return replies.limits(number)
             case protocol.Link(number):
                 raise Refused(Status.PERMISSION_DENIED, "there are no links here")
             case protocol.Malformed(number):
                 raise Refused(Status.BAD_MESSAGE, "the request is malformed")
             case _:
                 raise Refused(Status.OP_UNSUPPORTED, "not supported")
-        return protocol.status(number, Status.OK)
+        return replies.status(number, Status.OK)
 
     def _on_handle(self, request: protocol.OnHandle) -> bytes:
         number = request.id
@@ -152,17 +152,17 @@ class Session:
                 handle.close(self._alive)
             elif isinstance(handle, Downloading):
                 handle.close()
-            return protocol.status(number, Status.OK)
+            return replies.status(number, Status.OK)
         if request.kind is Kind.FSTAT:
             if isinstance(handle, Uploading):
-                return protocol.attributes(number, upload_attributes(handle.written.size))
+                return replies.attributes(number, upload_attributes(handle.written.size))
             if isinstance(handle, Downloading):
-                return protocol.attributes(number, handle.attributes())
+                return replies.attributes(number, handle.attributes())
         elif isinstance(handle, _Folder):
             now, handle.entries = handle.entries[:_NAMES_AT_ONCE], handle.entries[_NAMES_AT_ONCE:]
             if not now:
-                return protocol.status(number, Status.EOF)
-            return protocol.names(
+                return replies.status(number, Status.EOF)
+            return replies.names(
                 number,
                 [(name.encode(), _long(name, each, self._partner), each) for name, each in now],
             )
@@ -172,10 +172,10 @@ class Session:
         number, path = request.id, request.path
         match request.kind:
             case Kind.STAT | Kind.LSTAT:
-                return protocol.attributes(number, self._home.attributes(path))
+                return replies.attributes(number, self._home.attributes(path))
             case Kind.REALPATH:
                 real = self._home.real_path(path)
-                return protocol.names(number, [(real, real, Attributes())])
+                return replies.names(number, [(real, real, Attributes())])
             case Kind.OPENDIR:
                 self._must_have_room()
                 return self._opened_as(number, _Folder(self._home.listing(path)))
@@ -187,13 +187,13 @@ class Session:
                 raise Refused(Status.PERMISSION_DENIED, "folders stay")
             case _:
                 raise Refused(Status.OP_UNSUPPORTED, "there are no links here")
-        return protocol.status(number, Status.OK)
+        return replies.status(number, Status.OK)
 
     def _opened_as(self, number: int, handle: Uploading | Downloading | _Folder) -> bytes:
         self._opened += 1
         name = str(self._opened).encode()
         self._handles[name] = handle
-        return protocol.handle(number, name)
+        return replies.handle(number, name)
 
     def _must_have_room(self) -> None:
         if len(self._handles) >= protocol.MAX_HANDLES:

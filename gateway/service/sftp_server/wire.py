@@ -8,7 +8,6 @@ read serves many packets, closing wakes the reader at once, and both lengths are
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 from contextlib import suppress
 
@@ -67,13 +66,6 @@ class Wire:
     def getpeername(self) -> object:
         """As `socket.getpeername`."""
         return self._connection.getpeername()
-
-    def reset(self) -> None:
-        """Drop the connection without ceremony."""
-        linger = struct.pack("ii", 1, 0)
-        with suppress(OSError):
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.close()
 
     def close(self) -> None:
         """Wake the reader with an end of file; free the descriptor if this is the reader.
