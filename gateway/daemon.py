@@ -113,6 +113,7 @@ class Daemon:
                 state=state,
                 receive=self._receive_sftp,
                 log=log.bind(part="sftp"),
+                log_level=self._settings.log.level,
             )
 
     def _build_broker(self) -> AmqpPublisher | FilePublisher:

@@ -147,10 +147,10 @@ class Intake:
         if instant - self._free_checked >= 1.0:
             self._free_checked, self._free_mb = instant, self._spool.free_mb()
         if self._free_mb < self._settings.min_free_mb:
-            raise IntakeRefused(
-                f"The disk under the state directory has only {self._free_mb} MB free"
-                f" (intake.min_free_mb is {self._settings.min_free_mb}).",
-                remedy="Free space on the gateway's disk; the partner sends the file again.",
+            raise IntakeRefused(  # whose first sentence the partner reads
+                "The gateway is short of disk space and takes no new files now.",
+                remedy=f"Free space: {self._free_mb} MB are left, intake.min_free_mb is"
+                f" {self._settings.min_free_mb}. The partner sends the file again.",
             )
 
     async def start(self) -> None:
