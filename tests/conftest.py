@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from gateway.service.amqp_topology import EXCHANGES, QUEUES
 from tests.broker import Broker, require_rabbitmq
+
+
+def pytest_runtest_setup() -> None:
+    """Give Twisted back the signal that tells it of a child's end.
+
+    SaxonC's runtime, when a test loads it into this process, puts SIGCHLD back to its default
+    behind Python's back; the reactor would then wait for ever for processes that have ended. The
+    gateway itself is not concerned: only judges load SaxonC, and they have no children.
+    """
+    handler = signal.getsignal(signal.SIGCHLD)
+    if callable(handler):
+        signal.signal(signal.SIGCHLD, handler)
+        signal.siginterrupt(signal.SIGCHLD, False)
 
 
 @pytest.fixture(scope="session")
