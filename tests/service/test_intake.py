@@ -316,7 +316,7 @@ async def test_more_than_memory_should_hold_waits_in_the_journal(house: House) -
 async def test_a_full_disk_is_said_before_anything_is_promised(house: House) -> None:
     """Below intake.min_free_mb a new file is refused, and nothing of it is in the journal."""
     intake = await house.intake(FakeJudges(ACCEPTED), min_free_mb=10**9)
-    with pytest.raises(IntakeRefused, match="short of disk space.*min_free_mb"):
+    with pytest.raises(IntakeRefused, match=r"short of disk space.*min_free_mb"):
         await intake.receive(house.arrival(), Transport.SFTP)
     assert await house.journal.read("t", records.list_interchanges) == []
 
