@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench.invoices import cii_invoice, ubl_invoice
 from tabulate import tabulate
 
+from bench.invoices import cii_invoice, ubl_invoice
 from gateway.service.journal import open_reader, records
 from tests.broker import Broker
 from tests.gateway_process import GatewayProcess

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench.invoices import ubl_invoice
 from lxml import etree
 
+from bench.invoices import ubl_invoice
 from tests.gateway_process import GatewayProcess
 
 pytestmark = [pytest.mark.ssh, pytest.mark.timeout(600)]
