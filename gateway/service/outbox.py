@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from twisted.internet import defer
 
 from gateway.config.settings import Outbox as OutboxSettings
-from gateway.errors import BrokerUnavailable, GatewayError
+from gateway.errors import BrokerUnavailable, DeliveryFailed, GatewayError
 from gateway.model.publication import Publication
 from gateway.service import settle
 from gateway.service.journal import Journal, records
@@ -69,6 +69,7 @@ class Destination:
         self._now = now
         self._stopping = False
         self._work_to_do = True
+        self._after = 0
         self._sleeping: defer.Deferred[None] | None = None
         self._loop: defer.Deferred[None] | None = None
         self.last_error: str | None = None
@@ -135,13 +136,21 @@ class Destination:
         rows: list[records.OutboxRow] = await self._journal.read(
             "due_outbox",
             lambda conn: records.due_outbox(
-                conn, self._now(), self._settings.batch, destination=self.name
+                conn,
+                self._now(),
+                self._settings.batch,
+                after_id=self._after,
+                destination=self.name,
             ),
         )
+        full = len(rows) == self._settings.batch
+        if not full:
+            self._after = 0
         if not rows:
             return False
         outcomes = await defer.gatherResults(
-            [defer.Deferred.fromCoroutine(self._attempt(row)) for row in rows]
+            [defer.Deferred.fromCoroutine(self._attempt(row)) for row in rows],
+            consumeErrors=True,
         )
         sent = [row for row, error in zip(rows, outcomes, strict=True) if error is None]
         failed = [
@@ -155,17 +164,28 @@ class Destination:
         )
         if written:
             self._written()
-        self._complain(outcomes)
-        full = len(rows) == self._settings.batch
+        self._complain(rows, outcomes)
         if sent and full:
             self._work_to_do = True
+        elif full:
+            # One folder that cannot be written, say: next time, look past these.
+            self._after = rows[-1].id
         return bool(sent) and not full
 
     async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
         try:
             await self._send(row)
+        except defer.CancelledError:
+            raise
         except GatewayError as error:
             return error
+        except Exception as error:
+            # A fault of ours in one row must not keep its neighbours, which may be with the
+            # broker already, from being marked: they would be sent again for ever.
+            return DeliveryFailed(
+                f"Outbox row {row.id} cannot be sent: {error!r}.",
+                remedy="This is a fault in the gateway; please report it.",
+            )
         return None
 
     def _record(
@@ -188,17 +208,31 @@ class Destination:
             )
         return settle.delivered(conn, sent, now) if sent else 0
 
-    def _complain(self, outcomes: Sequence[GatewayError | None]) -> None:
-        errors = [str(error) for error in outcomes if error is not None]
-        if not errors:
+    def _complain(
+        self, rows: Sequence[records.OutboxRow], outcomes: Sequence[GatewayError | None]
+    ) -> None:
+        failed = [
+            (row, str(error))
+            for row, error in zip(rows, outcomes, strict=True)
+            if error is not None
+        ]
+        if not failed:
             self.last_error = None
             return
-        self.last_error = errors[0]
+        self.last_error = failed[0][1]
         self._log.warning(
             "outbox_undelivered",
             destination=self.name,
-            count=len(errors),
-            errors=sorted(set(errors))[:ROW_FAILURES_LOGGED],
+            count=len(failed),
+            errors=sorted({error for _, error in failed})[:ROW_FAILURES_LOGGED],
+            about=[
+                {
+                    "interchange": row.interchange_id,
+                    "partner": row.partner,
+                    "flow": row.headers.get("flow"),
+                }
+                for row, _ in failed[:ROW_FAILURES_LOGGED]
+            ],
         )
 
 

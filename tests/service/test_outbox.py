@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from pytest_twisted import async_yield_fixture, ensureDeferred
@@ -115,7 +116,14 @@ def broker() -> FakeBroker:
     return FakeBroker()
 
 
-def outbox_for(journal: Journal, broker: FakeBroker, files: list[str], **channels: Any) -> Outbox:
+def outbox_for(
+    journal: Journal,
+    broker: FakeBroker,
+    files: list[str],
+    *,
+    settings: OutboxSettings = FAST,
+    **channels: Any,
+) -> Outbox:
     """An outbox with a channel that writes file names into a list."""
 
     async def to_partner(row: records.OutboxRow) -> None:
@@ -126,7 +134,7 @@ def outbox_for(journal: Journal, broker: FakeBroker, files: list[str], **channel
         journal=journal,
         broker=broker,
         channels={"sftp": to_partner, **channels},
-        settings=FAST,
+        settings=settings,
         log=structlog.get_logger(),
     )
 
@@ -223,6 +231,43 @@ async def test_losing_the_broker_mid_batch_costs_no_message_and_counts_no_attemp
     assert {row.attempts for row in rows if row.destination == "broker"} == {0}
     away[0] = False
     await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+
+
+@ensureDeferred
+async def test_a_message_that_breaks_the_sender_holds_back_no_other(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """Whatever goes wrong with one row, its neighbours are sent once and marked."""
+    files: list[str] = []
+    broker.refuse = lambda p: ValueError("broken") if p.exchange == "edi.documents" else None
+    one = await settled(journal)
+    outbox = outbox_for(journal, broker, files)
+    outbox.start()
+    await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+    ids = [p.message_id for p in broker.handed]
+    assert len(ids) == len(set(ids))
+    rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
+    (poison,) = [row for row in rows if row.state == "pending"]
+    assert poison.kind == "document"
+    assert "broken" in (poison.last_error or "")
+
+
+@ensureDeferred
+async def test_a_batch_nothing_of_which_can_be_sent_does_not_hide_what_comes_after(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """One folder of publications that cannot be written holds back only what goes there."""
+    files: list[str] = []
+    broker.refuse = lambda p: (
+        BrokerUnavailable("folder not writable") if p.exchange == "edi.events" else None
+    )
+    await settled(journal)
+    outbox = outbox_for(journal, broker, files, settings=msgspec.structs.replace(FAST, batch=2))
+    outbox.start()
+    await until(lambda: len(broker.of("edi.documents")) == 1)
+    await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
     await outbox.stop(5)
 
 
