@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.errors import WorkerDied
 from gateway.model.job import JudgeJob
 from gateway.model.verdict import Judgement
 
@@ -30,6 +31,20 @@ class Judges:
         """Judge one payload.
 
         Raises `WorkerDied`, `WorkerTimeout` or `WorkersBroken` when the worker, not the
-        document, failed.
+        document, failed. An answer nobody can read is such a failure: counted and retried like
+        the others, so that the document ends in quarantine and not in an endless loop.
         """
-        return self._decode(await self._workers.run(self._encode(job)))
+        answer = await self._workers.run(self._encode(job))
+        try:
+            judgement = self._decode(answer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WorkerDied(
+                f"A worker answered with something that is no judgement: {error}.",
+                remedy="Its program may have been replaced while it ran: restart the gateway.",
+            ) from error
+        if judgement.sha256 != job.sha256:
+            raise WorkerDied(
+                f"A worker answered for payload {judgement.sha256}, not for {job.sha256}.",
+                remedy="This is a fault in the gateway; please report it.",
+            )
+        return judgement

@@ -1,0 +1,76 @@
+"""What intake hears from the judges: a judgement on its own document, or that a worker failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+from pytest_twisted import ensureDeferred
+
+from gateway.errors import WorkerDied
+from gateway.model.job import JudgeJob
+from gateway.model.verdict import Accepted, Judgement
+from gateway.service.judges import Judges
+
+JOB = JudgeJob(
+    path="/spool/a",
+    name="a.xml",
+    sha256="a" * 64,
+    size=3,
+    partner="acme",
+    partner_flows=(),
+    on=dt.date(2026, 3, 1),
+)
+
+
+class FakePool:
+    """Answers with these bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+    async def run(self, payload: bytes) -> bytes:
+        """The bytes, whatever the job."""
+        return self.answer
+
+
+def judgement(sha256: str) -> Judgement:
+    """An accepting judgement on the payload with this hash."""
+    return Judgement(
+        document="a.xml",
+        sha256=sha256,
+        size=3,
+        flow="ctc-fr-invoice",
+        syntax="ubl",
+        document_type="invoice",
+        profile=None,
+        verdict=Accepted(invoice=b"{}"),
+    )
+
+
+@ensureDeferred
+async def test_a_judgement_comes_back_as_it_was_given() -> None:
+    """The pool's bytes are the judgement."""
+    said = judgement(JOB.sha256)
+    assert await Judges(FakePool(msgspec.msgpack.encode(said))).judge(JOB) == said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xc1",
+        b"\xa2\xff\xfe",
+        msgspec.msgpack.encode({"verdict": "accepted"}),
+        msgspec.msgpack.encode(judgement("b" * 64)),
+    ],
+    ids=["empty", "no msgpack", "no utf-8", "no judgement", "another document's"],
+)
+@ensureDeferred
+async def test_an_answer_that_is_no_judgement_on_this_document_is_a_failed_worker(
+    answer: bytes,
+) -> None:
+    """It is counted as an attempt and retried, never taken for a verdict, never looped over."""
+    with pytest.raises(WorkerDied):
+        await Judges(FakePool(answer)).judge(JOB)
