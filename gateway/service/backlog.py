@@ -23,7 +23,8 @@ class Backlog:
     """Runs `work` for every unfinished interchange, `max_in_flight` at once.
 
     An interchange whose work fails (the journal was away, say) is taken up again after
-    `retry_seconds`.
+    `retry_seconds`. While `hold` lasts nothing is begun: what waits then costs neither memory
+    nor attempts.
     """
 
     def __init__(
@@ -47,6 +48,9 @@ class Backlog:
         """Waiting, running or due later: what a look into the journal must not bring again."""
         self._running: dict[str, defer.Deferred[None]] = {}
         self._timers: dict[str, Any] = {}
+        self._put_back: set[str] = set()
+        """Running still, and first in line once it is over."""
+        self._held: Any = None
         self._more_in_journal = False
         self._refilling = False
         self.open = False
@@ -75,6 +79,10 @@ class Backlog:
             if timer.active():
                 timer.cancel()
         self._timers.clear()
+        self._put_back.clear()
+        if self._held is not None and self._held.active():
+            self._held.cancel()
+        self._held = None
         if not self._running:
             return
         done: defer.Deferred[Any] = defer.DeferredList(
@@ -89,8 +97,11 @@ class Backlog:
                 deferred.cancel()
 
     def add(self, interchange_id: str) -> bool:
-        """Queue an interchange; False when memory holds enough and the journal will bring it."""
-        if interchange_id in self._known:
+        """Queue an interchange; False when the journal will bring it.
+
+        That is when memory holds enough, and after `stop`: at the next start.
+        """
+        if not self.open or interchange_id in self._known:
             return False
         if len(self._waiting) >= 8 * self._max_in_flight:
             self._more_in_journal = True
@@ -107,20 +118,47 @@ class Backlog:
                 max(0.0, seconds), self._due, interchange_id
             )
 
+    def hold(self, interchange_id: str, seconds: float) -> bool:
+        """Nothing can be worked on now: put this one back, begin nothing for `seconds`.
+
+        True if that is news. Called by the work on `interchange_id` itself.
+        """
+        if not self.open:
+            return False
+        self._put_back.add(interchange_id)
+        if self._held is not None:
+            return False
+        self._held = self._reactor.callLater(seconds, self._go_on)
+        return True
+
+    def _go_on(self) -> None:
+        self._held = None
+        self._pump()
+
     def _due(self, interchange_id: str) -> None:
         self._timers.pop(interchange_id, None)
         self._known.discard(interchange_id)
         self.add(interchange_id)
 
     def _pump(self) -> None:
-        while self._waiting and len(self._running) < self._max_in_flight:
+        # Asked each time: the work itself may hold everything while it is being begun.
+        while self._waiting and self._may_begin():
             interchange_id = self._waiting.popleft()
             deferred = defer.Deferred.fromCoroutine(self._work(interchange_id))
             self._running[interchange_id] = deferred
             deferred.addErrback(self._went_wrong, interchange_id)
             deferred.addBoth(self._finished, interchange_id)
-        if self._more_in_journal and not self._waiting and not self._refilling and self.open:
+        if (
+            self._more_in_journal
+            and not self._waiting
+            and not self._refilling
+            and self.open
+            and self._held is None
+        ):
             defer.Deferred.fromCoroutine(self._refill()).addErrback(self._refill_failed)
+
+    def _may_begin(self) -> bool:
+        return self._held is None and len(self._running) < self._max_in_flight
 
     async def _refill(self) -> None:
         """Bring unfinished interchanges from the journal, oldest first, a bounded number."""
@@ -156,7 +194,10 @@ class Backlog:
 
     def _finished(self, _: object, interchange_id: str) -> None:
         self._running.pop(interchange_id, None)
-        if interchange_id not in self._timers:
+        if interchange_id in self._put_back:
+            self._put_back.discard(interchange_id)
+            self._waiting.appendleft(interchange_id)
+        elif interchange_id not in self._timers:
             self._known.discard(interchange_id)
         self._pump()
 

@@ -218,19 +218,32 @@ class Intake:
         partner = self._partners.get(interchange.envelope.partner)
         judgement = await self._judge(interchange, partner)
         if judgement is None:
-            self._backlog.again(interchange.id, self._judging.retry_seconds)
             return
         await self._settle(interchange, partner, judgement, attempts + 1)
 
     async def _judge(self, interchange: Interchange, partner: Partner | None) -> Judgement | None:
-        """The judgement; None when no judge can work now, which is no fault of the document."""
+        """The judgement; None when no judge can work now, which is no fault of the document.
+
+        Then the whole backlog waits: asking for each of thousands, again and again, would only
+        fill memory and the log.
+        """
+        if partner is None:
+            # Without it no flow would match, and a rejection would blame the partner for ours.
+            return consequences.undetermined(
+                interchange,
+                Undetermined(
+                    cause=f"Partner {interchange.envelope.partner} is no longer configured.",
+                    remedy="Put its file back in paths.partners and restart the gateway.",
+                    transient=False,
+                ),
+            )
         job = JudgeJob(
             path=str(self._spool.path(interchange.sha256)),
             name=interchange.envelope.name,
             sha256=interchange.sha256,
             size=interchange.size,
             partner=interchange.envelope.partner,
-            partner_flows=partner.flows if partner else (),
+            partner_flows=partner.flows,
             on=interchange.envelope.received_at.date(),
         )
         try:
@@ -238,7 +251,14 @@ class Intake:
         except WorkersStopped:
             return None
         except WorkersBroken as error:
-            self._log.critical("no_judge", interchange=interchange.id, error=str(error))
+            if self._backlog.hold(interchange.id, self._judging.retry_seconds):
+                self._log.critical(
+                    "no_judge",
+                    interchange=interchange.id,
+                    partner=interchange.envelope.partner,
+                    waiting=self.waiting,
+                    error=str(error),
+                )
             return None
         except GatewayError as error:
             return consequences.undetermined(

@@ -276,6 +276,44 @@ async def test_no_judge_at_all_is_nobodys_attempt(house: House) -> None:
 
 
 @ensureDeferred
+async def test_while_no_judge_works_the_rest_waits_instead_of_asking_in_turn(
+    house: House,
+) -> None:
+    """Thousands that wait for broken judges cost neither a timer nor a line of log each."""
+    judges = FakeJudges(WorkersBroken("boot failed"))
+    intake = await house.intake(judges, max_in_flight=2)
+    ids = [
+        await intake.receive(house.arrival(f"{n}.xml", b"<a>%d</a>" % n), Transport.SFTP)
+        for n in range(12)
+    ]
+    for _ in range(500):
+        if len(judges.jobs) >= 8:
+            break
+        await task.deferLater(reactor, 0.02)
+    assert len(judges.jobs) >= 8
+    assert len({job.name for job in judges.jobs}) == 2
+    judges.verdicts = [ACCEPTED]
+    for id_ in ids:
+        await house.reaches(id_, "settled")
+
+
+@ensureDeferred
+async def test_a_partner_taken_from_the_configuration_is_not_told_of_a_rejection(
+    house: House,
+) -> None:
+    """What it sent before needs a human: without its flows every document would be rejected."""
+    judges = FakeJudges(REJECTED)
+    intake = await house.intake(judges)
+    arrival = house.arrival()
+    arrival.partner = "gone"
+    id_ = await intake.receive(arrival, Transport.SFTP)
+    row = await house.reaches(id_, "quarantined")
+    assert "gone is no longer configured" in (row.cause or "")
+    assert judges.jobs == []
+    assert await house.outbox(id_, "document") == []
+
+
+@ensureDeferred
 async def test_unfinished_work_resumes_before_new_files_are_taken(house: House) -> None:
     """What one intake left unfinished, the next one finds in the journal and finishes."""
     stuck = FakeJudges(ACCEPTED)
