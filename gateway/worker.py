@@ -101,8 +101,10 @@ def answered(judge: Judge, job: JudgeJob) -> Judgement:
 
 def main() -> int:
     """Entry point of `python -m gateway.worker`."""
-    # Ctrl-C reaches the whole terminal; whether a judge ends is the daemon's to say.
+    # Ctrl-C reaches the whole terminal, and some supervisors send SIGTERM to the whole group;
+    # whether a judge ends is the daemon's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Frames get standard output for themselves: a stray print, from here or from a library in C,
     # must not end up between them.
     with os.fdopen(os.dup(1), "wb", buffering=0) as sink:

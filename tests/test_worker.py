@@ -201,8 +201,10 @@ def test_a_missing_pack_does_not_keep_the_process_from_judging_others(
     assert verdicts[1].findings[0].rule == "BR-CO-15"
     assert isinstance(verdicts[2], Undetermined)
     assert "rules import" in verdicts[2].remedy
-    # Ctrl-C in a terminal reaches every process; only the end of the input ends a judge.
+    # Ctrl-C in a terminal, or SIGTERM to a group, reaches every process; only the end of the
+    # input ends a judge.
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     answer = ask(process, frames.JOB, job(*stored(tmp_path, "ubl-invoice.xml")))
     assert isinstance(judgement(answer).verdict, Accepted)
     assert process.stdin is not None
