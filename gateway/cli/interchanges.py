@@ -14,12 +14,19 @@ from gateway.errors import ConfigurationError
 from gateway.model.lifecycle import InterchangeState
 from gateway.service.journal import open_reader, records
 
+_HEADERS = ("id", "received (UTC)", "partner", "file", "flow", "state", "verdict", "cause")
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the subcommand."""
     options.add_configuration(parser)
-    parser.add_argument("--partner", metavar="NAME")
-    parser.add_argument("--state", choices=[s.value for s in InterchangeState])
+    parser.add_argument("--partner", metavar="NAME", help="only what this partner sent")
+    parser.add_argument(
+        "--state",
+        choices=[s.value for s in InterchangeState],
+        metavar="STATE",
+        help=f"only those in this state: {', '.join(s.value for s in InterchangeState)}",
+    )
     parser.add_argument(
         "--since", metavar="WHEN", help="ISO date or date-time (UTC), or an age: 30m, 12h, 7d"
     )
@@ -28,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="invoice number, seller or buyer id, file name, or the beginning of an id",
     )
-    parser.add_argument("--limit", type=int, default=50, metavar="N")
+    parser.add_argument(
+        "--limit", type=_count, default=50, metavar="N", help="at most so many (default: 50)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
@@ -45,9 +54,14 @@ def run(args: argparse.Namespace) -> int:
             search=args.search,
             limit=args.limit,
         )
+        verdicts = records.verdicts_of(conn, [row.id for row in rows])
     if args.json:
         for row in rows:
-            print(json.dumps(msgspec.to_builtins(row)))
+            verdict = {"verdicts": verdicts.get(row.id, {})}
+            print(json.dumps(msgspec.to_builtins(row) | verdict))
+        return 0
+    if not rows:
+        print("No interchange fits. Without options all are listed, the newest first.")
         return 0
     table = [
         (
@@ -57,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
             options.shorten(row.name, 40),
             row.flow or "",
             row.state.value,
+            _verdict(verdicts.get(row.id, {})),
             options.shorten(row.cause or "", 50),
         )
         for row in rows
@@ -64,11 +79,24 @@ def run(args: argparse.Namespace) -> int:
     print(
         tabulate(
             table,
-            headers=("id", "received (UTC)", "partner", "file", "flow", "state", "cause"),
+            headers=_HEADERS,
             disable_numparse=True,
         )
     )
     return 0
+
+
+def _verdict(verdicts: dict[str, int]) -> str:
+    """`rejected` where there is one document, `2 accepted, 1 rejected` where there are several."""
+    if sum(verdicts.values()) == 1:
+        return next(iter(verdicts))
+    return ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def moment(text: str, now: dt.datetime) -> dt.datetime:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from gateway.config import Configuration, load
+from gateway.model.verdict import Language
 
 SYSTEM_CONFIGURATION = Path("/etc/edi-gateway/gateway.toml")
 
@@ -55,6 +56,24 @@ def journal_path(args: argparse.Namespace) -> Path:
         state: Path = args.state_dir.resolve()
         return state / "journal.sqlite"
     return configuration(args).state / "journal.sqlite"
+
+
+def environment_language() -> Language:
+    """French where the environment is French, else English."""
+    named = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
+    return Language.FR if named.lower().startswith("fr") else Language.EN
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """`--lang fr|en`."""
+    parser.add_argument(
+        "--lang",
+        type=Language,
+        choices=list(Language),
+        default=environment_language(),
+        metavar="fr|en",
+        help="language of the explanations (default: that of the environment)",
+    )
 
 
 def printable(text: str) -> str:

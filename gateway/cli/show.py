@@ -19,14 +19,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the subcommand."""
     options.add_configuration(parser)
     parser.add_argument("id", metavar="ID", help="interchange id, or enough of its beginning")
-    parser.add_argument("--lang", choices=[lang.value for lang in Language], default="en")
+    options.add_language(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the interchange: 0; 2 when no or several interchanges have that id."""
     engine = open_reader(options.journal_path(args))
-    language = Language(args.lang)
+    language: Language = args.lang
     with engine.connect() as conn:
         found = records.interchange(conn, args.id)
         if found is None:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
                 ("received", found.received_at.isoformat(timespec="seconds")),
                 ("flow", found.flow or "none"),
                 ("state", found.state.value),
-                ("cause", found.cause or ""),
+                *([("cause", found.cause)] if found.cause else []),
             ],
             tablefmt="plain",
             disable_numparse=True,
@@ -103,8 +103,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_document(document: records.DocumentRow, language: Language) -> None:
-    number = options.printable(document.invoice_number or "")
-    print(f"\nDocument {document.ordinal}: {number} {document.state.value}")
+    # Once it is published, its state no longer says whether it was accepted.
+    words = [document.verdict, document.state.value]
+    said = ", ".join(dict.fromkeys(word for word in words if word))
+    number = options.printable(document.invoice_number or "without a number that could be read")
+    print(f"\nDocument {document.ordinal}: {number}: {said}")
     if document.judgement is None:
         return
     judgement = records.load_judgement(document)

@@ -13,13 +13,14 @@ import os
 import sys
 from pathlib import Path
 
+from gateway.cli.options import add_language, printable
 from gateway.cli.validate_text import in_words
 from gateway.config import load_flows
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.model.job import DocumentLimits, JudgeJob
-from gateway.model.verdict import Accepted, Judgement, Language, Layer, Rejected
+from gateway.model.verdict import Accepted, Judgement, Layer, Rejected
 
 _LAYERS = (Layer.XSD, Layer.SCHEMATRON)
 
@@ -40,14 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "something failed",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per document")
-    parser.add_argument(
-        "--lang",
-        type=Language,
-        choices=list(Language),
-        default=_language(),
-        metavar="fr|en",
-        help="language of the explanations (default: that of the environment)",
-    )
+    add_language(parser)
     parser.add_argument(
         "--svrl", type=Path, metavar="DIR", help="also write the SVRL report of every rule pack"
     )
@@ -77,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             job, data = _read(file, judge, args)
         except OSError as error:
-            print(f"{file}: {error.strerror or error}", file=sys.stderr)
+            print(_unread(file, error), file=sys.stderr)
             codes.add(2)
             continue
         judgement = judge.refuse_size(job) if data is None else judge.judge(job, data)
@@ -117,6 +111,20 @@ def _read(file: str, judge: Judge, args: argparse.Namespace) -> tuple[JudgeJob, 
     return job, None if judge.too_large(size) else data
 
 
+def _unread(file: str, error: OSError) -> str:
+    """Why a file was not judged, and what to do about it."""
+    match error:
+        case IsADirectoryError():
+            remedy = "Name the files in it, for example its *.xml."
+        case FileNotFoundError():
+            remedy = "Correct the name; no verdict was made on it."
+        case PermissionError():
+            remedy = "Let the user who runs this command read it."
+        case _:
+            remedy = "No verdict was made on it."
+    return f"{printable(file)}: cannot be read: {error.strerror or error}. {remedy}"
+
+
 def _sha256(file: str, data: bytes | None) -> str:
     if data is not None:
         return hashlib.sha256(data).hexdigest()
@@ -131,7 +139,11 @@ def _write_reports(judge: Judge, job: JudgeJob, data: bytes, folder: Path) -> se
         for pack, svrl in judge.reports(job, data):
             (folder / f"{job.name}.{pack}.svrl.xml").write_bytes(svrl)
     except OSError as error:
-        print(f"{folder}: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"{folder}: the SVRL report cannot be written: {error.strerror or error}."
+            " Name a folder you may write to with --svrl.",
+            file=sys.stderr,
+        )
         return {2}
     except GatewayError as error:
         print(error, file=sys.stderr)
@@ -154,9 +166,3 @@ def _layers(text: str) -> tuple[Layer, ...]:
     if not words or any(word not in known for word in words):
         raise argparse.ArgumentTypeError(f"choose from {', '.join(known)}, separated by commas")
     return tuple(layer for layer in _LAYERS if layer.value in words)
-
-
-def _language() -> Language:
-    """French where the environment is French, else English."""
-    named = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
-    return Language.FR if named.lower().startswith("fr") else Language.EN

@@ -31,6 +31,9 @@ _WORDS = {
         Severity.WARNING: "warning",
         Severity.INFO: "information",
         "flow": "flow",
+        "invoice": "{syntax} invoice",
+        "credit-note": "{syntax} credit note",
+        "document": "{syntax} document",
         "profile": "profile (BT-24)",
         "number": "number",
         "where": "where",
@@ -52,6 +55,9 @@ _WORDS = {
         Severity.WARNING: "avertissement",
         Severity.INFO: "information",
         "flow": "flux",
+        "invoice": "facture {syntax}",
+        "credit-note": "avoir {syntax}",
+        "document": "document {syntax}",
         "profile": "profil (BT-24)",
         "number": "numéro",
         "where": "où",
@@ -93,7 +99,8 @@ def in_words(judgement: Judgement, file: str, language: Language) -> str:
 def _document(judgement: Judgement, words: dict[str, str]) -> list[str]:
     lines: list[str] = []
     if judgement.flow:
-        kind = " ".join(filter(None, ((judgement.syntax or "").upper(), judgement.document_type)))
+        syntax = (judgement.syntax or "").upper()
+        kind = words[judgement.document_type or "document"].format(syntax=syntax).strip()
         lines += _entry(words["flow"], f"{judgement.flow} ({kind})")
     if judgement.profile:
         lines += _entry(words["profile"], judgement.profile)

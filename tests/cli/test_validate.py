@@ -103,6 +103,34 @@ def test_the_words_are_in_the_language_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("file", "language", "kind"),
+    [
+        ("ubl-invoice.xml", "fr", "facture UBL"),
+        ("ubl-credit-note.xml", "fr", "avoir UBL"),
+        ("ubl-credit-note.xml", "en", "UBL credit note"),
+    ],
+)
+def test_the_kind_of_document_is_in_the_language_too(
+    sample: Any, capsys: pytest.CaptureFixture[str], file: str, language: str, kind: str
+) -> None:
+    """People read what kind of document it was taken for, not our code for it."""
+    assert main(["validate", sample(file), *FLOW, "--layers", "xsd", "--lang", language]) == 3
+    assert f"-invoice ({kind})" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder, a missing file: named, with the way out, and nothing on standard output."""
+    assert main(["validate", str(tmp_path), str(tmp_path / "none.xml"), *FLOW, "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    folder, missing = said.err.splitlines()
+    assert "Name the files in it" in folder
+    assert "Correct the name" in missing
+
+
+@pytest.mark.parametrize(
     ("environment", "word"), [("fr_FR.UTF-8", "ACCEPTÉ"), ("C.UTF-8", "ACCEPTED")]
 )
 def test_the_language_is_that_of_the_environment(

@@ -44,6 +44,7 @@ from gateway.service.journal.search import (
     list_interchanges,
     transitions_of,
     unfinished_interchanges,
+    verdicts_of,
 )
 from gateway.service.journal.steps import (
     add_document,
@@ -89,4 +90,5 @@ __all__ = [
     "store_judgement",
     "transitions_of",
     "unfinished_interchanges",
+    "verdicts_of",
 ]

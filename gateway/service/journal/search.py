@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,6 +137,23 @@ def list_interchanges(
         if rows:
             return [InterchangeRow(*row) for row in rows]
     return []
+
+
+def verdicts_of(conn: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many documents of each of these interchanges got which verdict.
+
+    `{"<id>": {"accepted": 2, "rejected": 1}}`; an interchange nothing was judged of is absent.
+    """
+    query = (
+        sa.select(documents.c.interchange_id, documents.c.verdict, sa.func.count())
+        .where(documents.c.interchange_id.in_(list(ids)), documents.c.verdict.is_not(None))
+        .group_by(documents.c.interchange_id, documents.c.verdict)
+        .order_by(documents.c.verdict)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for id_, verdict, number in conn.execute(query):
+        found.setdefault(id_, {})[verdict] = number
+    return found
 
 
 def _by_index(text: str) -> sa.CompoundSelect[Any]:
