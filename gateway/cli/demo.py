@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cli import options
 from gateway.cli.demo_client import Client, make_key
 from gateway.cli.demo_table import Outcome, as_expected, outcome_of, table
 from gateway.config import Configuration, load
@@ -42,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="use and keep this directory (must be empty)"
     )
-    parser.add_argument("--lang", choices=[lang.value for lang in Language], default="en")
+    options.add_language(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +69,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     from gateway.daemon import Daemon
 
     loop: Any = reactor
-    language = Language(args.lang)
+    language: Language = args.lang
     state = folder / "state"
     key, public_key = make_key(folder / "partner-key")
     _log_to(folder / "daemon.log")
@@ -110,7 +112,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         if args.once:
             print(_afterwards(folder, args.state_dir is not None))
         else:
-            print(_what_next(folder, client))
+            print(what_next(folder, client.interactive(), kept=args.state_dir is not None))
             await defer.Deferred()  # until Ctrl-C
 
     async def whole() -> None:
@@ -211,9 +213,11 @@ def _afterwards(folder: Path, kept: bool) -> str:
     )
 
 
-def _what_next(folder: Path, client: Client) -> str:
+def what_next(folder: Path, session: str, *, kept: bool) -> str:
+    """Where to look and what to try, in commands that work as they are; `session` opens SFTP."""
     state = folder / "state"
-    command = f"edi-gateway {{}} --state-dir {state}"
+    program = _program()
+    command = f"{program} {{}} --state-dir {shlex.quote(str(state))}"
     words = [
         "",
         "Where to look",
@@ -221,12 +225,22 @@ def _what_next(folder: Path, client: Client) -> str:
         f"  acknowledgements      {folder / 'received'} (fetched from the partner's out/)",
         f"  the daemon's log      {folder / 'daemon.log'}",
         "What to try next, from another terminal",
-        f"  send your own         {client.interactive()}",
+        f"  send your own         {session}",
         "                        then: put my-invoice.xml in/   and: ls out",
         f"  what is going on      {command.format('status')}",
         f"  what came in          {command.format('interchanges')}",
         f"  one in full           {command.format('show ID')}",
-        f"  judge without sending edi-gateway validate --flow {FLOW} my-invoice.xml",
-        "Ctrl-C ends the demo and removes its directory.",
+        f"  judge without sending {program} validate --flow {FLOW} my-invoice.xml",
+        f"Ctrl-C ends the demo; {folder} {'stays' if kept else 'is removed then'}.",
     ]
     return "\n".join(words)
+
+
+def _program() -> str:
+    """How to call edi-gateway in another terminal: by path where its name alone does not do."""
+    if shutil.which("edi-gateway"):
+        return "edi-gateway"
+    beside = Path(sys.executable).with_name("edi-gateway")
+    if beside.is_file():
+        return shlex.quote(str(beside))
+    return f"{shlex.quote(sys.executable)} -m gateway"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "demo": "show the whole line on this machine with sample invoices",
     "validate": "judge files without a daemon",
     "map": "print the canonical invoice of a file",
-    "rules": "list the rule packs; import the one that is not on board",
+    "rules": "list or compare the rule packs; import CEN's rules for plain CII",
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
@@ -31,7 +32,14 @@ when it is asked for: `validate` need not load a network stack."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script and of `python -m gateway`."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="edi-gateway", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="edi-gateway",
+        description="Receives electronic invoices, judges them, publishes the results.",
+        epilog="Exit codes: 0 done or accepted; 1 rejected, a check failed, or something needs a"
+        " human; 2 usage or configuration error; 3 could not be determined."
+        " edi-gateway COMMAND --help tells the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"edi-gateway {_version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in words if word in COMMANDS), None)
     for name, text in COMMANDS.items():
@@ -53,6 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("edi-gateway")
+    except importlib.metadata.PackageNotFoundError:
+        return "(run from its source folder, not installed)"
 
 
 if __name__ == "__main__":
