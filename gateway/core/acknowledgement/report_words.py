@@ -23,9 +23,9 @@ def interchange_summary(documents: Sequence[ReportDocument], *, provisional: boo
         return _provisional(total, accepted, rejected)
     if all(is_unreadable(document) for document in documents):
         return Text(
-            en="No invoice could be read in this file; nothing was kept of it. Mend it and send "
-            "it again.",
-            fr="Aucune facture n'a pu être lue dans ce fichier ; rien n'en a été retenu. "
+            en="No invoice could be read in this file, and none was taken from it. Mend it and "
+            "send it again.",
+            fr="Aucune facture n'a pu être lue dans ce fichier ; aucune n'en a été reprise. "
             "Corrigez-le et renvoyez-le.",
         )
     if not rejected:
