@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def test_the_wheel_works_from_any_directory_in_an_environment_of_its_own(tmp_pat
     )
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("edi_gateway-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {name for name in archive.namelist() if name.startswith("gateway/data/")}
+    for kind in ("conf", "flows", "mappings", "schemas", "systemd"):
+        here = (file for file in (ROOT / kind).rglob("*") if file.is_file())
+        assert {f"gateway/data/{file.relative_to(ROOT)}" for file in here} <= carried
     venv = tmp_path / "venv"
     assert run(sys.executable, "-m", "venv", str(venv), cwd=tmp_path).returncode == 0
     installed = run(
