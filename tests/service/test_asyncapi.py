@@ -61,7 +61,7 @@ FOUND = Finding(
     line=210,
     column=5,
     excerpt="<cac:LegalMonetaryTotal>",
-    terms=("BT-112", "BT-109"),
+    terms=("BT-112", "EXT-FR-FE-136"),
     explanation=Text("The total does not add up.", "Le total est faux."),
     remedy=Text("Correct BT-112.", "Corrigez BT-112."),
 )
