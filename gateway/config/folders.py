@@ -59,12 +59,16 @@ def _toml_files(folder: Path) -> list[Path]:
     )
 
 
-def names_in(folder: Path) -> frozenset[str]:
-    """Every name the files of a folder claim, whatever else may be wrong with them."""
+def names_in(folder: Path) -> frozenset[str] | None:
+    """Every name the files of a folder claim, whatever else may be wrong with them.
+
+    None when the folder cannot be read: `read_folder` says so, and nobody who names something of
+    it is at fault.
+    """
     try:
         tables = [read_toml(file)[0] for file in _toml_files(folder)]
     except OSError:
-        return frozenset()  # read_folder says so
+        return None
     names = (table.get("name") for table in tables if table)
     return frozenset(name for name in names if isinstance(name, str))
 

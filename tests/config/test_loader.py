@@ -170,6 +170,13 @@ def test_folders_that_are_not_there(folder: Folder) -> None:
     }
 
 
+def test_a_partner_is_not_blamed_for_a_flows_folder_that_is_not_there(folder: Folder) -> None:
+    """One fault for one mistake: that the flows it names cannot be found follows from it."""
+    folder.partner()
+    folder.settings('[paths]\nflows = "f"\n')
+    assert {fault.file for fault in folder.faults()} == {str(folder.root / "f")}
+
+
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
