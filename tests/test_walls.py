@@ -190,6 +190,7 @@ def test_setup_cfg_lists_every_package_on_disk() -> None:
         "schemas",
         "mappings",
         "conf",
+        "systemd",
     }
     for name in data:
         assert (TOP / name.removeprefix("gateway.data.")).is_dir()
