@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).parent
 
 
 def data_folder(name: str) -> Path:
-    """The folder `flows`, `schemas`, `mappings`, `conf` or `systemd` that belongs to this installation."""
+    """The folder `flows`, `schemas`, `mappings`, `conf` or `systemd` of this installation."""
     installed = _PACKAGE / "data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
