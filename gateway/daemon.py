@@ -184,17 +184,16 @@ class Daemon:
         await self._quietly("judges", self.workers.stop(min(grace, 5.0)))
         while self._started:
             name, stop = self._started.pop()
-            result = stop()
-            if result is not None:
-                await self._quietly(name, result)
+            await self._quietly(name, _called(stop))
         self._log.info("stopped")
 
     async def _quietly(self, part: str, stopping: Any) -> None:
         """One part that fails to stop must not keep the others from stopping."""
         try:
             await stopping
-        except (GatewayError, OSError, defer.CancelledError) as error:
-            self._log.error("stop_failed", stopping=part, error=str(error))
+        except Exception as error:
+            # Whatever it is: threads left running would keep the process from ending at all.
+            self._log.error("stop_failed", stopping=part, error=repr(error))
 
     # ---- wiring
 
@@ -237,6 +236,12 @@ class Daemon:
 
     def _say_status(self) -> None:
         self._notifier.status(self._describe())
+
+
+async def _called(stop: Callable[[], Any]) -> None:
+    result = stop()
+    if result is not None:
+        await result
 
 
 def _cores() -> int:
