@@ -129,8 +129,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring everything up; raises `GatewayError` if the gateway cannot work."""
-        for folder in ("scratch", "run"):
-            (self.state / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.state / "scratch").mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             await self._start_parts()
         except BaseException:

@@ -21,7 +21,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until told to stop: 0 after an orderly stop, 2 for a configuration nobody can run."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _nothing_begun)
     return serve(options.configuration(args))
+
+
+def _nothing_begun(_number: int, _frame: object) -> None:
+    """Asked to stop while still reading the configuration: an orderly stop, of nothing."""
+    raise SystemExit(0)
 
 
 def serve(configuration: Configuration) -> int:
