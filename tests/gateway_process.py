@@ -12,16 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli.demo_client import make_key
+from tests.broker import free_port
 
 READY_SECONDS = 120.0
 PARTNER = "acme"
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class GatewayProcess:

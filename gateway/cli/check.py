@@ -66,7 +66,8 @@ def outcomes(
         configuration = dataclasses.replace(configuration, state=state.resolve())
     yield from _configuration(reading)
     yield from _guarded("schema", lambda: probes.schemas(reading))
-    yield from _guarded("rule pack", lambda: probes.rule_packs(reading, dt.date.today()))  # noqa: DTZ011
+    today = dt.datetime.now(dt.UTC).date()  # as judging has it: the day of receipt, in UTC
+    yield from _guarded("rule pack", lambda: probes.rule_packs(reading, today))
     yield from _guarded("mapping", lambda: probes.mappings(reading))
     own = [fault for fault in reading.faults if fault.file == str(configuration.file)]
     for section, check, probe in (

@@ -42,7 +42,6 @@ class Client:
         self._port = port
         self._user = user
         self._key = key
-        self._host_key = host_key
         self._known_hosts = folder / "known_hosts"
         self._known_hosts.write_text(f"[127.0.0.1]:{port} {host_key}\n")
         self._sftp = shutil.which("sftp")

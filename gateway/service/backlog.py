@@ -205,7 +205,7 @@ class Backlog:
         if failure.check(defer.CancelledError):
             return
         self._log.error(
-            "interchange_failed",
+            "interchange_not_read",
             interchange=interchange_id,
             error=str(failure.value),
             traceback=failure.getTraceback(),

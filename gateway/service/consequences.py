@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.core.naming import interface_code
+from gateway.errors import Disposition, GatewayError
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
@@ -61,6 +62,29 @@ def undetermined(interchange: Interchange, verdict: Undetermined) -> Judgement:
         document_type=None,
         profile=None,
         verdict=verdict,
+    )
+
+
+def without_partner(interchange: Interchange) -> Judgement:
+    """What is said of a document whose partner was removed while it waited."""
+    return undetermined(
+        interchange,
+        Undetermined(
+            cause=f"Partner {interchange.envelope.partner} is no longer configured.",
+            remedy="Put its file back in paths.partners and restart the gateway.",
+        ),
+    )
+
+
+def failed_by(interchange: Interchange, error: GatewayError) -> Judgement:
+    """What is said of a document whose judge failed at it."""
+    return undetermined(
+        interchange,
+        Undetermined(
+            cause=error.what,
+            remedy=error.remedy,
+            transient=error.disposition is Disposition.RETRY,
+        ),
     )
 
 

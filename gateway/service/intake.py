@@ -17,20 +17,23 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, Protocol
+
+from twisted.internet import defer
 
 from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
-from gateway.errors import Disposition, GatewayError, IntakeRefused, WorkersBroken, WorkersStopped
+from gateway.errors import GatewayError, IntakeRefused, WorkersBroken, WorkersStopped
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
-from gateway.model.job import JudgeJob
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
 from gateway.model.publication import Publication
-from gateway.model.verdict import Judgement, Undetermined
+from gateway.model.verdict import Judgement
 from gateway.service import consequences, settle
 from gateway.service.backlog import Backlog
 from gateway.service.journal import Journal, records
+from gateway.service.judges import Judging, job_for
 from gateway.service.spool import Spool, StoredPayload
 
 
@@ -42,14 +45,6 @@ class Arrival(Protocol):
     path: Path
     sha256: str
     size: int
-
-
-class Judging(Protocol):
-    """Whatever judges."""
-
-    async def judge(self, job: JudgeJob) -> Judgement:
-        """Judge one payload."""
-        ...
 
 
 InThread = Callable[..., Awaitable[Any]]
@@ -131,6 +126,7 @@ class Intake:
             "interchange_received" if receipt.new else "interchange_resent",
             interchange=receipt.interchange_id,
             partner=arrival.partner,
+            flow=None,
             name=arrival.name,
             size=arrival.size,
             sha256=arrival.sha256,
@@ -195,13 +191,13 @@ class Intake:
             return
         interchange = row.interchange()
         if row.state == InterchangeState.OPENED and row.documents_open == 0:
-            await self._resume_close(interchange)
+            await self._resume_close(interchange, row.flow)
             return
         attempts = 0
         if documents:
             (document,) = documents
             if document.state == DocumentState.QUARANTINED:
-                await self._resume_close(interchange)
+                await self._resume_close(interchange, row.flow)
                 return
             attempts = document.attempts
             wait = (
@@ -216,10 +212,17 @@ class Intake:
 
     async def _decide(self, interchange: Interchange, attempts: int) -> None:
         partner = self._partners.get(interchange.envelope.partner)
-        judgement = await self._judge(interchange, partner)
-        if judgement is None:
-            return
-        await self._settle(interchange, partner, judgement, attempts + 1)
+        flow: str | None = None
+        try:
+            judgement = await self._judge(interchange, partner)
+            if judgement is None:
+                return
+            flow = judgement.flow
+            await self._settle(interchange, partner, judgement, attempts + 1)
+        except defer.CancelledError:
+            raise
+        except Exception as error:
+            self._failed(interchange, flow, error)
 
     async def _judge(self, interchange: Interchange, partner: Partner | None) -> Judgement | None:
         """The judgement; None when no judge can work now, which is no fault of the document.
@@ -229,46 +232,20 @@ class Intake:
         """
         if partner is None:
             # Without it no flow would match, and a rejection would blame the partner for ours.
-            return consequences.undetermined(
-                interchange,
-                Undetermined(
-                    cause=f"Partner {interchange.envelope.partner} is no longer configured.",
-                    remedy="Put its file back in paths.partners and restart the gateway.",
-                    transient=False,
-                ),
-            )
-        job = JudgeJob(
-            path=str(self._spool.path(interchange.sha256)),
-            name=interchange.envelope.name,
-            sha256=interchange.sha256,
-            size=interchange.size,
-            partner=interchange.envelope.partner,
-            partner_flows=partner.flows,
-            on=interchange.envelope.received_at.date(),
-        )
+            return consequences.without_partner(interchange)
+        path = self._spool.path(interchange.sha256)
         try:
-            return await self._judges.judge(job)
+            return await self._judges.judge(job_for(interchange, partner, path))
         except WorkersStopped:
             return None
         except WorkersBroken as error:
             if self._backlog.hold(interchange.id, self._judging.retry_seconds):
-                self._log.critical(
-                    "no_judge",
-                    interchange=interchange.id,
-                    partner=interchange.envelope.partner,
-                    waiting=self.waiting,
-                    error=str(error),
+                self._about(interchange, None).critical(
+                    "no_judge", waiting=self.waiting, error=str(error)
                 )
             return None
         except GatewayError as error:
-            return consequences.undetermined(
-                interchange,
-                Undetermined(
-                    cause=error.what,
-                    remedy=error.remedy,
-                    transient=error.disposition is Disposition.RETRY,
-                ),
-            )
+            return consequences.failed_by(interchange, error)
 
     async def _settle(
         self,
@@ -296,11 +273,8 @@ class Intake:
             ),
         )
         self._outbox_written()
-        self._log.info(
+        self._about(interchange, judgement.flow).info(
             "document_judged",
-            interchange=interchange.id,
-            partner=interchange.envelope.partner,
-            flow=judgement.flow,
             document=1,
             verdict=outcome.state.value,
             findings=len(judgement.findings),
@@ -320,12 +294,17 @@ class Intake:
         stored: StoredPayload = await self._in_thread(self._spool.store, [publication.body])
         return stored
 
-    async def _resume_close(self, interchange: Interchange) -> None:
+    async def _resume_close(self, interchange: Interchange, flow: str | None) -> None:
         """Every document has its verdict since before the last stop, but nobody was told."""
-        row, judged = await self._journal.read(
-            "judgements", lambda conn: settle.judgements_of(conn, interchange.id)
-        )
-        await self._close(interchange, judged, row.report_revision + 1)
+        try:
+            row, judged = await self._journal.read(
+                "judgements", lambda conn: settle.judgements_of(conn, interchange.id)
+            )
+            await self._close(interchange, judged, row.report_revision + 1)
+        except defer.CancelledError:
+            raise
+        except Exception as error:
+            self._failed(interchange, flow, error)
 
     async def _close(
         self, interchange: Interchange, judged: consequences.Judged, revision: int
@@ -347,11 +326,21 @@ class Intake:
             ),
         )
         self._outbox_written()
-        self._log.info(
-            "interchange_closed",
-            interchange=interchange.id,
-            partner=interchange.envelope.partner,
-            flow=closing.flow,
-            state=closing.state.value,
-            report=closing.filename,
+        self._about(interchange, closing.flow).info(
+            "interchange_closed", state=closing.state.value, report=closing.filename
         )
+
+    # ---- what is said in the log
+
+    def _about(self, interchange: Interchange, flow: str | None) -> Any:
+        """The log, with what every line about an interchange carries; no flow before routing."""
+        return self._log.bind(
+            interchange=interchange.id, partner=interchange.envelope.partner, flow=flow
+        )
+
+    def _failed(self, interchange: Interchange, flow: str | None, error: Exception) -> None:
+        """A fault outside judging (the journal, most likely): the row stands, try again later."""
+        self._about(interchange, flow).error(
+            "interchange_failed", error=str(error), traceback="".join(format_exception(error))
+        )
+        self._backlog.again(interchange.id, self._judging.retry_seconds)

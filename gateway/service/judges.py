@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from gateway.errors import WorkerDied
+from gateway.model.interchange import Interchange
 from gateway.model.job import JudgeJob
+from gateway.model.partner import Partner
 from gateway.model.verdict import Judgement
+
+
+class Judging(Protocol):
+    """Whatever judges."""
+
+    async def judge(self, job: JudgeJob) -> Judgement:
+        """Judge one payload."""
+        ...
 
 
 class Workers(Protocol):
@@ -17,6 +28,22 @@ class Workers(Protocol):
     async def run(self, payload: bytes) -> bytes:
         """The worker's answer to one job."""
         ...
+
+
+def job_for(interchange: Interchange, partner: Partner, path: Path) -> JudgeJob:
+    """The job of judging the one document of an interchange, whose payload is at `path`.
+
+    The rule packs must be valid on the day it was received, however late it is judged.
+    """
+    return JudgeJob(
+        path=str(path),
+        name=interchange.envelope.name,
+        sha256=interchange.sha256,
+        size=interchange.size,
+        partner=partner.name,
+        partner_flows=partner.flows,
+        on=interchange.envelope.received_at.date(),
+    )
 
 
 class Judges:

@@ -96,6 +96,7 @@ class House:
         self.spool = Spool(folder / "spool")
         self.woken = 0
         self.intakes: list[Intake] = []
+        self.said = structlog.testing.CapturingLogger()
 
     async def open(self) -> None:
         """Start journal and spool."""
@@ -121,7 +122,7 @@ class House:
             judging=JUDGING,
             inline_bytes=inline_bytes,
             outbox_written=wake,
-            log=structlog.get_logger(),
+            log=structlog.wrap_logger(self.said, processors=[]),
         )
         await intake.start()
         self.intakes.append(intake)
@@ -437,3 +438,27 @@ async def test_a_crash_between_quarantine_and_report_is_made_good_at_the_next_st
     await house.reaches(id_, "quarantined")
     assert len(await house.outbox(id_, "report")) == 2
     assert await house.outbox(id_, "document") == []
+
+
+@ensureDeferred
+async def test_every_line_about_an_interchange_names_it_its_partner_and_its_flow(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the line of a failure of ours, after which the interchange is taken up again."""
+    intake = await house.intake(FakeJudges(ACCEPTED))
+    settling = settle.settle_document
+
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(settle, "settle_document", settling)
+        raise OSError("a fault nobody foresaw")
+
+    monkeypatch.setattr(settle, "settle_document", fail_once)
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    await house.reaches(id_, "settled")
+    lines = {call.kwargs["event"]: call.kwargs for call in house.said.calls}
+    assert {"interchange_received", "interchange_failed", "document_judged"} <= set(lines)
+    for event, line in lines.items():
+        assert (line["interchange"], line["partner"]) == (id_, "acme"), event
+        flow = None if event == "interchange_received" else "ctc-fr-invoice"
+        assert line["flow"] == flow, event
+    assert "a fault nobody foresaw" in lines["interchange_failed"]["traceback"]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.service.sftp_server import protocol, replies
-from gateway.service.sftp_server.protocol import Attributes, Decoder, Kind, OpenFlag, Status
+from gateway.service.sftp_server.decoder import Decoder
+from gateway.service.sftp_server.protocol import Attributes, Kind, OpenFlag, Status
 
 
 def packet(kind: int, *parts: bytes) -> bytes:

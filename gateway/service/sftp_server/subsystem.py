@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gateway.service.sftp_server import protocol, replies
+from gateway.service.sftp_server.decoder import Decoder
 from gateway.service.sftp_server.home import Downloading, Home, may_set, upload_attributes
 from gateway.service.sftp_server.incoming import Uploading
 from gateway.service.sftp_server.protocol import Attributes, Kind, Status
@@ -64,7 +65,7 @@ class Session:
 
     def serve(self) -> None:
         """Answer requests until the client leaves. Raises nothing a client can cause."""
-        decoder = protocol.Decoder()
+        decoder = Decoder()
         try:
             while chunk := self._stream.recv(_READ_AT_ONCE):
                 self.last_active = time.monotonic()

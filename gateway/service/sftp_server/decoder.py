@@ -1,0 +1,166 @@
+"""SFTP version 3, what clients ask: bytes in, requests out. No I/O; a packet is bounded."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gateway.service.sftp_server.protocol import (
+    MAX_PACKET,
+    OWNER,
+    PERMISSIONS,
+    SIZE,
+    TIMES,
+    Attributes,
+    Init,
+    Kind,
+    Limits,
+    Link,
+    Malformed,
+    OnHandle,
+    OnPath,
+    Open,
+    OpenFlag,
+    ProtocolError,
+    Read,
+    Rename,
+    Request,
+    SetHandle,
+    SetPath,
+    Sync,
+    Unknown,
+    Write,
+)
+
+_ON_PATH = frozenset(
+    {
+        Kind.LSTAT,
+        Kind.STAT,
+        Kind.OPENDIR,
+        Kind.REMOVE,
+        Kind.MKDIR,
+        Kind.RMDIR,
+        Kind.REALPATH,
+        Kind.READLINK,
+    }
+)
+_ON_HANDLE = frozenset({Kind.CLOSE, Kind.FSTAT, Kind.READDIR})
+_INT = struct.Struct(">I")
+_LONG = struct.Struct(">Q")
+
+
+class _Short(Exception):
+    """A field reaches beyond its packet."""
+
+
+class _Fields:
+    """Takes field after field from a packet."""
+
+    def __init__(self, packet: bytes, position: int) -> None:
+        self._packet = packet
+        self._position = position
+
+    def raw(self, count: int) -> bytes:
+        start, end = self._position, self._position + count
+        if end > len(self._packet):
+            raise _Short
+        self._position = end
+        return self._packet[start:end]
+
+    def integer(self) -> int:
+        value: int = _INT.unpack(self.raw(4))[0]
+        return value
+
+    def long(self) -> int:
+        value: int = _LONG.unpack(self.raw(8))[0]
+        return value
+
+    def string(self) -> bytes:
+        return self.raw(self.integer())
+
+    def attributes(self) -> Attributes:
+        flags = self.integer()
+        size = self.long() if flags & SIZE else None
+        if flags & OWNER:
+            self.raw(8)
+        permissions = self.integer() if flags & PERMISSIONS else None
+        mtime = None
+        if flags & TIMES:
+            self.integer()
+            mtime = self.integer()
+        return Attributes(size, bool(flags & OWNER), permissions, mtime)
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Bytes as they come, requests as they complete."""
+
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    def feed(self, chunk: bytes) -> Iterator[Request]:
+        """Yield every request that `chunk` completes. Raises `ProtocolError`."""
+        self._buffer += chunk
+        while len(self._buffer) >= 4:
+            size = _INT.unpack_from(self._buffer)[0]
+            if not 1 <= size <= MAX_PACKET:
+                raise ProtocolError(f"a packet of {size} bytes")
+            if len(self._buffer) < 4 + size:
+                return
+            with memoryview(self._buffer) as view:
+                packet = bytes(view[4 : 4 + size])
+            del self._buffer[: 4 + size]
+            yield _request(packet)
+
+
+def _request(packet: bytes) -> Request:
+    fields = _Fields(packet, 1)
+    try:
+        number = fields.integer()
+    except _Short:
+        raise ProtocolError("a packet without a request number") from None
+    if packet[0] == Kind.INIT:
+        return Init(number)
+    try:
+        return _body(packet[0], number, fields)
+    except _Short:
+        return Malformed(number)
+
+
+def _body(kind: int, number: int, fields: _Fields) -> Request:
+    if kind == Kind.WRITE:
+        return Write(number, fields.string(), fields.long(), fields.string())
+    if kind == Kind.READ:
+        return Read(number, fields.string(), fields.long(), fields.integer())
+    if kind in _ON_PATH:
+        return OnPath(number, Kind(kind), fields.string())
+    if kind in _ON_HANDLE:
+        return OnHandle(number, Kind(kind), fields.string())
+    match kind:
+        case Kind.OPEN:
+            path = fields.string()
+            return Open(number, path, OpenFlag(fields.integer() & 0x3F), fields.attributes())
+        case Kind.SETSTAT:
+            return SetPath(number, fields.string(), fields.attributes())
+        case Kind.FSETSTAT:
+            return SetHandle(number, fields.string(), fields.attributes())
+        case Kind.RENAME:
+            return Rename(number, fields.string(), fields.string())
+        case Kind.SYMLINK:
+            return Link(number)
+        case Kind.EXTENDED:
+            return _extended(fields.string(), number, fields)
+    return Unknown(number)
+
+
+def _extended(name: bytes, number: int, fields: _Fields) -> Request:
+    match name:
+        case b"posix-rename@openssh.com":
+            return Rename(number, fields.string(), fields.string())
+        case b"fsync@openssh.com":
+            return Sync(number, fields.string())
+        case b"limits@openssh.com":
+            return Limits(number)
+        case b"hardlink@openssh.com":
+            return Link(number)
+    return Unknown(number)
