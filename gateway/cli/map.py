@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.cli.options import printable
-from gateway.core.container import open_payload
+from gateway.core.container.document import open_document
 from gateway.core.mapping import Mapping
 from gateway.core.routing import identify
 from gateway.core.xml import locate, parse, size_finding
@@ -31,7 +31,9 @@ _FOR_TERMINALS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `map`."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="a UBL or CII invoice (XML)")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="a UBL or CII invoice, or a Factur-X PDF"
+    )
     parser.add_argument(
         "--to", choices=["json"], default="json", help="what to write (default: json)"
     )
@@ -51,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
             f"{printable(str(file))}: cannot be read: {error.strerror or error}.", file=sys.stderr
         )
         return USAGE
-    members = open_payload(data, file.name)
-    if isinstance(members, Finding):
-        return _tell(file, (members,))
-    parsed = parse(members[0].data, limits)
+    opened = open_document(data)
+    if isinstance(opened, Finding):
+        return _tell(file, (opened,))
+    parsed = parse(opened.xml, limits)
     if isinstance(parsed, Finding):
         return _tell(file, (parsed,))
     facts = identify(parsed)

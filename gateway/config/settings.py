@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -53,12 +54,18 @@ class Sftp(_Section, frozen=True, kw_only=True):
 
 
 class Judges(_Section, frozen=True, kw_only=True):
-    """The worker processes that judge. `processes` 0 means one per core."""
+    """The worker processes that judge. `processes` 0 means one per core.
+
+    A payload of at least `large_bytes` has limits of its own, and never runs beside another one.
+    """
 
     processes: CoresOr = 0
     time_limit_seconds: Seconds = 120.0
     boot_limit_seconds: Seconds = 120.0
     memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 2000
+    large_bytes: Count = 10_000_000
+    large_time_limit_seconds: Seconds = 900.0
+    large_memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 4000
     attempts: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
     retry_seconds: Seconds = 5.0
 
@@ -104,6 +111,7 @@ class Intake(_Section, frozen=True, kw_only=True):
 
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 500
+    provisional_seconds: Seconds = 900.0
 
 
 class Log(_Section, frozen=True, kw_only=True):
@@ -124,6 +132,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     paths: Paths = Paths()
     sftp: Sftp = Sftp()
     documents: DocumentLimits = DocumentLimits()
+    containers: ContainerLimits = ContainerLimits()
     judges: Judges = Judges()
     rabbitmq: Rabbitmq = Rabbitmq()
     outbox: Outbox = Outbox()

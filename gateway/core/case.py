@@ -75,10 +75,14 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """What is known about a document so far. `failures` are checks that could not be made."""
+    """What is known about a document so far. `failures` are checks that could not be made.
+
+    `pdf`: the XML in `data` was taken out of a PDF.
+    """
 
     job: JudgeJob
     data: bytes
+    pdf: bool = False
     parsed: ParsedXml | None = None
     facts: DocumentFacts | None = None
     flow: Flow | None = None

@@ -14,6 +14,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from gateway.core.explain import own_finding
+from gateway.model.verdict import Finding
+
 _ENVELOPE = re.compile(
     r"(?P<interface>[A-Z]{3}[0-9]{4}[A-Z])"
     r"_(?P<application>[0-9A-Z]{6})"
@@ -40,3 +43,8 @@ def interface_code(name: str) -> str | None:
     """The interface code of an envelope name, None when the name is not one."""
     parts = envelope_name(name)
     return parts.interface if parts else None
+
+
+def envelope_finding(name: str) -> Finding | None:
+    """The finding for a name that does not follow the platforms' rule; None when it does."""
+    return None if envelope_name(name) else own_finding("ENVELOPE-NAME", name=name)

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from gateway.core.case import Case, Packs, Reader, Tools, given
-from gateway.core.container import open_payload
+from gateway.core.container.document import open_document
 from gateway.core.mapping import Mapping
-from gateway.core.naming import interface_code
+from gateway.core.naming import envelope_finding, interface_code
 from gateway.core.outcome import judgement
 from gateway.core.routing import chain_for, identify, placed, route
 from gateway.core.schematron.catalogue import Catalogue
@@ -37,10 +37,10 @@ _OURS: Final = frozenset({"ROUTE-AMBIGUOUS", "ROUTE-NO-CHAIN"})
 
 
 def _open(_tools: Tools, case: Case) -> Case:
-    members = open_payload(case.data, case.job.name)
-    if isinstance(members, Finding):
-        return case.having(members)
-    return dataclasses.replace(case, data=members[0].data)
+    opened = open_document(case.data)
+    if isinstance(opened, Finding):
+        return case.having(opened)
+    return dataclasses.replace(case, data=opened.xml, pdf=opened.pdf).having(*opened.findings)
 
 
 def _parse(tools: Tools, case: Case) -> Case:
@@ -64,13 +64,16 @@ def _route(tools: Tools, case: Case) -> Case:
             facts,
             partner=job.partner,
             partner_flows=job.partner_flows,
-            interface_code=interface_code(job.name),
+            interface_code=interface_code(job.envelope),
             flows=tools.flows.values(),
         )
     if isinstance(flow, Finding):
         return _without_route(case, placed(flow, parsed, facts))
     case = dataclasses.replace(case, flow=flow)
-    chain = chain_for(flow, facts)
+    misnamed = envelope_finding(job.envelope) if flow.envelope_names else None
+    if misnamed is not None:
+        return case.having(misnamed)
+    chain = chain_for(flow, facts, pdf=case.pdf)
     if isinstance(chain, Finding):
         return _without_route(case, placed(chain, parsed, facts))
     return dataclasses.replace(case, chain=chain)

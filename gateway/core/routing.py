@@ -160,9 +160,12 @@ def route(
     )
 
 
-def chain_for(flow: Flow, facts: DocumentFacts) -> Chain | Finding:
-    """The first chain of the flow whose syntax and profiles fit the document."""
-    chains = [chain for chain in flow.chain if chain.syntax is facts.syntax]
+def chain_for(flow: Flow, facts: DocumentFacts, *, pdf: bool = False) -> Chain | Finding:
+    """The first chain of the flow whose syntax and profiles fit the document.
+
+    `pdf`: the document came inside a PDF, which only the chains made for that judge.
+    """
+    chains = [c for c in flow.chain if c.syntax is facts.syntax and c.pdf is pdf]
     if not chains:
         return own_finding("ROUTE-NO-CHAIN", flow=flow.name, syntax=facts.syntax.value.upper())
     for chain in chains:

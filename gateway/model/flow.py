@@ -29,20 +29,27 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Which schema and rule packs judge a document of this syntax and profile.
 
     The first chain of the flow whose syntax and profiles fit is used; empty `profiles` fit all.
+    `pdf` chains judge XML that came inside a PDF (Factur-X), and nothing else does.
     Names are those of schemas/catalogue.toml; `rules` run in the order given.
     """
 
     syntax: Syntax
+    pdf: bool = False
     profiles: tuple[str, ...] = ()
     schema: str
     rules: tuple[str, ...]
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One route through the gateway."""
+    """One route through the gateway.
+
+    With `envelope_names`, files must be named as the national platforms ask (core.naming); the
+    members of an archive are exempt.
+    """
 
     name: str
     description: str = ""
+    envelope_names: bool = False
     match: FlowMatch = FlowMatch()
     chain: tuple[Chain, ...]
     mapping: str = "en16931"

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import msgspec
 
+from gateway.model.container import ContainerLimits
 from gateway.model.flow import Flow
-from gateway.model.verdict import Layer
+from gateway.model.verdict import Finding, Judgement, Layer
 
 
 class DocumentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,15 +30,18 @@ class WorkerBoot(msgspec.Struct, frozen=True, kw_only=True):
     rule_packs: str
     scratch: str
     limits: DocumentLimits = DocumentLimits()
+    containers: ContainerLimits = ContainerLimits()
 
 
 class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One payload to judge.
+    """One payload to judge, or one member of an archive.
 
-    `path` is the payload in the spool, `name` the name its sender gave it. `partner_flows` are
-    the flows the partner may use (None: every flow, for the command line). `flow` forces a flow
-    and skips routing. `layers` restricts the checks. `on` is the date on which the rule packs
-    must be valid.
+    `path` is the file to read, `name` the name its sender gave it, `archive` the name of the
+    archive it is a member of, if it is. `unpack_to`: where the members go when the payload turns
+    out to be an archive; None: it must not be one, for archives inside archives are refused.
+    `partner_flows` are the flows the partner may use (None: every flow, for
+    the command line). `flow` forces a flow and skips routing. `layers` restricts the checks. `on`
+    is the date on which the rule packs must be valid.
     """
 
     path: str
@@ -47,5 +51,30 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
     partner: str | None
     partner_flows: tuple[str, ...] | None
     on: dt.date
+    archive: str | None = None
+    unpack_to: str | None = None
     flow: str | None = None
     layers: tuple[Layer, ...] | None = None
+
+    @property
+    def envelope(self) -> str:
+        """The name the interchange was sent under: that of the archive, for a member."""
+        return self.archive or self.name
+
+
+class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload was an archive: its members are in `JudgeJob.unpack_to`, listed in a manifest.
+
+    `refused`: why the archive as a whole cannot be used; then no member is.
+    """
+
+    members: int = 0
+    documents: int = 0
+    refused: Finding | None = None
+
+
+class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge answers: exactly one of the two."""
+
+    judgement: Judgement | None = None
+    unpacked: Unpacked | None = None

@@ -2,10 +2,11 @@
 
     interchange   received ─▶ opened ─▶ judged ─▶ settled ─▶ acknowledged
                      └──────────┴─▶ refused                    (its refusal is acknowledged too)
-                     └──────────┴──────▶ quarantined ─▶ opened (released) | refused (discarded)
+                     └──────────┴──────▶ quarantined ─▶ opened (released or discarded)
 
     document      extracted ─▶ accepted | rejected ─▶ published
                      └─▶ undetermined ─▶ extracted (retry) | quarantined ─▶ extracted (released)
+                                                                └─▶ discarded (by an operator)
 
 Every step is a journal row with its time and cause; that is the audit trail.
 """
@@ -36,6 +37,7 @@ class DocumentState(StrEnum):
     UNDETERMINED = "undetermined"
     PUBLISHED = "published"
     QUARANTINED = "quarantined"
+    DISCARDED = "discarded"
 
 
 State = InterchangeState | DocumentState
@@ -50,7 +52,7 @@ INTERCHANGE_TRANSITIONS: dict[InterchangeState, frozenset[InterchangeState]] = {
     _I.SETTLED: frozenset({_I.ACKNOWLEDGED}),
     _I.ACKNOWLEDGED: frozenset(),
     _I.REFUSED: frozenset({_I.ACKNOWLEDGED}),
-    _I.QUARANTINED: frozenset({_I.OPENED, _I.JUDGED, _I.REFUSED}),
+    _I.QUARANTINED: frozenset({_I.OPENED}),
 }
 
 DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
@@ -59,7 +61,8 @@ DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
     _D.REJECTED: frozenset({_D.PUBLISHED}),
     _D.UNDETERMINED: frozenset({_D.EXTRACTED, _D.QUARANTINED}),
     _D.PUBLISHED: frozenset(),
-    _D.QUARANTINED: frozenset({_D.EXTRACTED}),
+    _D.QUARANTINED: frozenset({_D.EXTRACTED, _D.DISCARDED}),
+    _D.DISCARDED: frozenset(),
 }
 
 UNFINISHED_INTERCHANGE = frozenset({_I.RECEIVED, _I.OPENED, _I.JUDGED})

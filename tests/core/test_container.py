@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from gateway.core.container import Member, open_payload
+from gateway.core.container.document import OpenedDocument, open_document
 from gateway.model.verdict import Finding, Layer
 
 
@@ -48,7 +48,7 @@ def zipped() -> bytes:
 )
 def test_archives_and_pdf_are_named_and_refused(data: bytes, kind: str) -> None:
     """Whatever it is called, it is recognised by its bytes, and the finding says what it is."""
-    finding = open_payload(data, "invoice.xml")
+    finding = open_document(data)
     assert isinstance(finding, Finding)
     assert finding.rule == "CONTAINER-UNSUPPORTED"
     assert finding.layer is Layer.CONTAINER
@@ -60,4 +60,4 @@ def test_archives_and_pdf_are_named_and_refused(data: bytes, kind: str) -> None:
 )
 def test_anything_else_is_one_document(data: bytes) -> None:
     """Whether it is XML is the parser's business, not the container's."""
-    assert open_payload(data, "../x") == (Member("../x", data),)
+    assert open_document(data) == OpenedDocument(data)

@@ -86,6 +86,7 @@ UNREADABLE: Final = frozenset({Layer.CONTAINER, Layer.XML})
 # the one of its layer.
 _REFUSALS: Final[dict[str, str]] = {
     "CONTAINER-UNSUPPORTED": "IRR_TYPE",
+    "ENVELOPE-NAME": "IRR_FORM",
     "XML-EMPTY": "IRR_VIDE",
     "XML-SIZE": "IRR_TAILLE_F",
     "XML-ELEMENTS": "IRR_TAILLE_F",
