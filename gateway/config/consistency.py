@@ -165,7 +165,7 @@ def flow_complaints(flow: Flow, names: Catalogued) -> Complaints:
 
 def _covers(one: Chain, other: Chain) -> bool:
     """Whether `one` fits every document `other` fits."""
-    if one.syntax is not other.syntax:
+    if one.syntax is not other.syntax or one.pdf is not other.pdf:
         return False
     if not one.profiles:
         return True
