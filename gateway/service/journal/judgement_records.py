@@ -38,6 +38,7 @@ _SET_RETRY = (
         attempts=sa.bindparam("b_attempts"),
         next_attempt_at=sa.bindparam("b_next_attempt_at"),
         cause=sa.bindparam("b_cause"),
+        lethal=sa.bindparam("b_lethal"),
     )
 )
 _NEXT_REPORT = (
@@ -107,8 +108,12 @@ def set_retry(
     attempts: int,
     next_attempt_at: dt.datetime | None,
     cause: str | None,
+    lethal: int = 0,
 ) -> None:
-    """Note how often a document was tried, why that failed and when it is tried again."""
+    """Note how often a document was tried, why that failed and when it is tried again.
+
+    `lethal`: how many of those attempts ended the judge.
+    """
     changed = conn.execute(
         _SET_RETRY,
         {
@@ -117,6 +122,7 @@ def set_retry(
             "b_attempts": attempts,
             "b_next_attempt_at": next_attempt_at,
             "b_cause": cause,
+            "b_lethal": lethal,
         },
     )
     expect_one(changed.rowcount, interchange_id, ordinal)

@@ -90,7 +90,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """A publication, what it is about and where it goes.
 
     `kind` is the word its message id was made with; `destination` is `broker` or the transport
-    that takes a file back to the partner (`sftp`), under `filename`.
+    that takes a file back to the partner (`sftp`), under `filename`. `payload`: that file is in
+    the spool under this sum, because it is too large for a row.
     """
 
     publication: Publication
@@ -100,6 +101,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     partner: str
     filename: str | None = None
+    payload: str | None = None
 
 
 def add_outbox(
@@ -154,6 +156,7 @@ def _row(outgoing: Outgoing) -> dict[str, Any]:
         "state": OutboxState.PENDING,
         "next_attempt_at": publication.timestamp,
         "body": publication.body,
+        "payload": outgoing.payload,
     }
 
 

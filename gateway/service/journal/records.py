@@ -11,6 +11,14 @@ from gateway.service.journal.judgement_records import (
     set_retry,
     store_judgement,
 )
+from gateway.service.journal.member_records import (
+    add_attachments,
+    attachments_page,
+    document_states,
+    documents_page,
+    due_documents,
+    next_attempt_of,
+)
 from gateway.service.journal.outbox_records import (
     Outgoing,
     add_outbox,
@@ -28,6 +36,7 @@ from gateway.service.journal.payload_records import (
     release_payload,
 )
 from gateway.service.journal.rows import (
+    AttachmentRow,
     Counts,
     DocumentRow,
     InterchangeRow,
@@ -49,12 +58,14 @@ from gateway.service.journal.search import (
 from gateway.service.journal.steps import (
     add_document,
     document_done,
+    drop_placeholder,
     move_document,
     move_interchange,
     receive,
 )
 
 __all__ = [
+    "AttachmentRow",
     "Counts",
     "DocumentRow",
     "InterchangeRow",
@@ -63,14 +74,20 @@ __all__ = [
     "Receipt",
     "Transition",
     "Waiting",
+    "add_attachments",
     "add_document",
     "add_outbox",
     "add_outbox_many",
     "add_payload_reference",
+    "attachments_page",
     "counts",
     "document",
     "document_done",
+    "document_states",
     "documents_of",
+    "documents_page",
+    "drop_placeholder",
+    "due_documents",
     "due_outbox",
     "interchange",
     "list_interchanges",
@@ -79,6 +96,7 @@ __all__ = [
     "mark_failed",
     "move_document",
     "move_interchange",
+    "next_attempt_of",
     "next_revision",
     "outbox_of",
     "payload_references",

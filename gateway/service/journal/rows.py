@@ -10,6 +10,7 @@ import datetime as dt
 
 import msgspec
 
+from gateway.model.container import Role
 from gateway.model.interchange import Envelope, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState, State
 from gateway.model.publication import Exchange, Publication
@@ -74,7 +75,11 @@ class InterchangeRow(msgspec.Struct, frozen=True):
 
 
 class DocumentRow(msgspec.Struct, frozen=True):
-    """One row of `documents`. `judgement`: see `records.load_judgement`."""
+    """One row of `documents`. `judgement`: see `records.load_judgement`.
+
+    `position` is its place in the archive it came out of, from 1; None for a payload that is the
+    document itself. `lethal` counts how often it cost the judge that worked on it.
+    """
 
     interchange_id: str
     ordinal: int
@@ -96,10 +101,27 @@ class DocumentRow(msgspec.Struct, frozen=True):
     next_attempt_at: dt.datetime | None
     revision: int
     judgement: bytes | None
+    position: int | None = None
+    lethal: int = 0
+
+
+class AttachmentRow(msgspec.Struct, frozen=True):
+    """One row of `attachments`: a member of an archive that is no document."""
+
+    interchange_id: str
+    position: int
+    name: str
+    role: Role
+    size: int
+    sha256: str
+    beside: str | None
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
-    """One row of `outbox`: a message, where it must go and how often that was tried."""
+    """One row of `outbox`: a message, where it must go and how often that was tried.
+
+    `payload`: the file for the partner is this one of the spool, not `body`.
+    """
 
     id: int
     message_id: str
@@ -122,6 +144,7 @@ class OutboxRow(msgspec.Struct, frozen=True):
     delivered_at: dt.datetime | None
     last_error: str | None
     body: bytes
+    payload: str | None = None
 
     def publication(self) -> Publication:
         """The message, the same at every attempt."""

@@ -74,6 +74,15 @@ _COUNT_DOCUMENT_OUT = (
     .values(documents_open=interchanges.c.documents_open - 1)
     .returning(interchanges.c.documents_open)
 )
+_DROP_DOCUMENT = sa.delete(documents).where(THE_DOCUMENT)
+_UNCOUNT_DOCUMENT = (
+    sa.update(interchanges)
+    .where(THE_INTERCHANGE)
+    .values(
+        documents_total=interchanges.c.documents_total - 1,
+        documents_open=interchanges.c.documents_open - 1,
+    )
+)
 
 
 def receive(
@@ -197,6 +206,7 @@ def add_document(
     sha256: str,
     size: int,
     now: dt.datetime,
+    position: int | None = None,
 ) -> Transition:
     """Enter a document found in the interchange, as extracted, and count it as open."""
     conn.execute(
@@ -208,6 +218,7 @@ def add_document(
             "sha256": sha256,
             "size": size,
             "state": DocumentState.EXTRACTED,
+            "position": position,
         },
     )
     expect_one(
@@ -217,6 +228,16 @@ def add_document(
     return _write_transition(
         conn, interchange_id, ordinal, None, DocumentState.EXTRACTED, now, None
     )
+
+
+def drop_placeholder(conn: sa.Connection, interchange_id: str) -> None:
+    """Forget document 1, which stood for an archive that could not be opened until now.
+
+    Its steps stay in the audit trail; the members take their numbers from 1.
+    """
+    key = {"b_id": interchange_id, "b_ordinal": 1}
+    expect_one(conn.execute(_DROP_DOCUMENT, key).rowcount, interchange_id, 1)
+    conn.execute(_UNCOUNT_DOCUMENT, {"b_id": interchange_id})
 
 
 def document_done(conn: sa.Connection, interchange_id: str) -> int:

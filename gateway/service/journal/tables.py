@@ -1,6 +1,7 @@
 """The journal's tables, in SQLAlchemy Core, portable between SQLite and PostgreSQL.
 
     interchanges ─┬─< documents       what arrived, and what was found inside it
+                  ├─< attachments     what lay beside the documents of an archive
                   ├─< transitions     every step either of them took: the audit trail
                   ├─< outbox          what must leave; written with the step that caused it
                   └─< claims          which delivery made it: an honest resend finds it again
@@ -17,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.model.container import Role
 from gateway.model.lifecycle import DocumentState, InterchangeState
 
 
@@ -82,6 +84,8 @@ metadata = sa.MetaData(
 # SQLite numbers rows by itself only when the key is an INTEGER, never a BIGINT.
 _Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+UNFINISHED = sa.text("state IN ('judged', 'opened', 'received')")
+
 interchanges = sa.Table(
     "interchanges",
     metadata,
@@ -104,6 +108,14 @@ interchanges = sa.Table(
     sa.Index("ix_interchanges_state", "state", "id"),
     sa.Index("ix_interchanges_partner", "partner", "id"),
     sa.Index("ix_interchanges_name", "name"),
+    # Partial: it holds what waits, partner by partner, not the millions already answered.
+    sa.Index(
+        "ix_interchanges_unfinished",
+        "partner",
+        "id",
+        sqlite_where=UNFINISHED,
+        postgresql_where=UNFINISHED,
+    ),
 )
 
 documents = sa.Table(
@@ -129,10 +141,24 @@ documents = sa.Table(
     sa.Column("next_attempt_at", UtcTime),
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("judgement", sa.LargeBinary),
+    sa.Column("position", sa.Integer),
+    sa.Column("lethal", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_documents_state", "state"),
     sa.Index("ix_documents_invoice_number", "invoice_number"),
     sa.Index("ix_documents_seller_id", "seller_id"),
     sa.Index("ix_documents_buyer_id", "buyer_id"),
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", Word(Role), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("beside", sa.Text),
 )
 
 transitions = sa.Table(
@@ -176,6 +202,7 @@ outbox = sa.Table(
     sa.Column("delivered_at", UtcTime),
     sa.Column("last_error", sa.Text),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("payload", sa.Text),
     sa.Index("ix_outbox_interchange_id", "interchange_id"),
     # Partial: they hold what waits, not the millions already delivered.
     sa.Index("ix_outbox_pending", "id", sqlite_where=PENDING, postgresql_where=PENDING),
