@@ -46,6 +46,24 @@ def judgement(case: Case, timings: dict[str, float]) -> Judgement:
     )
 
 
+def unreadable(name: str, sha256: str, size: int, findings: tuple[Finding, ...]) -> Judgement:
+    """The judgement on what could not even be opened, for the reasons in `findings`.
+
+    `sha256` and `size` are those of what was received or unpacked; "" when nothing was. Nothing
+    is known of what the document is, so no flow is named.
+    """
+    return Judgement(
+        document=name,
+        sha256=sha256,
+        size=size,
+        flow=None,
+        syntax=None,
+        document_type=None,
+        profile=None,
+        verdict=Rejected(_bounded(findings)),
+    )
+
+
 def _verdict(case: Case) -> Verdict:
     findings = _bounded(case.findings)
     if case.objected:
