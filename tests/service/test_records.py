@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import JournalError
-from gateway.model.lifecycle import DocumentState, IllegalTransition, InterchangeState
+from gateway.model.lifecycle import (
+    UNFINISHED_INTERCHANGE,
+    DocumentState,
+    IllegalTransition,
+    InterchangeState,
+)
 from gateway.model.verdict import Accepted, Rejected, Undetermined
 from gateway.service.journal import records, tables
 from gateway.service.journal.engine import enforce_foreign_keys, writer_engine
@@ -70,6 +75,23 @@ def the_document(conn: sa.Connection, id_: str) -> DocumentRow:
     row = records.document(conn, id_, 1)
     assert row is not None
     return row
+
+
+def plans_of(conn: sa.Connection, asking: Callable[[], object]) -> list[str]:
+    """How SQLite answers each statement that `asking` runs; a sort would be a line of its own."""
+    plans: list[str] = []
+
+    def explain(
+        conn: sa.Connection, _c: object, statement: str, given: tuple[object, ...], *_: object
+    ) -> None:
+        if not statement.startswith("EXPLAIN"):
+            plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            plans.extend(row.detail for row in plan)
+
+    sa.event.listen(conn, "before_cursor_execute", explain)
+    asking()
+    sa.event.remove(conn, "before_cursor_execute", explain)
+    return plans
 
 
 class TestReceive:
@@ -432,17 +454,7 @@ class TestOutbox:
     @pytest.mark.parametrize("destination", [None, "broker"])
     def test_index(self, destination: str | None, conn: sa.Connection) -> None:
         """What is due is found in the index of what waits, not among all that was delivered."""
-        plans: list[str] = []
-
-        def explain(
-            conn: sa.Connection, _c: object, statement: str, given: tuple[object, ...], *_: object
-        ) -> None:
-            if not statement.startswith("EXPLAIN"):
-                plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
-                plans.extend(row.detail for row in plan)
-
-        sa.event.listen(conn, "before_cursor_execute", explain)
-        records.due_outbox(conn, NOW, 10, destination=destination)
+        plans = plans_of(conn, lambda: records.due_outbox(conn, NOW, 10, destination=destination))
         (plan,) = plans  # a second line would be a sort
         assert "USING INDEX ix_outbox_pending" in plan
 
@@ -460,16 +472,37 @@ class TestQuestions:
         assert records.list_interchanges(conn, search="nobody") == []
 
     def test_unfinished(self, conn: sa.Connection) -> None:
-        """Start-up pages through what still has work to do, oldest first."""
+        """Work is resumed partner by partner, and of each the oldest first."""
         ids = [received(conn, number) for number in range(1, 6)]
         records.move_interchange(conn, ids[1], I.REFUSED, cause="empty", now=NOW)
         records.move_interchange(conn, ids[2], I.QUARANTINED, cause="odd", now=NOW)
         records.move_interchange(conn, ids[3], I.OPENED, cause=None, now=NOW)
-        first = records.unfinished_interchanges(conn, limit=2)
-        assert [row.id for row in first] == [ids[0], ids[3]]
-        rest = records.unfinished_interchanges(conn, after=first[-1].id, limit=2)
-        assert [row.id for row in rest] == [ids[4]]
-        assert records.unfinished_interchanges(conn, after=ids[4]) == []
+        done = received(conn, 6, partner="done")
+        records.move_interchange(conn, done, I.REFUSED, cause="empty", now=NOW)
+        other = received(conn, 7, partner="other")
+        assert records.partners_with_work(conn) == ["acme", "other"]
+        assert records.unfinished_of(conn, "acme", limit=2) == [ids[0], ids[3]]
+        assert records.unfinished_of(conn, "acme", after=ids[3], limit=2) == [ids[4]]
+        assert records.unfinished_of(conn, "acme", after=ids[4]) == []
+        assert records.unfinished_of(conn, "done") == []
+        assert records.unfinished_of(conn, "other") == [other]
+
+    def test_unfinished_states(self, conn: sa.Connection) -> None:
+        """The words in the index are those of the lifecycle."""
+        states = sa.union_all(*(sa.select(sa.literal(word.value).label("state")) for word in I))
+        found = conn.execute(sa.select(states.subquery()).where(tables.UNFINISHED))
+        assert {row.state for row in found} == UNFINISHED_INTERCHANGE
+
+    def test_unfinished_by_index(self, conn: sa.Connection) -> None:
+        """Both questions look only at what is unfinished, and sort nothing."""
+        received(conn)
+        plans = plans_of(
+            conn,
+            lambda: (records.partners_with_work(conn), records.unfinished_of(conn, "acme")),
+        )
+        assert len(plans) == 3, "the next partner, twice, and its interchanges"
+        assert all("INDEX ix_interchanges_unfinished" in plan for plan in plans)
+        assert all("SEARCH" in plan for plan in plans)
 
     def test_list(self, conn: sa.Connection) -> None:
         """The newest first, by partner, state and time of arrival, together too."""

@@ -52,7 +52,6 @@ from gateway.service.journal.search import (
     interchange,
     list_interchanges,
     transitions_of,
-    unfinished_interchanges,
     verdicts_of,
 )
 from gateway.service.journal.steps import (
@@ -63,6 +62,7 @@ from gateway.service.journal.steps import (
     move_interchange,
     receive,
 )
+from gateway.service.journal.waiting import partners_with_work, unfinished_of
 
 __all__ = [
     "AttachmentRow",
@@ -99,6 +99,7 @@ __all__ = [
     "next_attempt_of",
     "next_revision",
     "outbox_of",
+    "partners_with_work",
     "payload_references",
     "pending_of",
     "receive",
@@ -107,6 +108,6 @@ __all__ = [
     "set_retry",
     "store_judgement",
     "transitions_of",
-    "unfinished_interchanges",
+    "unfinished_of",
     "verdicts_of",
 ]
