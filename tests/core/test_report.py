@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import itertools
 import re
 import tomllib
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,15 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.core.acknowledgement.flux_state import ReportDocument
 from gateway.core.acknowledgement.report import (
     MAX_FILENAME,
     NAMESPACE,
     InterchangeReport,
+    ReportAttachment,
+    ReportDocument,
+    ReportTotals,
+    ReportWriter,
     build_report,
     document_of,
     report_filename,
 )
+from gateway.model.container import Role
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import (
     Accepted,
@@ -38,6 +47,9 @@ from gateway.resources import data_folder
 SCHEMA = etree.XMLSchema(etree.parse(str(data_folder("schemas") / "interchange-report.xsd")))
 ID = "0197d5a0-5f2b-7c1e-9a3d-4b6c8d0e2f11"
 SHA = "ab" * 32
+"""Of the file sent, and of the document that is that file."""
+MEMBER = "ef" * 32
+"""Of a document that came out of an archive."""
 PACK = PackReference("en16931-ubl", "1.3.14", "cd" * 32)
 ERROR = Finding(
     rule="BR-CO-15",
@@ -62,12 +74,21 @@ def refused(rule: str, layer: Layer) -> Rejected:
     return Rejected((Finding(rule=rule, layer=layer, severity=Severity.ERROR, message="No."),))
 
 
-def document(verdict: Verdict, ordinal: int = 1, **known: Any) -> ReportDocument:
-    state = {
-        Accepted: DocumentState.ACCEPTED,
-        Rejected: DocumentState.REJECTED,
-        Undetermined: DocumentState.QUARANTINED,
-    }[type(verdict)]
+def document(
+    verdict: Verdict,
+    ordinal: int = 1,
+    state: DocumentState | None = None,
+    remark: str | None = None,
+    **known: Any,
+) -> ReportDocument:
+    state = (
+        state
+        or {
+            Accepted: DocumentState.ACCEPTED,
+            Rejected: DocumentState.REJECTED,
+            Undetermined: DocumentState.QUARANTINED,
+        }[type(verdict)]
+    )
     facts = {
         "document": f"{ordinal}.xml",
         "sha256": SHA,
@@ -82,10 +103,14 @@ def document(verdict: Verdict, ordinal: int = 1, **known: Any) -> ReportDocument
         "buyer_id": "000471102",
         "issue_date": "2026-03-12",
     }
-    return document_of(Judgement(verdict=verdict, **(facts | known)), ordinal, state)
+    return document_of(Judgement(verdict=verdict, **(facts | known)), ordinal, state, remark)
 
 
-def report(*documents: ReportDocument, **known: Any) -> InterchangeReport:
+def discarded(ordinal: int = 1, remark: str | None = "Nobody can open it.") -> ReportDocument:
+    return document(HELD, ordinal, DocumentState.DISCARDED, remark)
+
+
+def report(**known: Any) -> InterchangeReport:
     facts: dict[str, Any] = {
         "interchange_id": ID,
         "revision": 1,
@@ -100,14 +125,15 @@ def report(*documents: ReportDocument, **known: Any) -> InterchangeReport:
         "reported_at": dt.datetime(
             2026, 3, 12, 12, 0, 7, tzinfo=dt.timezone(dt.timedelta(hours=2))
         ),
-        "documents": documents,
     }
     return InterchangeReport(**(facts | known))
 
 
-def built(wanted: InterchangeReport, language: Language = Language.FR) -> etree._Element:
-    """The report, parsed again and valid."""
-    root = etree.fromstring(build_report(wanted, language))
+def built(
+    *documents: ReportDocument, language: Language = Language.FR, **known: Any
+) -> etree._Element:
+    """The report about these documents, parsed again and valid."""
+    root = etree.fromstring(build_report(report(**known), documents, language))
     SCHEMA.assertValid(root)
     return root
 
@@ -145,7 +171,7 @@ def test_state_of_the_flux_follows_from_the_documents(
     verdicts: list[Verdict], expected: tuple[str, str | None]
 ) -> None:
     """Accepted, partly accepted, rejected, unreadable, held: each has its code."""
-    root = built(report(*[document(v, n) for n, v in enumerate(verdicts, 1)]))
+    root = built(*[document(v, n) for n, v in enumerate(verdicts, 1)])
     assert state(root) == expected
     provisional = text(root, "Interchange/Provisional")
     assert provisional == ("true" if expected[1] is None else "false")
@@ -168,7 +194,7 @@ def test_state_of_the_flux_follows_from_the_documents(
 )
 def test_findings_about_the_file_are_technical_errors(rule: str, layer: Layer, code: str) -> None:
     """What made a file unusable is told with the platforms' code and with ours."""
-    root = built(report(document(refused(rule, layer))))
+    root = built(document(refused(rule, layer)))
     assert text(root, "TechnicalErrors/TechnicalError/Code") == code
     assert text(root, "TechnicalErrors/TechnicalError/Nature") == "FLUX"
     assert text(root, "TechnicalErrors/TechnicalError/Rule") == rule
@@ -178,18 +204,18 @@ def test_every_refusal_code_of_our_own_findings_is_in_the_schema() -> None:
     """Whatever code of the catalogue rejects a file, its report is valid."""
     codes = tomllib.loads((data_folder("schemas") / "findings.toml").read_text())
     for rule, entry in codes.items():
-        built(report(document(refused(rule, Layer(entry["layer"])))))
+        for sha256 in (SHA, MEMBER, ""):
+            built(document(refused(rule, Layer(entry["layer"])), sha256=sha256))
 
 
 def test_an_error_in_the_content_is_no_technical_error() -> None:
     """A business rule concerns one document, not the file."""
-    assert built(report(document(BAD))).find(f"{{{NAMESPACE}}}TechnicalErrors") is None
+    assert built(document(BAD)).find(f"{{{NAMESPACE}}}TechnicalErrors") is None
 
 
 def test_findings_are_told_whole_in_the_partners_language() -> None:
     """Rule, layer, severity, place, terms, message, explanation, remedy; French or English."""
-    wanted = report(document(BAD))
-    french, english = built(wanted), built(wanted, Language.EN)
+    french, english = built(document(BAD)), built(document(BAD), language=Language.EN)
     path = "Documents/Document/Finding/"
     finding = french.find(f".//{{{NAMESPACE}}}Finding")
     assert finding is not None
@@ -219,7 +245,7 @@ def test_findings_are_told_whole_in_the_partners_language() -> None:
 
 def test_report_says_what_it_is_about() -> None:
     """Interchange, partner, flow, hashes, times in UTC, and every document's own identity."""
-    root = built(report(document(GOOD)))
+    root = built(document(GOOD))
     assert text(root, "Interchange/Id") == ID
     assert text(root, "Interchange/Partner") == "demo"
     assert text(root, "Interchange/InterfaceCode") == "FSO1100A"
@@ -232,7 +258,7 @@ def test_report_says_what_it_is_about() -> None:
 
 def test_rule_packs_are_listed_once() -> None:
     """A thousand documents judged by the same packs name them, and describe them once."""
-    root = built(report(*[document(GOOD, n) for n in range(1, 11)]))
+    root = built(*[document(GOOD, n) for n in range(1, 11)])
     packs = root.findall(f".//{{{NAMESPACE}}}RulePack")
     assert [dict(pack.attrib) for pack in packs] == [
         {"id": "pack1", "name": "en16931-ubl", "version": "1.3.14", "sha256": "cd" * 32}
@@ -243,7 +269,7 @@ def test_rule_packs_are_listed_once() -> None:
 
 def test_held_document_is_never_told_as_rejected() -> None:
     """Our own failure: nothing to send again, and its internal cause stays with us."""
-    root = built(report(document(HELD)))
+    root = built(document(HELD))
     summary, said = text(root, "Summary"), text(root, "Documents/Document/Text")
     assert summary is not None
     assert said is not None
@@ -262,6 +288,7 @@ def test_held_document_is_never_told_as_rejected() -> None:
         ([GOOD, BAD, BAD], {"fr": "1 est accepté et 2 sont rejetés", "en": "1 is accepted and 2"}),
         ([BAD], {"fr": "Corrigez-le et renvoyez-le", "en": "Mend it and send it again"}),
         ([GOOD, HELD], {"fr": "Nous retenons 1 document de ce fichier", "en": "1 is accepted"}),
+        ([GOOD, HELD], {"fr": "un rapport complet suivra", "en": "a completed report will follow"}),
         ([refused("XML-EMPTY", Layer.XML)], {"fr": "Aucune facture", "en": "No invoice"}),
     ],
 )
@@ -270,10 +297,179 @@ def test_summary_says_what_to_do(
 ) -> None:
     """One or two sentences, right in number, in the partner's language."""
     documents = [document(v, n) for n, v in enumerate(verdicts, 1)]
-    summary = text(built(report(*documents), language), "Summary")
+    summary = text(built(*documents, language=language), "Summary")
     assert summary is not None
     assert expected.get(language.value, "") in summary
     assert summary.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("rule", "layer", "code"),
+    [
+        ("XML-EMPTY", Layer.XML, "IRR_VIDE_F"),
+        ("XML-NOT-XML", Layer.XML, "IRR_TYPE_F"),
+        ("XML-SIZE", Layer.XML, "IRR_TAILLE_F"),
+        ("XML-TRUNCATED", Layer.XML, "IRR_SYNTAX"),
+        ("CONTAINER-UNSUPPORTED", Layer.CONTAINER, "IRR_TYPE_F"),
+        ("CONTAINER-OTHER", Layer.CONTAINER, "IRR_EXTRAC"),
+    ],
+)
+def test_a_fault_in_one_member_is_not_told_as_one_of_the_flux(
+    rule: str, layer: Layer, code: str
+) -> None:
+    """The platforms have codes of their own for a file of a flux, also when it is the only one."""
+    for sha256 in (MEMBER, ""):
+        root = built(document(refused(rule, layer), sha256=sha256))
+        assert text(root, "TechnicalErrors/TechnicalError/Code") == code
+        assert text(root, "TechnicalErrors/TechnicalError/Nature") == "FICHIER"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], ("IN_INCIDENTE", None)),
+        ([GOOD], ("IN_INTEGRE_PARTIEL", "QP_RECEVABLE_AVEC_ERREUR")),
+        ([GOOD, BAD], ("IN_INTEGRE_PARTIEL", "QP_RECEVABLE_AVEC_ERREUR")),
+        ([BAD], ("IN_REJETE", "QP_RECEVABLE_AVEC_ERREUR")),
+        ([refused("XML-EMPTY", Layer.XML)], ("IN_REJETE", "QP_IRRECEVABLE")),
+        ([HELD], ("IN_EN_COURS_TRAITEMENT_CPP", None)),
+    ],
+)
+def test_what_the_operator_set_aside_is_neither_accepted_nor_rejected(
+    others: list[Verdict], expected: tuple[str, str | None]
+) -> None:
+    """Alone it is an incident: all is sent again; beside others it changes no verdict."""
+    root = built(discarded(1), *[document(v, n) for n, v in enumerate(others, 2)])
+    assert state(root) == expected
+    counts = root.find(f"{{{NAMESPACE}}}Counts")
+    assert counts is not None
+    assert counts.get("discarded") == "1"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "summary"),
+    [
+        (
+            Language.FR,
+            "Mis de côté par notre exploitant, et non traité. Renvoyez-le. "
+            "Motif : Nobody can open it.",
+            "Sur les 3 documents de ce fichier, 1 est accepté, 1 est rejeté et 1 a été mis de côté "
+            "par notre exploitant et non traité. Corrigez ce qui est rejeté ; ne renvoyez que cela "
+            "et ce qui a été mis de côté.",
+        ),
+        (
+            Language.EN,
+            "Set aside by our operator, and not processed. Send it again. "
+            "Reason: Nobody can open it.",
+            "Of 3 documents in this file 1 is accepted, 1 is rejected and 1 was set aside by our "
+            "operator and not processed. Mend what is rejected; send only that, and what was set "
+            "aside, again.",
+        ),
+    ],
+)
+def test_a_discarded_document_is_to_be_sent_again(
+    language: Language, said: str, summary: str
+) -> None:
+    """Its report says who set it aside, why, and what to do; its internal cause stays with us."""
+    root = built(discarded(1), document(GOOD, 2), document(BAD, 3), language=language)
+    assert text(root, "Documents/Document/Text") == said
+    assert text(root, "Summary") == summary
+    assert HELD.cause not in etree.tostring(root, encoding="unicode")
+
+
+def test_a_completed_report_says_that_it_replaces_the_earlier_one() -> None:
+    """Two reports about one file must not be read as two files; the first replaces none."""
+    replaces = {
+        Language.FR: "Ce rapport remplace notre rapport précédent sur ce fichier.",
+        Language.EN: "This report replaces our earlier one about this file.",
+    }
+    for language, words in replaces.items():
+        first = text(built(document(GOOD), language=language), "Summary")
+        second = text(built(document(GOOD), language=language, revision=2), "Summary")
+        assert second == f"{first} {words}"
+
+
+def test_a_provisional_report_tells_held_documents_from_unfinished_ones() -> None:
+    """What waits its turn is not told as our failure; both are told not to be sent again."""
+    open_ = [document(HELD, n, DocumentState.EXTRACTED) for n in (1, 2)]
+    root = built(*open_, document(GOOD, 3), provisional=True, language=Language.EN)
+    assert text(root, "Summary") == (
+        "2 of the 3 documents in this file are still being checked. Send nothing of it again: a "
+        "completed report will follow and replace this one. 1 is accepted."
+    )
+    assert text(root, "Documents/Document/Text") == (
+        "Not all checks have been made yet. Send nothing again: a completed report will follow."
+    )
+    root = built(*open_, document(HELD, 3), provisional=True, language=Language.EN)
+    summary = text(root, "Summary")
+    assert summary is not None
+    assert summary.startswith("We hold 1 document of this file")
+    assert "2 of the 3 documents in this file are still being checked." in summary
+
+
+def test_what_lay_beside_the_documents_is_listed() -> None:
+    """Attachments and signatures, with what they belong to; nothing claims they were checked."""
+    beside = [
+        ReportAttachment(name="a.pdf", role=Role.ATTACHMENT, size=9, sha256=MEMBER, beside="1.xml"),
+        ReportAttachment(name="1.xml.p7s\x00", role=Role.SIGNATURE, size=1, sha256=""),
+    ]
+    totals, sink = ReportTotals(), io.BytesIO()
+    totals.add(document(GOOD))
+    writer = ReportWriter(report(), totals, Language.FR, sink)
+    writer.documents([document(GOOD)])
+    writer.attachments(beside[:1])
+    writer.attachments(beside[1:])
+    writer.close()
+    root = etree.fromstring(sink.getvalue())
+    SCHEMA.assertValid(root)
+    listed = root.findall(f".//{{{NAMESPACE}}}Attachment")
+    assert [dict(element.attrib) for element in listed] == [
+        {"role": "attachment", "beside": "1.xml"},
+        {"role": "signature"},
+    ]
+    assert [element.findtext(f"{{{NAMESPACE}}}Text") for element in listed] == [
+        "Reçue ; les pièces jointes ne sont pas contrôlées.",
+        "Reçue ; la signature n'a pas été vérifiée.",
+    ]
+    assert listed[1].findtext(f"{{{NAMESPACE}}}Name") == "1.xml.p7s\ufffd"
+
+
+def test_a_verdict_reached_while_a_provisional_report_is_written_waits_for_the_next() -> None:
+    """Judging goes on between the passes: head and documents must still say the same."""
+    totals, sink = ReportTotals(), io.BytesIO()
+    totals.add(document(HELD, 1, DocumentState.EXTRACTED, rules=()))
+    judged = document(refused("XML-EMPTY", Layer.XML), rules=(PACK,))
+    writer = ReportWriter(report(provisional=True), totals, Language.EN, sink)
+    writer.technical_errors([judged])
+    writer.documents([judged])
+    writer.close()
+    root = etree.fromstring(sink.getvalue())
+    SCHEMA.assertValid(root)
+    told = root.find(f".//{{{NAMESPACE}}}Document")
+    assert told is not None
+    assert (told.get("verdict"), told.get("state")) == ("undetermined", "extracted")
+    assert root.find(f"{{{NAMESPACE}}}TechnicalErrors") is None
+
+
+def test_a_report_that_lacks_documents_is_not_ended() -> None:
+    """A head that counts what is not there would be believed."""
+    totals = ReportTotals()
+    totals.add(document(GOOD))
+    writer = ReportWriter(report(), totals, Language.EN, io.BytesIO())
+    with pytest.raises(ValueError, match="1 documents were counted, 0 written"):
+        writer.close()
+
+
+def test_the_report_is_laid_out_for_people() -> None:
+    """One element per line, indented, the namespace declared once."""
+    lines = build_report(report(), [document(BAD)], Language.EN).decode().splitlines()
+    assert lines[1] == f'<InterchangeReport xmlns="{NAMESPACE}" language="en">'
+    assert "  <Interchange>" in lines
+    assert "    <Id>" + ID + "</Id>" in lines
+    assert "    <Document " in "".join(line[:14] for line in lines)
+    assert "        <Location>/Invoice/cac:LegalMonetaryTotal[1]</Location>" in lines
+    assert lines[-1] == "</InterchangeReport>"
+    assert "".join(lines).count("xmlns") == 1
 
 
 HOSTILE = st.text(
@@ -327,7 +523,7 @@ JUDGEMENTS = st.builds(
     name=HOSTILE,
     partner=HOSTILE,
     code=MAYBE,
-    judged=st.lists(st.tuples(JUDGEMENTS, st.sampled_from(DocumentState)), max_size=3),
+    judged=st.lists(st.tuples(JUDGEMENTS, st.sampled_from(DocumentState), MAYBE), max_size=3),
     provisional=st.booleans(),
     received=st.datetimes(timezones=st.just(dt.UTC)),
     language=st.sampled_from(Language),
@@ -336,23 +532,21 @@ def test_every_report_is_valid_whatever_partners_write(
     name: str,
     partner: str,
     code: str | None,
-    judged: list[tuple[Judgement, DocumentState]],
+    judged: list[tuple[Judgement, DocumentState, str | None]],
     provisional: bool,
     received: dt.datetime,
     language: Language,
 ) -> None:
     """Control characters, lone surrogates, markup, right-to-left marks: well-formed and valid."""
-    documents = [document_of(j, n, s) for n, (j, s) in enumerate(judged, 1)]
+    documents = [document_of(j, n, s, why) for n, (j, s, why) in enumerate(judged, 1)]
     built(
-        report(
-            *documents,
-            file_name=name,
-            partner=partner,
-            interface_code=code,
-            provisional=provisional,
-            received_at=received,
-        ),
-        language,
+        *documents,
+        file_name=name,
+        partner=partner,
+        interface_code=code,
+        provisional=provisional,
+        received_at=received,
+        language=language,
     )
 
 
@@ -393,8 +587,34 @@ def test_reports_about_the_same_name_do_not_collide() -> None:
     assert len(names) == 6
 
 
-def test_ten_thousand_documents_make_one_report() -> None:
-    """Built and valid; work that grew with the square of the documents would not end in time."""
-    documents = tuple(document(BAD if n % 2 else GOOD, n) for n in range(1, 10_001))
-    root = built(report(*documents))
-    assert len(root.findall(f".//{{{NAMESPACE}}}Document")) == 10_000
+def test_twenty_thousand_documents_are_written_in_constant_memory(tmp_path: Path) -> None:
+    """Pages in, a valid file out: what is held does not grow with the number of documents."""
+    number, page_size = 20_000, 50
+
+    def pages() -> Iterator[list[ReportDocument]]:
+        ordinals = iter(range(1, number + 1))
+        while page := list(itertools.islice(ordinals, page_size)):
+            yield [document(BAD if n % 2 else GOOD, n, sha256=MEMBER) for n in page]
+
+    target = tmp_path / "report.xml"
+    tracemalloc.start()
+    try:
+        totals = ReportTotals()
+        for page in pages():
+            for each in page:
+                totals.add(each)
+        with target.open("wb") as sink:
+            writer = ReportWriter(report(), totals, Language.FR, sink)
+            for page in pages():
+                writer.technical_errors(page)
+            for page in pages():
+                writer.documents(page)
+            writer.close()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    root = etree.parse(str(target)).getroot()
+    SCHEMA.assertValid(root)
+    assert len(root.findall(f".//{{{NAMESPACE}}}Document")) == number
+    assert text(root, "State/Code") == "IN_INTEGRE_PARTIEL"

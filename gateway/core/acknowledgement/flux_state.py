@@ -2,23 +2,25 @@
 
 Codes are those of Chorus Pro and of the PPF (AIFE, external specifications): the state of the
 flux (IN_…), its qualification (QP_…), and the reasons for which a flux is refused (IRR_…).
+
+An interchange may hold thousands of documents, so what they add up to is collected one by one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from gateway.core.acknowledgement.report_facts import Outcome, ReportDocument
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Layer, PackReference, Severity
 
 
 class FluxState(StrEnum):
-    """Where a flux stands. The gateway reports the last four; the schema knows them all."""
+    """Where a flux stands. Only that it was received is never reported: a report comes later."""
 
     IN_RECU = "IN_RECU"
     IN_INCIDENTE = "IN_INCIDENTE"
@@ -29,45 +31,11 @@ class FluxState(StrEnum):
 
 
 class Qualification(StrEnum):
-    """Whether a flux could be used; a flux that is still being judged has none yet."""
+    """Whether a flux could be used; one that is still being judged, or was set aside, has none."""
 
     QP_RECEVABLE = "QP_RECEVABLE"
     QP_RECEVABLE_AVEC_ERREUR = "QP_RECEVABLE_AVEC_ERREUR"
     QP_IRRECEVABLE = "QP_IRRECEVABLE"
-
-
-class Outcome(StrEnum):
-    """What the partner is told about one document."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    UNDETERMINED = "undetermined"
-    """Held by us: neither good nor bad news yet."""
-
-
-class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One document of an interchange, as its report shows it."""
-
-    ordinal: int
-    state: DocumentState
-    outcome: Outcome
-    name: str
-    sha256: str
-    size: int
-    flow: str | None = None
-    syntax: str | None = None
-    document_type: str | None = None
-    profile: str | None = None
-    invoice_number: str | None = None
-    issue_date: str | None = None
-    seller_id: str | None = None
-    buyer_id: str | None = None
-    rules: tuple[PackReference, ...] = ()
-    findings: tuple[Finding, ...] = ()
-
-    def count(self, severity: Severity) -> int:
-        """How many findings weigh that much."""
-        return sum(finding.severity is severity for finding in self.findings)
 
 
 class TechnicalError(msgspec.Struct, frozen=True):
@@ -83,7 +51,8 @@ UNREADABLE: Final = frozenset({Layer.CONTAINER, Layer.XML})
 """An error in these layers means: no invoice could be read in the file at all."""
 
 # The platforms spell and split their codes in this way; a code of ours that is not listed takes
-# the one of its layer.
+# the one of its layer. Where they have one code for a flux and another for a file in it, the one
+# of the flux stands here.
 _REFUSALS: Final[dict[str, str]] = {
     "CONTAINER-UNSUPPORTED": "IRR_TYPE",
     "ENVELOPE-NAME": "IRR_FORM",
@@ -98,39 +67,102 @@ _REFUSAL_OF_LAYER: Final[dict[Layer, str]] = {
     Layer.XML: "IRR_SYNTAX",
     Layer.ROUTING: "IRR_TYPE_F",
 }
+_OF_A_FILE: Final[dict[str, str]] = {
+    "IRR_FORM": "IRR_NOM_F",
+    "IRR_TAILLE": "IRR_TAILLE_F",
+    "IRR_TYPE": "IRR_TYPE_F",
+    "IRR_VIDE": "IRR_VIDE_F",
+}
+"""What the platforms call the same fault in one file of a flux."""
 EMPTY_FLUX: Final = "IRR_VIDE"
 
 
-def refusal_code(finding: Finding) -> str | None:
-    """The platforms' code for a finding about the file itself; None for one about its content."""
-    return _REFUSALS.get(finding.rule) or _REFUSAL_OF_LAYER.get(finding.layer)
+class ReportTotals:
+    """What the head of a report says of all documents, collected in one pass over them."""
 
+    def __init__(self) -> None:
+        self.documents = 0
+        self.outcomes: Counter[Outcome] = Counter()
+        self.held = 0
+        """Undetermined, and waiting for a human."""
+        self.unreadable = 0
+        self.technical_errors = 0
+        self.packs: dict[PackReference, None] = {}
+        """Every rule pack that judged, in the order they are first met."""
+        self.undetermined: set[int] = set()
+        """Ordinals of those without a verdict: judging may go on while the report is written."""
 
-def technical_errors(documents: Sequence[ReportDocument]) -> list[TechnicalError]:
-    """What made files unusable, in order of the documents."""
-    return [
-        TechnicalError(code, "FICHIER" if len(documents) > 1 else "FLUX", finding, doc.ordinal)
-        for doc in documents
-        if doc.outcome is Outcome.REJECTED
-        for finding in doc.findings
-        if finding.severity is Severity.ERROR and (code := refusal_code(finding)) is not None
-    ]
+    def add(self, document: ReportDocument) -> None:
+        """Count one document."""
+        self.documents += 1
+        self.outcomes[document.outcome] += 1
+        if document.outcome is Outcome.UNDETERMINED:
+            self.undetermined.add(document.ordinal)
+            self.held += document.state is DocumentState.QUARANTINED
+        self.unreadable += is_unreadable(document)
+        self.technical_errors += len(_refusals_in(document))
+        self.packs.update(dict.fromkeys(document.rules))
+
+    @property
+    def accepted(self) -> int:
+        """How many documents are accepted."""
+        return self.outcomes[Outcome.ACCEPTED]
+
+    @property
+    def rejected(self) -> int:
+        """How many documents are rejected, unreadable ones among them."""
+        return self.outcomes[Outcome.REJECTED]
+
+    @property
+    def discarded(self) -> int:
+        """How many documents an operator set aside."""
+        return self.outcomes[Outcome.DISCARDED]
 
 
 def flux_state(
-    documents: Sequence[ReportDocument], *, provisional: bool
+    totals: ReportTotals, *, provisional: bool
 ) -> tuple[FluxState, Qualification | None]:
     """State and qualification that the documents of an interchange add up to."""
-    outcomes = Counter(document.outcome for document in documents)
-    if provisional or outcomes[Outcome.UNDETERMINED]:
+    if provisional or totals.undetermined:
         return FluxState.IN_EN_COURS_TRAITEMENT_CPP, None
-    if all(is_unreadable(document) for document in documents):
+    if totals.discarded and totals.discarded == totals.documents:
+        return FluxState.IN_INCIDENTE, None
+    if totals.unreadable + totals.discarded == totals.documents:
         return FluxState.IN_REJETE, Qualification.QP_IRRECEVABLE
-    if not outcomes[Outcome.REJECTED]:
+    if totals.accepted == totals.documents:
         return FluxState.IN_INTEGRE, Qualification.QP_RECEVABLE
-    if outcomes[Outcome.ACCEPTED]:
+    if totals.accepted:
         return FluxState.IN_INTEGRE_PARTIEL, Qualification.QP_RECEVABLE_AVEC_ERREUR
     return FluxState.IN_REJETE, Qualification.QP_RECEVABLE_AVEC_ERREUR
+
+
+def technical_errors(document: ReportDocument, flux_sha256: str) -> list[TechnicalError]:
+    """What made this file unusable. One with other bytes than the flux is a member of it."""
+    member = document.sha256 != flux_sha256
+    return [
+        TechnicalError(
+            _OF_A_FILE.get(code, code) if member else code,
+            "FICHIER" if member else "FLUX",
+            finding,
+            document.ordinal,
+        )
+        for code, finding in _refusals_in(document)
+    ]
+
+
+def _refusals_in(document: ReportDocument) -> list[tuple[str, Finding]]:
+    if document.outcome is not Outcome.REJECTED:
+        return []
+    return [
+        (code, finding)
+        for finding in document.findings
+        if finding.severity is Severity.ERROR and (code := _refusal_code(finding)) is not None
+    ]
+
+
+def _refusal_code(finding: Finding) -> str | None:
+    """The platforms' code for a finding about the file itself; None for one about its content."""
+    return _REFUSALS.get(finding.rule) or _REFUSAL_OF_LAYER.get(finding.layer)
 
 
 def is_unreadable(document: ReportDocument) -> bool:
