@@ -14,7 +14,9 @@ from gateway.core.explain import Wording, definitions, own_finding, quoted, read
 from gateway.errors import ConfigurationError
 from gateway.model.verdict import Layer, Severity
 
-CODE = re.compile(r"(CONTAINER|XML|ROUTE|XSD|MAP|CHECK|FINDINGS)-[A-Z]+(-[A-Z]+)*")
+CODE = re.compile(
+    r"(CONTAINER|ATTACHMENT|PDF|ENVELOPE|XML|ROUTE|XSD|MAP|CHECK|FINDINGS)-[A-Z]+(-[A-Z]+)*"
+)
 
 
 def codes_in_source() -> set[str]:
