@@ -33,8 +33,6 @@ INTERCHANGE_STEPS = {
         "received → quarantined",
         "opened → quarantined",
         "quarantined → opened",
-        "quarantined → judged",
-        "quarantined → refused",
         "refused → acknowledged",
     )
 }
@@ -50,6 +48,7 @@ DOCUMENT_STEPS = {
         "undetermined → extracted",
         "undetermined → quarantined",
         "quarantined → extracted",
+        "quarantined → discarded",
     )
 }
 
@@ -92,8 +91,17 @@ def test_no_dead_ends() -> None:
     assert reachable(DocumentState.EXTRACTED, DOCUMENT_TRANSITIONS) == set(DocumentState)
     for state in InterchangeState:
         assert InterchangeState.ACKNOWLEDGED in reachable(state, INTERCHANGE_TRANSITIONS)
-    for document in DocumentState:
+    for document in set(DocumentState) - {DocumentState.DISCARDED}:
         assert DocumentState.PUBLISHED in reachable(document, DOCUMENT_TRANSITIONS)
+
+
+def test_only_an_operator_gives_a_document_up() -> None:
+    """Discarding is the one end without a result, and only from quarantine is there a way to it."""
+    before = {
+        old for old, steps in DOCUMENT_TRANSITIONS.items() if DocumentState.DISCARDED in steps
+    }
+    assert before == {DocumentState.QUARANTINED}
+    assert not DOCUMENT_TRANSITIONS[DocumentState.DISCARDED]
 
 
 def test_undetermined_is_never_a_result() -> None:
