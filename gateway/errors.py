@@ -104,6 +104,12 @@ class WorkersStopped(WorkersBroken):
     disposition = Disposition.RETRY
 
 
+class ScratchFull(GatewayError):
+    """Unpacking an archive would take more of the disk than it may."""
+
+    disposition = Disposition.RETRY
+
+
 class SpoolError(GatewayError):
     """A payload could not be made durable, or is no longer what its name says."""
 
@@ -114,6 +120,12 @@ class JournalError(GatewayError):
     """The journal could not be read or written."""
 
     disposition = Disposition.REFUSE
+
+
+class StateInUse(ConfigurationError, JournalError):
+    """Another gateway runs on this state directory: one of the two is set up wrongly."""
+
+    disposition = Disposition.STOP
 
 
 class IntakeRefused(GatewayError):
