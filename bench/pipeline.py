@@ -26,7 +26,7 @@ import psutil
 from tabulate import tabulate
 
 from bench.invoices import cii_invoice, ubl_invoice
-from gateway.service.journal import open_reader, records
+from bench.meters import meters, wait_until_out
 from tests.broker import Broker
 from tests.gateway_process import GatewayProcess
 
@@ -75,7 +75,7 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 def _measure(folder: Path, args: argparse.Namespace, gateway: GatewayProcess) -> dict[str, Any]:
     batches = list(_write_invoices(folder, args.n, args.sessions, args.cii))
     size = statistics.mean(path.stat().st_size for batch in batches for path in batch)
-    before = _meters(gateway)
+    before = meters(gateway)
     client_before = psutil.Process().cpu_times()
     started = time.monotonic()
     failures: list[str] = []
@@ -93,9 +93,9 @@ def _measure(folder: Path, args: argparse.Namespace, gateway: GatewayProcess) ->
     sent_seconds = time.monotonic() - started
     if failures:
         sys.exit(f"sftp failed: {failures[0]}")
-    _wait_until_out(gateway, args.n, started)
+    wait_until_out(gateway, args.n, started + DEADLINE_SECONDS)
     seconds = time.monotonic() - started
-    after = _meters(gateway)
+    after = meters(gateway)
     client_after = psutil.Process().cpu_times()
     client = sum(client_after[2:4]) - sum(client_before[2:4])  # waited-for children: sftp
     cpu = {role: after[role][0] - before[role][0] for role in after}
@@ -131,46 +131,6 @@ def _write_invoices(folder: Path, count: int, sessions: int, cii: float) -> Iter
             path.write_bytes(maker(path.stem))
             batch.append(path)
         yield batch
-
-
-def _wait_until_out(gateway: GatewayProcess, count: int, started: float) -> None:
-    engine = open_reader(gateway.state / "journal.sqlite")
-    while time.monotonic() - started < DEADLINE_SECONDS:
-        with engine.connect() as conn:
-            counts = records.counts(conn)
-        done = sum(n for state, n in counts.interchanges.items() if state.value == "acknowledged")
-        if done >= count and not counts.outbox:
-            return
-        time.sleep(0.25)
-    sys.exit(f"not finished within {DEADLINE_SECONDS:.0f} s: {gateway.log_tail()}")
-
-
-def _meters(gateway: GatewayProcess) -> dict[str, tuple[float, float]]:
-    """CPU seconds (sum) and peak RSS in MB (largest) by role."""
-    daemon = psutil.Process(gateway.pid)
-    meters: dict[str, tuple[float, float]] = {}
-    for process in [daemon, *daemon.children(recursive=True)]:
-        words = " ".join(process.cmdline())
-        role = (
-            "reactor"
-            if process == daemon
-            else "sftp"
-            if "sftp_server" in words
-            else "worker"
-            if "gateway.worker" in words
-            else "other"
-        )
-        times = process.cpu_times()
-        cpu, peak = meters.get(role, (0.0, 0.0))
-        meters[role] = (cpu + times.user + times.system, max(peak, _peak_mb(process.pid)))
-    return meters
-
-
-def _peak_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def _judge_steps(gateway: GatewayProcess) -> dict[str, float]:

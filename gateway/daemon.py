@@ -74,6 +74,7 @@ class Daemon:
                     rule_packs=str(configuration.rule_packs),
                     scratch=str(state / "scratch"),
                     limits=self._settings.documents,
+                    containers=self._settings.containers,
                 )
             ),
             size=self._settings.judges.processes or _cores(),
@@ -98,6 +99,7 @@ class Daemon:
             in_thread=self._in_thread,
             judges=Judges(self.workers),
             partners=configuration.partners,
+            scratch=state / "scratch",
             settings=self._settings.intake,
             judging=self._settings.judges,
             inline_bytes=self._settings.outbox.inline_bytes,
@@ -206,7 +208,10 @@ class Daemon:
         if row.filename is None:
             raise DeliveryFailed(f"Outbox row {row.id} names no file for the partner.")
         try:
-            await self._in_thread(place_in_out, self.state, row.partner, row.filename, row.body)
+            body = row.body
+            if row.payload is not None:
+                body = await self._in_thread(self.spool.path(row.payload).read_bytes)
+            await self._in_thread(place_in_out, self.state, row.partner, row.filename, body)
         except OSError as error:
             raise DeliveryFailed(
                 f"{row.filename} could not be put in {row.partner}'s out/: {error}.",

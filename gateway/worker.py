@@ -1,7 +1,8 @@
 """A judge: the child process that does the judging, one document at a time.
 
-The daemon talks to it in frames (gateway.frames) over standard input and output: a boot frame,
-then jobs. It reads payloads from the spool, never from the network, and knows nothing of the
+It opens archives as well: the members go into the folder the job names, each to become a job of
+its own. The daemon talks to it in frames (gateway.frames) over standard input and output: a boot
+frame, then jobs. It reads payloads from the spool, never from the network, and knows nothing of the
 journal or the broker: model and core only, so that it starts fast and a hostile document finds
 little to reach. It ends when its standard input closes, that is, with the daemon.
 
@@ -13,24 +14,36 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import traceback
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 
 from gateway import frames
+from gateway.core.container.archive import is_archive, unpack
+from gateway.core.container.kinds import HEAD_BYTES
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import GatewayError, SpoolError
-from gateway.model.job import JudgeJob, WorkerBoot
-from gateway.model.verdict import Judgement
+from gateway.model.container import ContainerLimits
+from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
 
 
-def build(kind: bytes, payload: bytes) -> Judge:
-    """The judge a boot frame asks for, warmed up.
+class Bench(NamedTuple):
+    """What a worker works with: the judge, and the limits archives are opened within."""
+
+    judge: Judge
+    documents: DocumentLimits
+    containers: ContainerLimits
+
+
+def build(kind: bytes, payload: bytes) -> Bench:
+    """The judge a boot frame asks for, warmed up, and what archives are opened within.
 
     A rule pack that is missing is only said on standard error: its documents will be
     undetermined, others are judged. Raises GatewayError when nothing could be judged (the
@@ -43,7 +56,7 @@ def build(kind: bytes, payload: bytes) -> Judge:
     judge = Judge(boot.flows, catalogue, boot.limits)
     for trouble in judge.warm_up():
         print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
-    return judge
+    return Bench(judge, boot.limits, boot.containers)
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
@@ -55,7 +68,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     if first is None:
         return 0
     try:
-        judge = build(*first)
+        bench = build(*first)
     except Exception as error:  # the daemon must hear why, whatever it is
         frames.write_frame(sink, frames.BOOT_FAILED, _words(error).encode())
         return 1
@@ -67,7 +80,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
         if kind != frames.JOB:
             raise frames.FrameError(f"expected a job frame, not {kind!r}")
         try:
-            answer = judgements.encode(answered(judge, jobs.decode(payload)))
+            answer = judgements.encode(answered(bench, jobs.decode(payload)))
         except Exception as error:  # one job must not end the worker
             frames.write_frame(sink, frames.FAILED, _words(error).encode())
         else:
@@ -75,28 +88,68 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     return 0
 
 
-def answered(judge: Judge, job: JudgeJob) -> Judgement:
-    """The judgement on the payload at `job.path`; one that is too large is not even read.
+def answered(bench: Bench, job: JudgeJob) -> JudgeAnswer:
+    """The judgement on the payload at `job.path`, or what is in it when it is an archive.
 
-    Raises SpoolError when the file cannot be read or is not what its name says.
+    A document that is too large is not even read. Raises SpoolError when the file cannot be read
+    or is not what its name says.
     """
+    judge = bench.judge
     try:
         with Path(job.path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size == job.size and judge.too_large(job.size):
-                return judge.refuse_size(job)
-            data = file.read(job.size + 1) if size == job.size else b""
+            if size != job.size:
+                raise _altered(job)
+            archive = job.unpack_to is not None and is_archive(file.read(HEAD_BYTES))
+            file.seek(0)
+            if archive:
+                return JudgeAnswer(unpacked=_unpacked(bench, job, file))
+            if judge.too_large(job.size):
+                return JudgeAnswer(judgement=judge.refuse_size(job))
+            data = file.read(job.size + 1)
     except OSError as error:
         raise SpoolError(
             f"The payload {job.path} cannot be read: {error.strerror or error}.",
             remedy="Check the spool's folder, its rights and its disk.",
         ) from error
-    if size != job.size or hashlib.sha256(data).hexdigest() != job.sha256:
-        raise SpoolError(
-            f"The payload {job.path} is not what was received: its size or sha256 differs.",
-            remedy="Something changed the spool: restore the file from a backup.",
+    if hashlib.sha256(data).hexdigest() != job.sha256:
+        raise _altered(job)
+    return JudgeAnswer(judgement=judge.judge(job, data))
+
+
+def _unpacked(bench: Bench, job: JudgeJob, file: BinaryIO) -> Unpacked:
+    """The archive's members, in the job's folder, which is emptied first.
+
+    Raises SpoolError when there is no room for them.
+    """
+    if hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest() != job.sha256:
+        raise _altered(job)
+    file.seek(0)
+    into = Path(job.unpack_to or "")
+    try:
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(mode=0o700, parents=True)
+        return unpack(
+            file,
+            job.name,
+            job.size,
+            into,
+            bench.containers,
+            bench.documents,
+            disk_bytes=job.disk_bytes,
         )
-    return judge.judge(job, data)
+    except OSError as error:
+        raise SpoolError(
+            f"The archive {job.path} cannot be unpacked: {error.strerror or error}.",
+            remedy="Free space on the file system of paths.state.",
+        ) from error
+
+
+def _altered(job: JudgeJob) -> SpoolError:
+    return SpoolError(
+        f"The payload {job.path} is not what was received: its size or sha256 differs.",
+        remedy="Something changed the spool: restore the file from a backup.",
+    )
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import RulePackError
 from gateway.model.flow import Chain, Flow
 from gateway.model.interchange import Syntax
-from gateway.model.job import DocumentLimits, JudgeJob, WorkerBoot
+from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, WorkerBoot
 from gateway.model.verdict import Accepted, Judgement, Rejected, Undetermined
 from gateway.samples import sample_bytes
 
@@ -82,7 +82,9 @@ def judgement(frame: tuple[bytes, bytes]) -> Judgement:
     """The judgement in a frame."""
     kind, payload = frame
     assert kind == frames.DONE, payload
-    return msgspec.msgpack.decode(payload, type=Judgement)
+    answer = msgspec.msgpack.decode(payload, type=JudgeAnswer)
+    assert answer.judgement is not None
+    return answer.judgement
 
 
 def test_ready_then_one_answer_per_job(tmp_path: Path) -> None:

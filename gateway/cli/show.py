@@ -5,14 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 from tabulate import tabulate
 
 from gateway.cli import options
+from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language
 from gateway.service.journal import open_reader, records
+
+SHOWN = 20
+"""Documents shown of one archive; the others on demand."""
+
+_NEEDS_CAUSE = frozenset(
+    {DocumentState.UNDETERMINED, DocumentState.QUARANTINED, DocumentState.DISCARDED}
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_configuration(parser)
     parser.add_argument("id", metavar="ID", help="interchange id, or enough of its beginning")
     options.add_language(parser)
+    parser.add_argument(
+        "--all", action="store_true", help=f"every document, also of more than {SHOWN}"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -39,9 +52,14 @@ def run(args: argparse.Namespace) -> int:
                 print(_not_one(args.id, [row.id for row in rows]), file=sys.stderr)
                 return 2
             found = rows[0]
-        documents = records.documents_of(conn, found.id)
-        transitions = records.transitions_of(conn, found.id)
-        outbox = records.outbox_of(conn, found.id)
+        documents = _documents(conn, found, everything=args.json or args.all)
+        shown = None
+        if len(documents) < found.documents_total:
+            shown = [0, *(document.ordinal for document in documents)]
+        transitions = records.transitions_of(conn, found.id, ordinals=shown)
+        outbox = records.outbox_of(conn, found.id, ordinals=shown)
+        states = records.document_states(conn, found.id)
+        beside = list(_attachments(conn, found.id))
     if args.json:
         print(json.dumps(_as_json(found, documents, transitions, outbox, language)))
         return 0
@@ -61,8 +79,16 @@ def run(args: argparse.Namespace) -> int:
             disable_numparse=True,
         )
     )
+    if shown is not None:
+        counted = ", ".join(f"{number} {state.value}" for state, number in sorted(states.items()))
+        print(f"\n{found.documents_total} documents: {counted}.")
+        print(f"Below are {len(documents)} that were not accepted; --all shows every document.")
     for document in documents:
         _print_document(document, language)
+    for row in beside:
+        name = options.printable(row.name)
+        goes_with = f" beside {options.printable(row.beside)}" if row.beside else ""
+        print(f"\n{row.role.value.capitalize()}: {name} ({row.size} bytes){goes_with}")
     print("\nWhat happened")
     print(
         tabulate(
@@ -102,12 +128,38 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _documents(
+    conn: Connection, found: records.InterchangeRow, *, everything: bool
+) -> list[records.DocumentRow]:
+    """All documents; of an archive of many, the first ones that were not accepted."""
+    if everything or found.documents_total <= SHOWN:
+        return records.documents_of(conn, found.id)
+    kept: list[records.DocumentRow] = []
+    after = 0
+    while page := records.documents_page(conn, found.id, after=after, limit=200):
+        kept += [row for row in page if row.verdict != "accepted"]
+        if len(kept) >= SHOWN:
+            break
+        after = page[-1].ordinal
+    return kept[:SHOWN]
+
+
+def _attachments(conn: Connection, id_: str) -> Iterator[records.AttachmentRow]:
+    after = 0
+    while page := records.attachments_page(conn, id_, after=after):
+        yield from page
+        after = page[-1].position
+
+
 def _print_document(document: records.DocumentRow, language: Language) -> None:
     # Once it is published, its state no longer says whether it was accepted.
     words = [document.verdict, document.state.value]
     said = ", ".join(dict.fromkeys(word for word in words if word))
     number = options.printable(document.invoice_number or "without a number that could be read")
-    print(f"\nDocument {document.ordinal}: {number}: {said}")
+    named = f" ({options.printable(document.name)})" if document.position else ""
+    print(f"\nDocument {document.ordinal}{named}: {number}: {said}")
+    if document.cause and document.state in _NEEDS_CAUSE:
+        print(f"  {options.printable(document.cause)}")
     if document.judgement is None:
         return
     judgement = records.load_judgement(document)

@@ -38,10 +38,10 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` is the file to read, `name` the name its sender gave it, `archive` the name of the
     archive it is a member of, if it is. `unpack_to`: where the members go when the payload turns
-    out to be an archive; None: it must not be one, for archives inside archives are refused.
-    `partner_flows` are the flows the partner may use (None: every flow, for
-    the command line). `flow` forces a flow and skips routing. `layers` restricts the checks. `on`
-    is the date on which the rule packs must be valid.
+    out to be an archive, in at most `disk_bytes` of room; None: it must not be one, for archives
+    inside archives are refused. `partner_flows` are the flows the partner may use (None: every
+    flow, for the command line). `flow` forces a flow and skips routing. `layers` restricts the
+    checks. `on` is the date on which the rule packs must be valid.
     """
 
     path: str
@@ -53,6 +53,7 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
     on: dt.date
     archive: str | None = None
     unpack_to: str | None = None
+    disk_bytes: int | None = None
     flow: str | None = None
     layers: tuple[Layer, ...] | None = None
 

@@ -1,19 +1,19 @@
 """What follows from a judgement, decided before anything is written: pure functions on values.
 
-Whether the document is tried again, what is published about it, how its interchange ends and what
-its partner is told. `settle` writes it.
+Whether the document is tried again, alone or not, what is published about it, and how its
+interchange ends. `settle` writes it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from gateway.config.settings import Judges as JudgeSettings
-from gateway.core.naming import interface_code
-from gateway.errors import Disposition, GatewayError
+from gateway.errors import Disposition, GatewayError, WorkerDied, WorkerTimeout
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
@@ -24,26 +24,45 @@ from gateway.service import messages
 UNREADABLE = frozenset({Layer.CONTAINER, Layer.XML})
 """Layers whose errors mean that there was no invoice to judge: the interchange is refused."""
 
+LETHAL_ATTEMPTS: Final = 2
+"""A document that ends its judge is tried once more, alone; then it needs a human."""
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """A document on its way to a verdict: which one, and what was tried before.
+
+    `position`: its place in the archive it came out of; None when it is the payload itself.
+    """
+
+    ordinal: int
+    name: str
+    sha256: str
+    size: int
+    position: int | None = None
+    attempts: int = 0
+    lethal: int = 0
+
 
 class Retry(msgspec.Struct, frozen=True):
-    """When an undetermined document is tried again; `at` None: it needs a human."""
+    """When an undetermined document is tried again; `at` None: it needs a human.
+
+    `lethal`: how often it has ended its judge by now.
+    """
 
     at: dt.datetime | None
+    lethal: int = 0
 
 
-class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an interchange ends, with its acknowledgement."""
-
-    state: InterchangeState
-    flow: str | None
-    revision: int
-    report: Publication
-    filename: str
-    cause: str | None
-
-
-Judged = Sequence[tuple[int, DocumentState, Judgement]]
-"""Ordinal, state and judgement of every document of an interchange, in order."""
+def payload_of(interchange: Interchange, *, attempts: int = 0, lethal: int = 0) -> Subject:
+    """The payload as a whole: the one document of the interchange, until it proves an archive."""
+    return Subject(
+        ordinal=1,
+        name=interchange.envelope.name,
+        sha256=interchange.sha256,
+        size=interchange.size,
+        attempts=attempts,
+        lethal=lethal,
+    )
 
 
 def language_of(partner: Partner | None) -> Language:
@@ -51,12 +70,12 @@ def language_of(partner: Partner | None) -> Language:
     return partner.language if partner else Language.FR
 
 
-def undetermined(interchange: Interchange, verdict: Undetermined) -> Judgement:
-    """The judgement on a payload whose judge failed before it could say anything."""
+def undetermined(subject: Subject, verdict: Undetermined) -> Judgement:
+    """The judgement on a document whose judge failed before it could say anything."""
     return Judgement(
-        document=interchange.envelope.name,
-        sha256=interchange.sha256,
-        size=interchange.size,
+        document=subject.name,
+        sha256=subject.sha256,
+        size=subject.size,
         flow=None,
         syntax=None,
         document_type=None,
@@ -65,10 +84,10 @@ def undetermined(interchange: Interchange, verdict: Undetermined) -> Judgement:
     )
 
 
-def without_partner(interchange: Interchange) -> Judgement:
+def without_partner(interchange: Interchange, subject: Subject) -> Judgement:
     """What is said of a document whose partner was removed while it waited."""
     return undetermined(
-        interchange,
+        subject,
         Undetermined(
             cause=f"Partner {interchange.envelope.partner} is no longer configured.",
             remedy="Put its file back in paths.partners and restart the gateway.",
@@ -76,88 +95,77 @@ def without_partner(interchange: Interchange) -> Judgement:
     )
 
 
-def failed_by(interchange: Interchange, error: GatewayError) -> Judgement:
-    """What is said of a document whose judge failed at it."""
-    return undetermined(
-        interchange,
-        Undetermined(
+def failed_by(subject: Subject, error: Exception) -> Judgement:
+    """What is said of a document whose judge, or whose settling, failed at it."""
+    if isinstance(error, GatewayError):
+        verdict = Undetermined(
             cause=error.what,
             remedy=error.remedy,
             transient=error.disposition is Disposition.RETRY,
-        ),
-    )
+        )
+    else:
+        verdict = Undetermined(
+            cause=f"The gateway failed at this document: {error!r}.",
+            remedy="Keep it and report this to the makers of the gateway.",
+        )
+    return undetermined(subject, verdict)
+
+
+def is_lethal(error: Exception) -> bool:
+    """Whether a judge was lost to this document: it died, hung or grew."""
+    return isinstance(error, WorkerDied | WorkerTimeout)
 
 
 def retry_plan(
-    verdict: Verdict, attempt: int, settings: JudgeSettings, now: dt.datetime
+    verdict: Verdict, subject: Subject, settings: JudgeSettings, now: dt.datetime, *, lethal: bool
 ) -> Retry | None:
     """When to judge again: None for a verdict that stands, `Retry(None)` after the last attempt.
 
     The pause doubles with each attempt. A cause that needs somebody to mend something (a missing
-    rule pack) is retried as well: it is mended while the document waits more often than not.
+    rule pack) is retried as well: it is mended while the document waits more often than not. A
+    document that ended its judge has one more attempt, whatever the setting.
     """
     if not isinstance(verdict, Undetermined):
         return None
-    if attempt >= settings.attempts:
-        return Retry(None)
-    return Retry(now + dt.timedelta(seconds=settings.retry_seconds * 2 ** (attempt - 1)))
+    ended = subject.lethal + lethal
+    attempt = subject.attempts + 1
+    if ended >= LETHAL_ATTEMPTS or (attempt >= settings.attempts and not lethal):
+        return Retry(None, ended)
+    pause = settings.retry_seconds * 2 ** (attempt - 1)
+    return Retry(now + dt.timedelta(seconds=pause), ended)
 
 
 def result_of(
-    interchange: Interchange, judgement: Judgement, language: Language, now: dt.datetime
+    interchange: Interchange,
+    ordinal: int,
+    judgement: Judgement,
+    language: Language,
+    now: dt.datetime,
 ) -> Publication | None:
     """The publication of a document's result; None while it is undetermined."""
     if isinstance(judgement.verdict, Undetermined):
         return None
-    return messages.document_publication(interchange, 1, judgement, language, revision=0, now=now)
+    return messages.document_publication(
+        interchange, ordinal, judgement, language, revision=0, now=now
+    )
 
 
-def closing_of(
-    interchange: Interchange,
-    judged: Judged,
-    language: Language,
-    *,
-    revision: int,
-    now: dt.datetime,
-) -> Closing:
-    """How the interchange ends, with the report that says so.
+def ending(states: Mapping[DocumentState, int], *, unreadable: int) -> InterchangeState:
+    """How an interchange ends whose documents stand like this.
 
-    Settled; or refused when there was nothing readable in it; or quarantined when a document
-    needs a human: then its report is provisional.
+    `unreadable` of them were no invoice at all. Settled; or refused when there was nothing in it
+    to process; or quarantined when a document needs a human.
     """
-    quarantined = [j for _, state, j in judged if state is DocumentState.QUARANTINED]
-    flow = next((j.flow for _, _, j in judged if j.flow), None)
-    cause = None
-    if quarantined:
-        state = InterchangeState.QUARANTINED
-        verdict = quarantined[0].verdict
-        cause = verdict.cause if isinstance(verdict, Undetermined) else None
-    elif all(_unreadable(j) for _, _, j in judged):
-        state = InterchangeState.REFUSED
-        cause = next((f.rule for _, _, j in judged for f in j.findings), None)
-    else:
-        state = InterchangeState.SETTLED
-    report, filename = messages.report_publication(
-        interchange,
-        judged,
-        language,
-        interface_code=interface_code(interchange.envelope.name),
-        flow=flow,
-        provisional=bool(quarantined),
-        revision=revision,
-        now=now,
-    )
-    return Closing(
-        state=state,
-        flow=flow,
-        revision=revision,
-        report=report,
-        filename=filename,
-        cause=cause,
-    )
+    if states.get(DocumentState.QUARANTINED):
+        return InterchangeState.QUARANTINED
+    useless = unreadable + states.get(DocumentState.DISCARDED, 0)
+    if useless >= sum(states.values()):
+        return InterchangeState.REFUSED
+    return InterchangeState.SETTLED
 
 
-def _unreadable(judgement: Judgement) -> bool:
+def is_unreadable(judgement: Judgement) -> bool:
+    """Whether no invoice could be read in the document at all."""
     return isinstance(judgement.verdict, Rejected) and any(
         finding.layer in UNREADABLE for finding in judgement.findings
     )

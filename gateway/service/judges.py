@@ -1,4 +1,4 @@
-"""The judges as intake sees them: a job goes in, a judgement comes out."""
+"""The judges as intake sees them: a job goes in, a judgement comes out, or an opened archive."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ import msgspec
 
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Interchange
-from gateway.model.job import JudgeJob
+from gateway.model.job import JudgeAnswer, JudgeJob
 from gateway.model.partner import Partner
-from gateway.model.verdict import Judgement
 
 
 class Judging(Protocol):
     """Whatever judges."""
 
-    async def judge(self, job: JudgeJob) -> Judgement:
-        """Judge one payload."""
+    async def judge(self, job: JudgeJob, *, alone: bool = False) -> JudgeAnswer:
+        """Judge one payload; `alone`: while no other large or dangerous one is judged."""
         ...
 
 
 class Workers(Protocol):
     """A pool of worker processes that answer bytes with bytes."""
 
-    async def run(self, payload: bytes) -> bytes:
-        """The worker's answer to one job."""
+    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
+        """The worker's answer to one job. Partners take turns."""
         ...
 
 
-def job_for(interchange: Interchange, partner: Partner, path: Path) -> JudgeJob:
-    """The job of judging the one document of an interchange, whose payload is at `path`.
+def job_for(
+    interchange: Interchange, partner: Partner, path: Path, *, unpack_to: Path, disk_bytes: int
+) -> JudgeJob:
+    """The job of judging a payload at `path`, or of unpacking it when it is an archive.
 
     The rule packs must be valid on the day it was received, however late it is judged.
     """
@@ -43,35 +44,59 @@ def job_for(interchange: Interchange, partner: Partner, path: Path) -> JudgeJob:
         partner=partner.name,
         partner_flows=partner.flows,
         on=interchange.envelope.received_at.date(),
+        unpack_to=str(unpack_to),
+        disk_bytes=max(0, disk_bytes),
+    )
+
+
+def member_job(
+    interchange: Interchange, partner: Partner, path: Path, *, name: str, sha256: str, size: int
+) -> JudgeJob:
+    """The job of judging one member of an archive, unpacked at `path`."""
+    return JudgeJob(
+        path=str(path),
+        name=name,
+        archive=interchange.envelope.name,
+        sha256=sha256,
+        size=size,
+        partner=partner.name,
+        partner_flows=partner.flows,
+        on=interchange.envelope.received_at.date(),
     )
 
 
 class Judges:
-    """Speaks the judges' language (MessagePack of `JudgeJob` and `Judgement`) to their pool."""
+    """Speaks the judges' language (MessagePack of `JudgeJob` and `JudgeAnswer`) to their pool."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Judgement).decode
+        self._decode = msgspec.msgpack.Decoder(JudgeAnswer).decode
 
-    async def judge(self, job: JudgeJob) -> Judgement:
-        """Judge one payload.
+    async def judge(self, job: JudgeJob, *, alone: bool = False) -> JudgeAnswer:
+        """Judge one payload, or open it when it is an archive.
 
         Raises `WorkerDied`, `WorkerTimeout` or `WorkersBroken` when the worker, not the
         document, failed. An answer nobody can read is such a failure: counted and retried like
         the others, so that the document ends in quarantine and not in an endless loop.
         """
-        answer = await self._workers.run(self._encode(job))
+        raw = await self._workers.run(self._encode(job), partner=job.partner or "", alone=alone)
         try:
-            judgement = self._decode(answer)
+            answer = self._decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WorkerDied(
                 f"A worker answered with something that is no judgement: {error}.",
                 remedy="Its program may have been replaced while it ran: restart the gateway.",
             ) from error
-        if judgement.sha256 != job.sha256:
+        judgement = answer.judgement
+        if (judgement is None) == (answer.unpacked is None):
+            raise WorkerDied(
+                "A worker answered with neither a judgement nor an opened archive, or with both.",
+                remedy="This is a fault in the gateway; please report it.",
+            )
+        if judgement is not None and judgement.sha256 != job.sha256:
             raise WorkerDied(
                 f"A worker answered for payload {judgement.sha256}, not for {job.sha256}.",
                 remedy="This is a fault in the gateway; please report it.",
             )
-        return judgement
+        return answer

@@ -7,19 +7,10 @@ writing or sending it twice is harmless.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.acknowledgement.report import (
-    InterchangeReport,
-    build_report,
-    document_of,
-    report_filename,
-)
 from gateway.model.interchange import Interchange
-from gateway.model.lifecycle import DocumentState
 from gateway.model.publication import Exchange, Publication, message_id
 from gateway.model.verdict import Accepted, Judgement, Language, verdict_name
 from gateway.service.journal.records import Transition
@@ -73,37 +64,19 @@ def document_publication(
 
 def report_publication(
     interchange: Interchange,
-    judgements: Sequence[tuple[int, DocumentState, Judgement]],
-    language: Language,
+    body: bytes,
     *,
-    interface_code: str | None,
+    sha256: str,
+    filename: str,
     flow: str | None,
-    provisional: bool,
     revision: int,
     now: dt.datetime,
-) -> tuple[Publication, str]:
-    """The acknowledgement of an interchange, and the name its file has in the partner's `out/`."""
-    body = build_report(
-        InterchangeReport(
-            interchange_id=interchange.id,
-            revision=revision,
-            provisional=provisional,
-            partner=interchange.envelope.partner,
-            flow=flow,
-            file_name=interchange.envelope.name,
-            interface_code=interface_code,
-            received_at=interchange.envelope.received_at,
-            sha256=interchange.sha256,
-            size=interchange.size,
-            reported_at=now,
-            documents=tuple(
-                document_of(judgement, ordinal, state) for ordinal, state, judgement in judgements
-            ),
-        ),
-        language,
-    )
-    filename = report_filename(interchange.envelope.name, interchange.id, revision)
-    publication = _publication(
+) -> Publication:
+    """The acknowledgement of an interchange; `filename` is its name in the partner's `out/`.
+
+    `sha256` is that of the report; `body` may be empty when the report is in the spool.
+    """
+    return _publication(
         interchange,
         message_id(interchange.id, 0, "report", revision),
         exchange=Exchange.ACKNOWLEDGEMENTS,
@@ -112,12 +85,11 @@ def report_publication(
         type_="edi.acknowledgement.report",
         ordinal=0,
         flow=flow or NO_FLOW,
-        sha256=hashlib.sha256(body).hexdigest(),
+        sha256=sha256,
         body=body,
         now=now,
         filename=filename,
     )
-    return publication, filename
 
 
 def for_channel(publication: Publication, channel: str) -> Publication:
@@ -162,13 +134,16 @@ def event_publication(
     )
 
 
-def claim_check(publication: Publication, sha256: str) -> Publication:
-    """The publication with its body replaced by where to fetch it (contract: over 1 MB)."""
+def claim_check(publication: Publication, sha256: str, size: int) -> Publication:
+    """The publication with its body replaced by where to fetch it (contract: over 1 MB).
+
+    `sha256` and `size` (bytes) are those of the body.
+    """
     body = _encode(
         {
             "claim_check": {
                 "uri": f"urn:edi-gateway:payload:{sha256}",
-                "size": len(publication.body),
+                "size": size,
                 "sha256": sha256,
                 "content_type": publication.content_type,
             }

@@ -13,7 +13,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.naming import interface_code
+from gateway.core.outcome import unreadable
 from gateway.errors import JournalError
+from gateway.model.container import Member
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
@@ -24,13 +26,15 @@ from gateway.model.verdict import (
     Undetermined,
 )
 from gateway.service import messages
-from gateway.service.consequences import Closing, Retry
+from gateway.service.consequences import Retry, Subject
 from gateway.service.journal import records
 from gateway.service.spool import StoredPayload
 
 BROKER = "broker"
 """Destination of everything that goes through RabbitMQ (or its embedded stand-in)."""
 PUBLISHABLE = frozenset({DocumentState.ACCEPTED, DocumentState.REJECTED})
+WAITING = frozenset({DocumentState.EXTRACTED, DocumentState.UNDETERMINED})
+"""States in which a document has no verdict yet."""
 ANSWERED = frozenset({InterchangeState.SETTLED, InterchangeState.REFUSED})
 
 
@@ -45,6 +49,22 @@ class Settled(msgspec.Struct, frozen=True):
     """The number the interchange's next report will have."""
 
 
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """How an interchange ends, with its acknowledgement.
+
+    `state` None: it does not end yet, its partner is told provisionally. `stored`: the report is
+    in the spool, too large for a message.
+    """
+
+    state: InterchangeState | None
+    flow: str | None
+    revision: int
+    report: Publication
+    filename: str
+    stored: StoredPayload | None
+    cause: str | None
+
+
 def receive(conn: Connection, interchange: Interchange, now: dt.datetime) -> records.Receipt:
     """Claim and record what arrived; a resend finds what the first attempt made."""
     receipt = records.receive(
@@ -56,43 +76,96 @@ def receive(conn: Connection, interchange: Interchange, now: dt.datetime) -> rec
     )
     if receipt.new:
         steps = records.transitions_of(conn, interchange.id)
-        records.add_outbox_many(conn, _events(interchange, steps, None))
+        records.add_outbox_many(conn, events_of(interchange, steps, None))
     return receipt
+
+
+def enter_members(
+    conn: Connection,
+    interchange: Interchange,
+    documents: Sequence[tuple[int, Member]],
+    beside: Sequence[Member],
+    *,
+    last: bool,
+    now: dt.datetime,
+) -> None:
+    """Enter a page of what an archive holds; after the `last` the interchange is opened.
+
+    `documents` are numbered by their ordinals; those that are entered already are left as they
+    are, so a page may be entered again after a crash. A member that cannot be used is entered
+    with its judgement, which only waits to be settled.
+    """
+    row = _row(conn, interchange)
+    entered = row.documents_total
+    steps: list[records.Transition] = []
+    if entered == 1:
+        first = records.document(conn, interchange.id, 1)
+        if first is not None and first.position is None:  # the archive itself, until it opened
+            records.drop_placeholder(conn, interchange.id)
+            entered = 0
+    for ordinal, member in documents:
+        if ordinal <= entered:
+            continue
+        steps.append(
+            records.add_document(
+                conn,
+                interchange.id,
+                ordinal,
+                name=member.name,
+                sha256=member.sha256,
+                size=member.size,
+                position=member.position,
+                now=now,
+            )
+        )
+        if member.findings:
+            judgement = unreadable(member.name, member.sha256, member.size, member.findings)
+            records.store_judgement(conn, interchange.id, ordinal, judgement)
+    records.add_attachments(conn, interchange.id, beside)
+    if last and row.state == InterchangeState.RECEIVED:
+        steps.append(
+            records.move_interchange(
+                conn, interchange.id, InterchangeState.OPENED, cause=None, now=now
+            )
+        )
+    records.add_outbox_many(conn, events_of(interchange, steps, row.flow))
 
 
 def settle_document(
     conn: Connection,
     interchange: Interchange,
+    subject: Subject,
     judgement: Judgement,
     result: Publication | None,
     *,
-    attempt: int,
     retry: Retry | None,
     stored: StoredPayload | None = None,
     now: dt.datetime,
 ) -> Settled:
     """Write a document's verdict, its result and the events on the way there.
 
+    A payload that is its own document is entered here; the members of an archive were before.
     `stored`: the result's body in the spool, when it is too large for a message.
     """
-    row = records.interchange(conn, interchange.id)
-    if row is None:
-        raise LookupError(f"interchange {interchange.id} is not in the journal")
-    documents = records.documents_of(conn, interchange.id)
+    row = _row(conn, interchange)
+    ordinal = subject.ordinal
+    document = records.document(conn, interchange.id, ordinal)
     steps: list[records.Transition] = []
     cause: str | None = None
+    documents_open = row.documents_open
     if row.state == InterchangeState.RECEIVED:
         steps.append(
             records.move_interchange(
                 conn, interchange.id, InterchangeState.OPENED, cause=None, now=now
             )
         )
-    if not documents:
+    if document is None:
+        documents_open += 1
         steps.append(
             records.add_document(
                 conn,
                 interchange.id,
-                1,
+                ordinal,
                 name=judgement.document,
                 sha256=judgement.sha256,
                 size=judgement.size,
@@ -101,17 +174,16 @@ def settle_document(
         )
         state = DocumentState.EXTRACTED
     else:
-        state = DocumentState(documents[0].state)
-        if state in (DocumentState.ACCEPTED, DocumentState.REJECTED, DocumentState.PUBLISHED):
-            return Settled(state, row.documents_open, None, None, row.report_revision + 1)
+        state = document.state
+        if state not in WAITING:  # said before: by an attempt whose answer was lost
+            return Settled(state, documents_open, None, None, row.report_revision + 1)
 
     def move(new: DocumentState, why: str | None = None) -> None:
-        steps.append(records.move_document(conn, interchange.id, 1, new, cause=why, now=now))
+        steps.append(records.move_document(conn, interchange.id, ordinal, new, cause=why, now=now))
 
     if state is DocumentState.UNDETERMINED:
-        move(DocumentState.EXTRACTED, f"attempt {attempt}")
-    records.store_judgement(conn, interchange.id, 1, judgement)
-    documents_open = row.documents_open if documents else row.documents_open + 1
+        move(DocumentState.EXTRACTED, f"attempt {subject.attempts + 1}")
+    records.store_judgement(conn, interchange.id, ordinal, judgement)
     verdict = judgement.verdict
     match verdict:
         case Accepted():
@@ -129,37 +201,24 @@ def settle_document(
             records.set_retry(
                 conn,
                 interchange.id,
-                1,
-                attempts=attempt,
+                ordinal,
+                attempts=subject.attempts + 1,
                 next_attempt_at=again_at,
                 cause=cause,
+                lethal=retry.lethal if retry else 0,
             )
             if again_at is None:
                 state = DocumentState.QUARANTINED
                 move(state, cause)
-            records.add_outbox_many(conn, _events(interchange, steps, judgement.flow))
+            records.add_outbox_many(conn, events_of(interchange, steps, judgement.flow))
             return Settled(state, documents_open, again_at, cause, row.report_revision + 1)
     documents_open = records.document_done(conn, interchange.id)
-    outgoing = _events(interchange, steps, judgement.flow)
+    outgoing = events_of(interchange, steps, judgement.flow)
     if result is not None:
         message = _inside_or_beside(conn, result, stored, now)
-        outgoing.append(_outgoing(interchange, message, 1, "document", BROKER))
+        outgoing.append(_outgoing(interchange, message, ordinal, "document", BROKER))
     records.add_outbox_many(conn, outgoing)
     return Settled(state, documents_open, None, cause, row.report_revision + 1)
-
-
-def judgements_of(
-    conn: Connection, interchange_id: str
-) -> tuple[records.InterchangeRow, list[tuple[int, DocumentState, Judgement]]]:
-    """The interchange's row and what was said of each of its documents."""
-    row = records.interchange(conn, interchange_id)
-    if row is None:
-        raise LookupError(f"interchange {interchange_id} is not in the journal")
-    judged = [
-        (document.ordinal, DocumentState(document.state), records.load_judgement(document))
-        for document in records.documents_of(conn, interchange_id)
-    ]
-    return row, judged
 
 
 def close_interchange(
@@ -167,38 +226,46 @@ def close_interchange(
     interchange: Interchange,
     closing: Closing,
     *,
-    stored: StoredPayload | None = None,
     now: dt.datetime,
 ) -> bool:
     """Write the interchange's end and its acknowledgement, once; False if it was there already.
 
-    `stored`: the report in the spool, when it is too large for a message; the partner's file
-    holds it whole either way.
+    With `closing.state` None only the provisional report is written: the work goes on.
     """
-    row = records.interchange(conn, interchange.id)
-    if row is None or row.state != InterchangeState.OPENED:
+    row = _row(conn, interchange)
+    if row.state != InterchangeState.OPENED:
         return False
     if records.next_revision(conn, interchange.id, 0) != closing.revision:
         raise JournalError(
             f"The report of interchange {interchange.id} was written by somebody else meanwhile."
         )
-    path = (
-        [InterchangeState.JUDGED, InterchangeState.SETTLED]
-        if closing.state is InterchangeState.SETTLED
-        else [closing.state]
-    )
+    path = {
+        None: [],
+        InterchangeState.SETTLED: [InterchangeState.JUDGED, InterchangeState.SETTLED],
+    }.get(closing.state, [closing.state])
     steps = [
         records.move_interchange(conn, interchange.id, state, cause=closing.cause, now=now)
         for state in path
+        if state is not None
     ]
     channel = interchange.envelope.transport.value
     back = messages.for_channel(closing.report, channel)
-    outgoing = _events(interchange, steps, closing.flow)
-    message = _inside_or_beside(conn, closing.report, stored, now)
+    outgoing = events_of(interchange, steps, closing.flow)
+    message = _inside_or_beside(conn, closing.report, closing.stored, now)
     outgoing.append(_outgoing(interchange, message, 0, "report", BROKER, closing.filename))
-    outgoing.append(_outgoing(interchange, back, 0, "report", channel, closing.filename))
+    payload = closing.stored.sha256 if closing.stored else None
+    if payload is not None:
+        back = msgspec.structs.replace(back, body=b"")
+    outgoing.append(_outgoing(interchange, back, 0, "report", channel, closing.filename, payload))
     records.add_outbox_many(conn, outgoing)
     return True
+
+
+def _row(conn: Connection, interchange: Interchange) -> records.InterchangeRow:
+    row = records.interchange(conn, interchange.id)
+    if row is None:
+        raise LookupError(f"interchange {interchange.id} is not in the journal")
+    return row
 
 
 def _inside_or_beside(
@@ -208,7 +275,7 @@ def _inside_or_beside(
     if stored is None:
         return publication
     records.add_payload_reference(conn, stored.sha256, size=stored.size, now=now)
-    return messages.claim_check(publication, stored.sha256)
+    return messages.claim_check(publication, stored.sha256, stored.size)
 
 
 def delivered(conn: Connection, rows: Sequence[records.OutboxRow], now: dt.datetime) -> int:
@@ -245,13 +312,14 @@ def delivered(conn: Connection, rows: Sequence[records.OutboxRow], now: dt.datet
             step = records.move_interchange(
                 conn, found.id, InterchangeState.ACKNOWLEDGED, cause=None, now=now
             )
-        events += _events(found.interchange(), [step], flow)
+        events += events_of(found.interchange(), [step], flow)
     return records.add_outbox_many(conn, events)
 
 
-def _events(
+def events_of(
     interchange: Interchange, steps: Iterable[records.Transition], flow: str | None
 ) -> list[records.Outgoing]:
+    """The events that tell of these steps, ready for the outbox."""
     return [
         _outgoing(
             interchange,
@@ -271,6 +339,7 @@ def _outgoing(
     kind: str,
     destination: str,
     filename: str | None = None,
+    payload: str | None = None,
 ) -> records.Outgoing:
     return records.Outgoing(
         publication=publication,
@@ -280,4 +349,5 @@ def _outgoing(
         destination=destination,
         partner=interchange.envelope.partner,
         filename=filename,
+        payload=payload,
     )

@@ -98,7 +98,7 @@ class WorkerPool:
         finally:
             self._starting = None
 
-    async def run(self, payload: bytes) -> bytes:
+    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
         """The worker's answer to one job; cancelling it frees its place at once.
 
         Raises WorkerTimeout or WorkerDied when the worker failed at it, WorkersBroken when there

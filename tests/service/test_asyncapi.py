@@ -128,20 +128,21 @@ def every_message() -> Iterator[Any]:
     yield pytest.param(result(rejected), id="rejected")
     yield pytest.param(result(unrouted), id="rejected before routing")
     large = result(rejected)
-    yield pytest.param(messages.claim_check(large, SHA256), id="claim check")
+    yield pytest.param(messages.claim_check(large, SHA256, len(large.body)), id="claim check")
     for flow in ("ctc-fr-invoice", None):
-        report, _ = messages.report_publication(
+        report = messages.report_publication(
             RECEIVED,
-            [(1, DocumentState.REJECTED, rejected)],
-            Language.FR,
-            interface_code=None,
+            b"<InterchangeReport/>",
+            sha256=SHA256,
+            filename="a-0123456789ab.report.xml",
             flow=flow,
-            provisional=False,
             revision=1,
             now=MOMENT,
         )
         yield pytest.param(report, id=f"report {flow}")
-        yield pytest.param(messages.claim_check(report, SHA256), id=f"large report {flow}")
+        yield pytest.param(
+            messages.claim_check(report, SHA256, len(report.body)), id=f"large report {flow}"
+        )
     for interchange_state in InterchangeState:
         yield pytest.param(
             event(interchange_state, 0, cause="why"), id=f"event {interchange_state}"

@@ -9,155 +9,23 @@ from typing import Any
 
 import msgspec
 import pytest
-import structlog
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet import defer, reactor, task
-from twisted.internet.threads import deferToThread
 
-from gateway.config.settings import Intake as IntakeSettings
-from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import IntakeRefused, SpoolError, WorkerDied, WorkersBroken
 from gateway.model.interchange import Transport
-from gateway.model.job import JudgeJob
-from gateway.model.partner import Partner
-from gateway.model.verdict import (
-    Accepted,
-    Finding,
-    Judgement,
-    Layer,
-    Rejected,
-    Severity,
-    Undetermined,
-    Verdict,
+from gateway.model.verdict import Accepted, Layer, Rejected, Verdict
+from gateway.service import consequences, messages, settle
+from gateway.service.journal import records
+from tests.service.house import (
+    ACCEPTED,
+    NO_PACK,
+    REJECTED,
+    UNREADABLE,
+    FakeJudges,
+    House,
+    finding,
 )
-from gateway.service import consequences, settle
-from gateway.service.intake import Intake
-from gateway.service.journal import Journal, records
-from gateway.service.spool import Spool
-
-JUDGING = JudgeSettings(attempts=3, retry_seconds=0.1)
-
-
-class Arrival(msgspec.Struct):
-    """A file as a receiver hands it over."""
-
-    partner: str
-    name: str
-    path: Path
-    sha256: str
-    size: int
-
-
-def finding(rule: str, layer: Layer) -> Finding:
-    """An error."""
-    return Finding(rule=rule, layer=layer, severity=Severity.ERROR, message="m")
-
-
-ACCEPTED = Accepted(invoice=b'{"invoice_number":"FA-1"}')
-REJECTED = Rejected((finding("BR-CO-15", Layer.SCHEMATRON),))
-UNREADABLE = Rejected((finding("XML-EMPTY", Layer.XML),))
-NO_PACK = Undetermined(cause="pack missing", remedy="import it")
-
-
-class FakeJudges:
-    """Answers with the verdicts the test lines up; the last one stays."""
-
-    def __init__(self, *verdicts: Verdict | Exception) -> None:
-        self.verdicts = list(verdicts)
-        self.jobs: list[JudgeJob] = []
-        self.gate: defer.Deferred[None] | None = None
-
-    async def judge(self, job: JudgeJob) -> Judgement:
-        """The next verdict."""
-        self.jobs.append(job)
-        if self.gate is not None:
-            await self.gate
-        verdict = self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
-        if isinstance(verdict, Exception):
-            raise verdict
-        return Judgement(
-            document=job.name,
-            sha256=job.sha256,
-            size=job.size,
-            flow="ctc-fr-invoice" if verdict is not UNREADABLE else None,
-            syntax="ubl",
-            document_type="invoice",
-            profile=None,
-            verdict=verdict,
-        )
-
-
-class House:
-    """A journal, a spool and an intake on a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.journal = Journal(reactor, folder / "journal.sqlite")
-        self.spool = Spool(folder / "spool")
-        self.woken = 0
-        self.intakes: list[Intake] = []
-        self.said = structlog.testing.CapturingLogger()
-
-    async def open(self) -> None:
-        """Start journal and spool."""
-        await self.journal.open()
-        self.spool.prepare()
-
-    async def intake(
-        self, judges: Any, *, inline_bytes: int = 1_000_000, **settings: Any
-    ) -> Intake:
-        """A started intake with these judges."""
-
-        def wake() -> None:
-            self.woken += 1
-
-        intake = Intake(
-            reactor,
-            journal=self.journal,
-            spool=self.spool,
-            in_thread=deferToThread,
-            judges=judges,
-            partners={"acme": Partner(name="acme", flows=("ctc-fr-invoice",))},
-            settings=IntakeSettings(**{"min_free_mb": 0, **settings}),
-            judging=JUDGING,
-            inline_bytes=inline_bytes,
-            outbox_written=wake,
-            log=structlog.wrap_logger(self.said, processors=[]),
-        )
-        await intake.start()
-        self.intakes.append(intake)
-        return intake
-
-    def arrival(self, name: str = "a.xml", data: bytes = b"<a/>") -> Arrival:
-        """A file written by a receiver, not yet in the spool."""
-        path = self.folder / f"upload-{len(list(self.folder.iterdir()))}"
-        path.write_bytes(data)
-        return Arrival("acme", name, path, hashlib.sha256(data).hexdigest(), len(data))
-
-    async def row(self, id_: str) -> records.InterchangeRow:
-        """The interchange's row."""
-        found = await self.journal.read("t", lambda conn: records.interchange(conn, id_))
-        assert found is not None
-        return found
-
-    async def document(self, id_: str) -> records.DocumentRow | None:
-        """Its one document."""
-        rows = await self.journal.read("t", lambda conn: records.documents_of(conn, id_))
-        return rows[0] if rows else None
-
-    async def outbox(self, id_: str, kind: str) -> list[records.OutboxRow]:
-        """Its messages of one kind."""
-        rows = await self.journal.read("t", lambda conn: records.outbox_of(conn, id_))
-        return [row for row in rows if row.kind == kind]
-
-    async def reaches(self, id_: str, state: str) -> records.InterchangeRow:
-        """Wait, bounded, until the interchange stands in `state`."""
-        for _ in range(500):
-            row = await self.row(id_)
-            if row.state == state:
-                return row
-            await task.deferLater(reactor, 0.02)
-        raise AssertionError(f"still {row.state}, never {state}")
 
 
 @async_yield_fixture
@@ -401,8 +269,11 @@ async def test_a_large_report_travels_as_a_claim_check_and_reaches_the_partner_w
     await house.reaches(id_, "settled")
     reports = {row.destination: row for row in await house.outbox(id_, "report")}
     check = msgspec.json.decode(reports["broker"].body)["claim_check"]
-    assert hashlib.sha256(reports["sftp"].body).hexdigest() == check["sha256"]
-    assert house.spool.path(check["sha256"]).read_bytes() == reports["sftp"].body
+    assert reports["sftp"].payload == check["sha256"]
+    whole = house.spool.path(check["sha256"]).read_bytes()
+    assert hashlib.sha256(whole).hexdigest() == check["sha256"]
+    assert len(whole) == check["size"]
+    assert whole.count(b"<Finding ") == 900
     references = await house.journal.read(
         "t", lambda conn: records.payload_references(conn, check["sha256"])
     )
@@ -420,15 +291,16 @@ async def test_a_crash_between_quarantine_and_report_is_made_good_at_the_next_st
     id_ = await first.receive(house.arrival(), Transport.SFTP)
     await first.stop(0.1)
     row = await house.row(id_)
-    judgement = consequences.undetermined(row.interchange(), NO_PACK)
+    payload = consequences.payload_of(row.interchange(), attempts=2)
+    judgement = consequences.undetermined(payload, NO_PACK)
     await house.journal.write(
         "t",
         lambda conn: settle.settle_document(
             conn,
             row.interchange(),
+            payload,
             judgement,
             None,
-            attempt=3,
             retry=consequences.Retry(None),
             now=row.received_at,
         ),
@@ -456,9 +328,41 @@ async def test_every_line_about_an_interchange_names_it_its_partner_and_its_flow
     id_ = await intake.receive(house.arrival(), Transport.SFTP)
     await house.reaches(id_, "settled")
     lines = {call.kwargs["event"]: call.kwargs for call in house.said.calls}
-    assert {"interchange_received", "interchange_failed", "document_judged"} <= set(lines)
+    assert {"interchange_received", "document_not_settled", "document_judged"} <= set(lines)
     for event, line in lines.items():
         assert (line["interchange"], line["partner"]) == (id_, "acme"), event
         flow = None if event == "interchange_received" else "ctc-fr-invoice"
         assert line["flow"] == flow, event
-    assert "a fault nobody foresaw" in lines["interchange_failed"]["traceback"]
+    assert "a fault nobody foresaw" in lines["document_not_settled"]["traceback"]
+
+
+@ensureDeferred
+async def test_a_document_that_can_never_be_settled_ends_in_quarantine(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is retried like any other, a bounded number of times; the bytes stay."""
+    intake = await house.intake(FakeJudges(ACCEPTED))
+    publication = messages.document_publication
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TypeError("a fault nobody foresaw")
+
+    monkeypatch.setattr(messages, "document_publication", broken)
+    arrival = house.arrival()
+    id_ = await intake.receive(arrival, Transport.SFTP)
+    row = await house.reaches(id_, "quarantined")
+    monkeypatch.setattr(messages, "document_publication", publication)
+    assert "a fault nobody foresaw" in (row.cause or "")
+    assert house.spool.path(arrival.sha256).read_bytes() == b"<a/>"
+
+
+@ensureDeferred
+async def test_a_document_that_ends_its_judge_twice_needs_a_human(house: House) -> None:
+    """The second try is made alone, whatever judges.attempts allows; there is no third."""
+    judges = FakeJudges(WorkerDied("killed by signal 9"))
+    intake = await house.intake(judges)
+    id_ = await intake.receive(house.arrival(), Transport.SFTP)
+    row = await house.reaches(id_, "quarantined")
+    assert "killed by signal 9" in (row.cause or "")
+    assert len(judges.jobs) == 2
+    assert judges.alone == ["a.xml"]

@@ -9,7 +9,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from gateway.errors import WorkerDied
-from gateway.model.job import JudgeJob
+from gateway.model.job import JudgeAnswer, JudgeJob, Unpacked
 from gateway.model.verdict import Accepted, Judgement
 from gateway.service.judges import Judges
 
@@ -30,8 +30,9 @@ class FakePool:
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
-    async def run(self, payload: bytes) -> bytes:
+    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
         """The bytes, whatever the job."""
+        self.asked = (partner, alone)
         return self.answer
 
 
@@ -51,9 +52,11 @@ def judgement(sha256: str) -> Judgement:
 
 @ensureDeferred
 async def test_a_judgement_comes_back_as_it_was_given() -> None:
-    """The pool's bytes are the judgement."""
-    said = judgement(JOB.sha256)
-    assert await Judges(FakePool(msgspec.msgpack.encode(said))).judge(JOB) == said
+    """The pool's bytes are the judgement, and the pool hears whose turn it is."""
+    said = JudgeAnswer(judgement=judgement(JOB.sha256))
+    pool = FakePool(msgspec.msgpack.encode(said))
+    assert await Judges(pool).judge(JOB, alone=True) == said
+    assert pool.asked == ("acme", True)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +66,12 @@ async def test_a_judgement_comes_back_as_it_was_given() -> None:
         b"\xc1",
         b"\xa2\xff\xfe",
         msgspec.msgpack.encode({"verdict": "accepted"}),
-        msgspec.msgpack.encode(judgement("b" * 64)),
+        msgspec.msgpack.encode(JudgeAnswer(judgement=judgement("b" * 64))),
+        msgspec.msgpack.encode(
+            JudgeAnswer(judgement=judgement(JOB.sha256), unpacked=Unpacked(members=1))
+        ),
     ],
-    ids=["empty", "no msgpack", "no utf-8", "no judgement", "another document's"],
+    ids=["empty", "no msgpack", "no utf-8", "neither", "another document's", "both"],
 )
 @ensureDeferred
 async def test_an_answer_that_is_no_judgement_on_this_document_is_a_failed_worker(

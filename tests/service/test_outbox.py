@@ -19,7 +19,7 @@ from gateway.model.interchange import Envelope, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import Accepted, Judgement, Language
-from gateway.service import consequences, settle
+from gateway.service import consequences, messages, settle
 from gateway.service.journal import Journal, records
 from gateway.service.outbox import Outbox
 
@@ -86,15 +86,29 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
     """Bring an interchange with one accepted document as far as settled."""
     one = interchange(number)
     judgement = accepted()
-    result = consequences.result_of(one, judgement, Language.FR, NOW)
-    closing = consequences.closing_of(
-        one, [(1, DocumentState.ACCEPTED, judgement)], Language.FR, revision=1, now=NOW
+    result = consequences.result_of(one, 1, judgement, Language.FR, NOW)
+    closing = settle.Closing(
+        state=InterchangeState.SETTLED,
+        flow=judgement.flow,
+        revision=1,
+        report=messages.report_publication(
+            one,
+            b"<InterchangeReport/>",
+            sha256="0" * 64,
+            filename=f"{number}.report.xml",
+            flow=judgement.flow,
+            revision=1,
+            now=NOW,
+        ),
+        filename=f"{number}.report.xml",
+        stored=None,
+        cause=None,
     )
     await journal.write("t", lambda conn: settle.receive(conn, one, NOW))
     await journal.write(
         "t",
         lambda conn: settle.settle_document(
-            conn, one, judgement, result, attempt=1, retry=None, now=NOW
+            conn, one, consequences.payload_of(one), judgement, result, retry=None, now=NOW
         ),
     )
     await journal.write("t", lambda conn: settle.close_interchange(conn, one, closing, now=NOW))

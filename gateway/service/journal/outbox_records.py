@@ -176,9 +176,18 @@ def due_outbox(
     return [OutboxRow(*row) for row in conn.execute(_DUE_FOR, parameters)]
 
 
-def outbox_of(conn: sa.Connection, id: str) -> list[OutboxRow]:  # noqa: A002
-    """Every message an interchange caused, in the order they were written."""
-    return [OutboxRow(*row) for row in conn.execute(_OF, {"b_id": id})]
+def outbox_of(
+    conn: sa.Connection,
+    id: str,  # noqa: A002 - the word every reader uses for it
+    *,
+    ordinals: Sequence[int] | None = None,
+) -> list[OutboxRow]:
+    """The messages an interchange caused, in the order they were written.
+
+    `ordinals`: only those about these documents (0: the interchange itself).
+    """
+    query = _OF if ordinals is None else _OF.where(outbox.c.ordinal.in_(ordinals))
+    return [OutboxRow(*row) for row in conn.execute(query, {"b_id": id})]
 
 
 def pending_of(conn: sa.Connection, id: str, kind: str) -> int:  # noqa: A002

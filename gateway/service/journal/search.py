@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.model.lifecycle import UNFINISHED_INTERCHANGE, DocumentState, InterchangeState
+from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.service.journal.rows import (
     Counts,
     DocumentRow,
@@ -27,14 +27,6 @@ _DOCUMENTS_OF = _DOCUMENT.where(documents.c.interchange_id == sa.bindparam("b_id
 _THE_DOCUMENT = _DOCUMENT.where(
     documents.c.interchange_id == sa.bindparam("b_id"),
     documents.c.ordinal == sa.bindparam("b_ordinal"),
-)
-_UNFINISHED = (
-    _INTERCHANGE.where(
-        interchanges.c.state.in_(sorted(UNFINISHED_INTERCHANGE)),
-        interchanges.c.id > sa.bindparam("b_after"),
-    )
-    .order_by(interchanges.c.id)
-    .limit(sa.bindparam("b_limit"))
 )
 _TRANSITIONS_OF = (
     sa.select(transitions)
@@ -77,7 +69,12 @@ def documents_of(conn: sa.Connection, id: str) -> list[DocumentRow]:  # noqa: A0
     return [DocumentRow(*row) for row in conn.execute(_DOCUMENTS_OF, {"b_id": id})]
 
 
-def transitions_of(conn: sa.Connection, id: str) -> list[Transition]:  # noqa: A002
+def transitions_of(
+    conn: sa.Connection,
+    id: str,  # noqa: A002 - the word every reader uses for it
+    *,
+    ordinals: Sequence[int] | None = None,
+) -> list[Transition]:
     """Every step of an interchange and of its documents, in the order they were taken."""
     return [
         Transition(
@@ -89,7 +86,12 @@ def transitions_of(conn: sa.Connection, id: str) -> list[Transition]:  # noqa: A
             row.cause,
             row.id,
         )
-        for row in conn.execute(_TRANSITIONS_OF, {"b_id": id})
+        for row in conn.execute(
+            _TRANSITIONS_OF
+            if ordinals is None
+            else _TRANSITIONS_OF.where(transitions.c.ordinal.in_(ordinals)),
+            {"b_id": id},
+        )
     ]
 
 
@@ -97,14 +99,6 @@ def _state(ordinal: int, word: str | None) -> Any:
     if word is None:
         return None
     return DocumentState(word) if ordinal else InterchangeState(word)
-
-
-def unfinished_interchanges(
-    conn: sa.Connection, *, after: str = "", limit: int = 100
-) -> list[InterchangeRow]:
-    """What start-up resumes, oldest first, with ids above `after`: page until it is empty."""
-    parameters = {"b_after": after, "b_limit": limit}
-    return [InterchangeRow(*row) for row in conn.execute(_UNFINISHED, parameters)]
 
 
 def list_interchanges(
