@@ -236,10 +236,9 @@ class _Unpacking:
 
     def _is_copy(self, found: Found) -> bool:
         """Whether this PDF is for people to read what an XML document beside it says."""
-        usable = all(finding.rule == "CONTAINER-MEMBER-SIZE" for finding in found.findings)
         return (
             found.content is Content.PDF
-            and usable
+            and {finding.rule for finding in found.findings} <= _UNREAD
             and self._companions.original(found.name) is not None
         )
 
@@ -249,6 +248,9 @@ _NAMELESS: Final = frozenset(
     {"CONTAINER-MEMBER-NAME", "CONTAINER-MEMBER-PATH", "CONTAINER-MEMBER-DUPLICATE"}
 )
 """Flaws with which a file's name stands for nothing: no attachment goes with it."""
+
+_UNREAD: Final = frozenset({"CONTAINER-MEMBER-EMPTY", "CONTAINER-MEMBER-SIZE"})
+"""Flaws that a file's size alone tells: worded otherwise when it turns out to be an attachment."""
 
 _ROLES: Final = {
     Content.XML: Role.DOCUMENT,

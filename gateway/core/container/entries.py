@@ -100,15 +100,26 @@ class Budget:
     def spend(self, unpacked: int) -> None:
         """Count bytes that came out of the archive."""
         self._unpacked += unpacked
-        self.foresee(0)
+        self.check_total(self._unpacked)
 
     def foresee(self, more: int) -> None:
-        """Refuse bytes that are announced, before anybody unpacks them."""
-        total, limits = self._unpacked + more, self._limits
-        if total > limits.max_unpacked_bytes:
-            raise self.refusal("CONTAINER-UNPACKED-SIZE", limit=limits.max_unpacked_bytes)
-        if total > RATIO_FROM and total > limits.max_ratio * self._size:
+        """Refuse bytes that are announced as the next, before anybody unpacks them.
+
+        They say nothing about the ratio: what announces them may have been cut off behind.
+        """
+        if self._unpacked + more > self._limits.max_unpacked_bytes:
+            raise self._too_much()
+
+    def check_total(self, unpacked: int) -> None:
+        """Refuse what the whole archive unpacks to."""
+        limits = self._limits
+        if unpacked > limits.max_unpacked_bytes:
+            raise self._too_much()
+        if unpacked > RATIO_FROM and unpacked > limits.max_ratio * self._size:
             raise self.refusal("CONTAINER-RATIO", limit=limits.max_ratio, size=self._size)
+
+    def _too_much(self) -> ArchiveRefused:
+        return self.refusal("CONTAINER-UNPACKED-SIZE", limit=self._limits.max_unpacked_bytes)
 
     def _too_many(self) -> ArchiveRefused:
         return self.refusal("CONTAINER-MEMBERS", limit=self._limits.max_members)

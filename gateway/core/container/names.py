@@ -24,7 +24,7 @@ _UNPRINTABLE = re.compile(
 """Controls, also those that turn the direction of writing, and what XML has no place for."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-_CLUTTER: Final = frozenset({".DS_Store", "Thumbs.db"})
+_CLUTTER: Final = frozenset({".ds_store", "thumbs.db"})
 
 
 def shown(name: str, position: int) -> str:
@@ -68,7 +68,7 @@ def comparable(name: str) -> str:
 def is_clutter(name: str) -> bool:
     """Whether an operating system put this file into the archive without being asked."""
     folder, _, base = tidied(name).rpartition("/")
-    return folder.split("/")[0] == "__MACOSX" or base in _CLUTTER or base.startswith("._")
+    return folder.split("/")[0] == "__MACOSX" or base.lower() in _CLUTTER or base.startswith("._")
 
 
 def base_name(name: str) -> str:

@@ -208,7 +208,7 @@ def _checksum_fits(block: bytes) -> bool:
     named = _number(block[_CHECKSUM])
     others = block[: _CHECKSUM.start] + b" " * 8 + block[_CHECKSUM.stop :]
     unsigned = sum(others)
-    return named in {unsigned, unsigned - 256 * sum(byte > 127 for byte in others)}
+    return named == unsigned or named == unsigned - 256 * sum(byte > 127 for byte in others)
 
 
 def _number(field: bytes) -> int | None:

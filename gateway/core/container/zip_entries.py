@@ -76,7 +76,7 @@ class _Layout:
             if not _is_folder(record):
                 announced += record.size
                 budget.count_member()
-                budget.foresee(announced)
+                budget.check_total(announced)
         spans.sort()
         self._starts = array("Q", (start for start, _ in spans))
         self._end = directory.start
