@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             f"{printable(str(file))}: cannot be read: {error.strerror or error}.", file=sys.stderr
         )
         return USAGE
-    opened = open_document(data)
+    opened = open_document(data, limits)
     if isinstance(opened, Finding):
         return _tell(file, (opened,))
     parsed = parse(opened.xml, limits)

@@ -77,12 +77,14 @@ class Failure:
 class Case:
     """What is known about a document so far. `failures` are checks that could not be made.
 
-    `pdf`: the XML in `data` was taken out of a PDF.
+    `pdf`: the XML in `data` was taken out of a PDF; `pdf_level` is the profile the PDF's metadata
+    name, if they do.
     """
 
     job: JudgeJob
     data: bytes
     pdf: bool = False
+    pdf_level: str | None = None
     parsed: ParsedXml | None = None
     facts: DocumentFacts | None = None
     flow: Flow | None = None

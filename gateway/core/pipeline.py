@@ -18,6 +18,7 @@ from typing import Final
 
 from gateway.core.case import Case, Packs, Reader, Tools, given
 from gateway.core.container.document import open_document
+from gateway.core.container.xmp import misfit
 from gateway.core.mapping import Mapping
 from gateway.core.naming import envelope_finding, interface_code
 from gateway.core.outcome import judgement
@@ -36,11 +37,12 @@ _OURS: Final = frozenset({"ROUTE-AMBIGUOUS", "ROUTE-NO-CHAIN"})
 """Findings that say something about our flows, not about the document: nobody is rejected for."""
 
 
-def _open(_tools: Tools, case: Case) -> Case:
-    opened = open_document(case.data)
+def _open(tools: Tools, case: Case) -> Case:
+    opened = open_document(case.data, tools.limits)
     if isinstance(opened, Finding):
         return case.having(opened)
-    return dataclasses.replace(case, data=opened.xml, pdf=opened.pdf).having(*opened.findings)
+    case = dataclasses.replace(case, data=opened.xml, pdf=opened.pdf, pdf_level=opened.level)
+    return case.having(*opened.findings)
 
 
 def _parse(tools: Tools, case: Case) -> Case:
@@ -56,6 +58,9 @@ def _route(tools: Tools, case: Case) -> Case:
     if isinstance(facts, Finding):
         return case.having(facts)
     case = dataclasses.replace(case, facts=facts)
+    stray = misfit(facts.syntax, facts.profile, case.pdf_level) if case.pdf else None
+    if stray is not None:
+        return case.having(placed(stray, parsed, facts))
     flow: Flow | Finding
     if job.flow is not None:
         flow = _named_flow(tools, job.flow)

@@ -165,13 +165,26 @@ def chain_for(flow: Flow, facts: DocumentFacts, *, pdf: bool = False) -> Chain |
 
     `pdf`: the document came inside a PDF, which only the chains made for that judge.
     """
-    chains = [c for c in flow.chain if c.syntax is facts.syntax and c.pdf is pdf]
+    chains = [chain for chain in flow.chain if chain.syntax is facts.syntax]
     if not chains:
         return own_finding("ROUTE-NO-CHAIN", flow=flow.name, syntax=facts.syntax.value.upper())
-    for chain in chains:
-        if _profile_fits(chain.profiles, facts.profile):
+    open_to_it = [chain for chain in chains if chain.pdf is pdf]
+    fitting = [chain for chain in chains if _profile_fits(chain.profiles, facts.profile)]
+    for chain in fitting:
+        if chain.pdf is pdf:
             return chain
-    return _profile_finding(facts, [p for chain in chains for p in chain.profiles])
+    known = tuple(profile for chain in open_to_it for profile in chain.profiles)
+    if pdf and not open_to_it:
+        return own_finding("PDF-UNWANTED", flow=flow.name)
+    if not pdf and (fitting or not open_to_it):
+        return own_finding(
+            "PDF-ONLY",
+            terms=("BT-24",),
+            profile=facts.profile or "—",
+            flow=flow.name,
+            known=known or "—",
+        )
+    return _profile_finding(facts, known)
 
 
 def placed(finding: Finding, parsed: ParsedXml, facts: DocumentFacts) -> Finding:
