@@ -45,6 +45,8 @@ _FILTERS: Final = frozenset(
 )
 """Encodings of an embedded file. The others are for images; one has pypdf start a program."""
 
+_MAX_FILTERS: Final = 4
+
 # What pypdf remarks about a partner's PDF is not the operator's business, and quotes it.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
 
@@ -184,7 +186,7 @@ def _content(stream: StreamObject, limit: int) -> bytes | None:
     if filters == ["/FlateDecode"] and not _resolved(stream.get("/DecodeParms")):
         # pypdf makes the best of damaged data, and has no public word for the bytes as they are.
         return _inflated(stream._data, limit)
-    if named is not None and not _FILTERS.issuperset(filters):
+    if named is not None and (len(filters) > _MAX_FILTERS or not _FILTERS.issuperset(filters)):
         raise _Damaged(f"the embedded file is encoded as {filters}")
     try:
         with apply_configuration(
