@@ -31,6 +31,7 @@ from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
 from gateway.service.sd_notify import Notifier
 from gateway.service.sftp_server import SftpService, Upload, place_in_out
+from gateway.service.sftp_server.folders import make_folder
 from gateway.service.spool import Spool
 from gateway.service.workers import WorkerPool
 
@@ -131,7 +132,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring everything up; raises `GatewayError` if the gateway cannot work."""
-        (self.state / "scratch").mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.state / "scratch")  # and durably all that it makes on the way
         try:
             await self._start_parts()
         except BaseException:

@@ -22,7 +22,8 @@ class GatewayProcess:
     """`edi-gateway run` with its own state directory, and OpenSSH's client to talk to it.
 
     `settings` is TOML appended to the settings file. The service manager is played by this
-    class: it waits for READY=1 on the socket it names in NOTIFY_SOCKET.
+    class: it waits for READY=1 on the socket it names in NOTIFY_SOCKET. `wrapper` is a command
+    that starts the daemon and then is it, or stands aside, as `strace -D` does.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class GatewayProcess:
         judges: int = 2,
         sftp_processes: int = 2,
         rabbitmq_port: int | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.state = folder / "state"
@@ -41,6 +43,7 @@ class GatewayProcess:
         self.log_file = folder / "daemon.log"
         self.notifications: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._wrapper = tuple(wrapper)
         partners = folder / "partners"
         partners.mkdir(parents=True)
         self.key, public = make_key(folder / "partner-key")
@@ -80,7 +83,10 @@ class GatewayProcess:
             notify.bind(address)
             notify.settimeout(0.5)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "--config", str(self.config)],
+                [
+                    *self._wrapper,
+                    *(sys.executable, "-m", "gateway", "run", "--config", str(self.config)),
+                ],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": address},
