@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from gateway.errors import JournalError
+from gateway.errors import JournalError, StateInUse
 
 
 class StateLock:
@@ -17,7 +17,7 @@ class StateLock:
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises `JournalError` naming the process that holds it."""
+        """Take the lock. Raises `JournalError`: `StateInUse` names the process that holds it."""
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
@@ -30,7 +30,7 @@ class StateLock:
         except OSError as error:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
-            raise JournalError(
+            raise StateInUse(
                 f"Another gateway (process {holder}) already uses {self._path.parent}.",
                 remedy="Stop it first, or give this one a paths.state of its own.",
             ) from error
