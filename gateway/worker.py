@@ -12,6 +12,7 @@ A verdict, `Undetermined` included, is an answer. Only what keeps the worker fro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -29,7 +30,7 @@ from gateway.core.container.archive import is_archive, unpack
 from gateway.core.container.kinds import HEAD_BYTES
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
-from gateway.errors import GatewayError, SpoolError
+from gateway.errors import GatewayError, ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
 
@@ -120,7 +121,7 @@ def answered(bench: Bench, job: JudgeJob) -> JudgeAnswer:
 def _unpacked(bench: Bench, job: JudgeJob, file: BinaryIO) -> Unpacked:
     """The archive's members, in the job's folder, which is emptied first.
 
-    Raises SpoolError when there is no room for them.
+    Raises SpoolError when the archive is not what was received, or the disk fails.
     """
     if hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest() != job.sha256:
         raise _altered(job)
@@ -138,10 +139,14 @@ def _unpacked(bench: Bench, job: JudgeJob, file: BinaryIO) -> Unpacked:
             bench.documents,
             disk_bytes=job.disk_bytes,
         )
+    except ScratchFull as error:
+        return Unpacked(no_room=str(error))
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Unpacked(no_room=f"The disk is full: {error.strerror}.")
         raise SpoolError(
             f"The archive {job.path} cannot be unpacked: {error.strerror or error}.",
-            remedy="Free space on the file system of paths.state.",
+            remedy="Check the file system of paths.state and the rights on its scratch folder.",
         ) from error
 
 

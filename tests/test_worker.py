@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,12 @@ import msgspec
 import pytest
 
 from gateway import frames, worker
+from gateway.core.container.manifest import read_manifest
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import RulePackError
 from gateway.model.flow import Chain, Flow
 from gateway.model.interchange import Syntax
-from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, WorkerBoot
+from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
 from gateway.model.verdict import Accepted, Judgement, Rejected, Undetermined
 from gateway.samples import sample_bytes
 
@@ -95,6 +97,59 @@ def test_ready_then_one_answer_per_job(tmp_path: Path) -> None:
     assert code == 0
     assert answers[0] == (frames.READY, b"")
     assert [type(judgement(answer).verdict) for answer in answers[1:]] == [Accepted, Accepted]
+
+
+def batch(tmp_path: Path) -> tuple[Path, bytes]:
+    """A tar.gz of one sample and its bytes."""
+    path = tmp_path / "batch.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(stored(tmp_path, "ubl-invoice.xml")[0], "ubl-invoice.xml")
+    return path, path.read_bytes()
+
+
+def unpacked(frame: tuple[bytes, bytes]) -> Unpacked:
+    """What is said of an archive."""
+    kind, payload = frame
+    assert kind == frames.DONE, payload
+    answer = msgspec.msgpack.decode(payload, type=JudgeAnswer)
+    assert answer.unpacked is not None
+    return answer.unpacked
+
+
+def test_an_archive_is_unpacked_and_its_member_judged_by_a_job_of_its_own(tmp_path: Path) -> None:
+    """What an earlier attempt left in the folder is gone; the member's name is never a path."""
+    path, data = batch(tmp_path)
+    into = tmp_path / "scratch" / "id"
+    into.mkdir(parents=True)
+    (into / "9").write_bytes(b"left over")
+    member = sample_bytes("ubl-invoice.xml")
+    _, answers = spoken(
+        (frames.BOOT, boot(tmp_path, XSD_ONLY)),
+        (frames.JOB, job(path, data, name=path.name, unpack_to=str(into))),
+        (frames.JOB, job(into / "1", member, name="ubl-invoice.xml", archive=path.name)),
+    )
+    assert unpacked(answers[1]) == Unpacked(members=1, documents=1)
+    assert sorted(file.name for file in into.iterdir()) == ["1", "manifest"]
+    assert [found.name for found in read_manifest(into)] == ["ubl-invoice.xml"]
+    assert isinstance(judgement(answers[2]).verdict, Accepted)
+
+
+def test_an_archive_that_must_not_be_one_is_refused_as_a_document(tmp_path: Path) -> None:
+    """A job without a folder to unpack into is about one document."""
+    path, data = batch(tmp_path)
+    _, answers = spoken((frames.BOOT, boot(tmp_path, XSD_ONLY)), (frames.JOB, job(path, data)))
+    assert [f.rule for f in judgement(answers[1]).findings] == ["CONTAINER-UNSUPPORTED"]
+
+
+def test_too_little_room_is_nobodys_fault(tmp_path: Path) -> None:
+    """An archive larger than the disk has room for is said to wait, not to be wrong."""
+    path, data = batch(tmp_path)
+    into = str(tmp_path / "scratch" / "id")
+    said = job(path, data, name=path.name, unpack_to=into, disk_bytes=100)
+    _, answers = spoken((frames.BOOT, boot(tmp_path, XSD_ONLY)), (frames.JOB, said))
+    answer = unpacked(answers[1])
+    assert "100 bytes" in (answer.no_room or "")
+    assert answer.refused is None
 
 
 @pytest.mark.parametrize("fault", ["missing", "shorter", "changed"])

@@ -66,12 +66,14 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
 class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
     """The payload was an archive: its members are in `JudgeJob.unpack_to`, listed in a manifest.
 
-    `refused`: why the archive as a whole cannot be used; then no member is.
+    `refused`: why the archive as a whole cannot be used; then no member is. `no_room`: why it
+    could not be unpacked for now, the disk being too full; nobody's fault, to be tried again.
     """
 
     members: int = 0
     documents: int = 0
     refused: Finding | None = None
+    no_room: str | None = None
 
 
 class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):

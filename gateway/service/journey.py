@@ -36,7 +36,10 @@ from gateway.service.members import Due, enter
 from gateway.service.spool import Spool
 from gateway.service.verdicts import Said, Verdicts
 
-WIDTH = 16
+NO_ROOM_SECONDS = 30.0
+"""Pause before an archive is unpacked again that the disk had no room for."""
+
+WIDTH = 48
 """Members of one archive on their way at once: enough that judges never wait for the journal."""
 
 
@@ -123,6 +126,12 @@ class Journey:
                 disk_bytes=(self._spool.free_mb() - self._settings.min_free_mb) * 1_000_000,
             ),
         )
+        if isinstance(answer, Unpacked) and answer.no_room is not None:
+            # Nobody's attempt: it waits, durable, until there is room.
+            self._about(interchange, None).warning("no_room_to_unpack", error=answer.no_room)
+            await self._in_thread(shutil.rmtree, self._folder(interchange), True)
+            self._verdicts.line.again(interchange.id, NO_ROOM_SECONDS)
+            return
         if isinstance(answer, Unpacked):
             if answer.refused is None and answer.documents:
                 documents = await enter(

@@ -239,6 +239,12 @@ def close_interchange(
         raise JournalError(
             f"The report of interchange {interchange.id} was written by somebody else meanwhile."
         )
+    if closing.state is not None and any(
+        state in WAITING for state in records.document_states(conn, interchange.id)
+    ):
+        raise JournalError(
+            f"A document of interchange {interchange.id} was released while its report was made."
+        )
     path = {
         None: [],
         InterchangeState.SETTLED: [InterchangeState.JUDGED, InterchangeState.SETTLED],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import shutil
 from pathlib import Path
@@ -156,6 +157,11 @@ class House:
         await intake.start()
         self.intakes.append(intake)
         return intake
+
+    @staticmethod
+    def now() -> dt.datetime:
+        """The time, as the journal wants it."""
+        return dt.datetime.now(dt.UTC)
 
     def arrival(self, name: str = "a.xml", data: bytes = b"<a/>") -> Arrival:
         """A file written by a receiver, not yet in the spool."""

@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 import pytest
@@ -15,7 +16,8 @@ from twisted.internet import defer, reactor, task
 
 from gateway.errors import JournalError, WorkerDied
 from gateway.model.interchange import Transport
-from gateway.service import settle
+from gateway.model.job import JudgeAnswer, JudgeJob, Unpacked
+from gateway.service import journey, quarantine, settle
 from gateway.service.journal import records
 from tests.service.house import (
     ACCEPTED,
@@ -276,3 +278,77 @@ async def test_a_report_on_hundreds_of_documents_is_a_file_in_the_spool(house: H
     whole = etree.fromstring(house.spool.path(check["sha256"]).read_bytes())
     assert verdicts(whole) == ["rejected"] * 300
     assert list(house.scratch.iterdir()) == []
+
+
+@ensureDeferred
+async def test_an_archive_the_disk_has_no_room_for_waits_and_costs_no_attempt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened once there is room, without anybody's help, however long that took."""
+    monkeypatch.setattr(journey, "NO_ROOM_SECONDS", 0.05)
+    judges = FakeJudges(ACCEPTED)
+    full = [True] * 5
+    opened = judges.opened
+
+    def first_full(job: JudgeJob, file: BinaryIO) -> JudgeAnswer:
+        if full:
+            full.pop()
+            return JudgeAnswer(unpacked=Unpacked(no_room="100 bytes"))
+        return opened(job, file)
+
+    judges.opened = first_full  # type: ignore[method-assign]
+    intake = await house.intake(judges)
+    id_ = await intake.receive(house.arrival("b.tar.gz", batch(ten())), Transport.SFTP)
+    row = await house.reaches(id_, "settled")
+    assert row.documents_total == 10
+    assert full == []
+
+
+@ensureDeferred
+async def test_a_document_released_while_the_report_is_made_is_judged_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interchange is not closed over its head: the release counts, and the report follows."""
+    judges = FakeJudges(ACCEPTED)
+    judges.by_name = {"4.xml": WorkerDied("killed by signal 9")}
+    intake = await house.intake(judges)
+    closing = settle.close_interchange
+
+    def released_meanwhile(conn: Any, interchange: Any, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(settle, "close_interchange", closing)
+        judges.by_name = {}
+        quarantine.release(conn, interchange.id, None, kwargs["now"])
+        return closing(conn, interchange, *args, **kwargs)
+
+    monkeypatch.setattr(settle, "close_interchange", released_meanwhile)
+    id_ = await intake.receive(house.arrival("b.tar.gz", batch(ten())), Transport.SFTP)
+    await house.reaches(id_, "quarantined")
+    moved = await house.journal.write(
+        "t", lambda conn: quarantine.release(conn, id_, None, house.now())
+    )
+    assert moved.documents == (5,)
+    await intake.resume(id_, "acme")
+    await house.reaches(id_, "settled")
+    assert all(d.state == "accepted" for d in await house.documents(id_))
+    assert len(await house.outbox(id_, "report")) == 4
+
+
+@ensureDeferred
+async def test_a_document_set_aside_is_told_with_its_reason_in_the_completed_report(
+    house: House,
+) -> None:
+    """Nine accepted, one discarded by an operator: settled, and the partner reads why."""
+    judges = FakeJudges(ACCEPTED)
+    judges.by_name = {"4.xml": WorkerDied("killed by signal 9")}
+    intake = await house.intake(judges)
+    id_ = await intake.receive(house.arrival("b.tar.gz", batch(ten())), Transport.SFTP)
+    await house.reaches(id_, "quarantined")
+    await house.journal.write(
+        "t", lambda conn: quarantine.discard(conn, id_, None, "sent by mail", house.now())
+    )
+    await intake.resume(id_, "acme")
+    await house.reaches(id_, "settled")
+    report = report_of(await house.outbox(id_, "report"))
+    assert verdicts(report).count("discarded") == 1
+    assert report.findtext(".//{*}Provisional") == "false"
+    assert b"sent by mail" in etree.tostring(report)
