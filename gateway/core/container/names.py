@@ -18,10 +18,11 @@ MAX_NAME_BYTES: Final = 255
 
 _MAX_SHOWN: Final = 200
 
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd-\uffff]"
-)
-"""Controls, also those that turn the direction of writing, and what XML has no place for."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of controls, of marks that turn the direction of writing or take no room, of
+halves of characters, and of line breaks."""
+_NO_CHARACTERS: Final = frozenset("\ufffd\ufffe\uffff")
+"""What stands for bytes that were none, and what XML has no place for."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CLUTTER: Final = frozenset({".ds_store", "thumbs.db"})
@@ -29,7 +30,7 @@ _CLUTTER: Final = frozenset({".ds_store", "thumbs.db"})
 
 def shown(name: str, position: int) -> str:
     """A name as it may stand in a sentence, a report or a listing, however it came."""
-    clean = _UNPRINTABLE.sub("\N{WHITE SQUARE}", name)
+    clean = "".join("\N{WHITE SQUARE}" if _is_invisible(each) else each for each in name)
     if len(clean.encode()) > MAX_NAME_BYTES:
         clean = clean[:_MAX_SHOWN].encode()[: MAX_NAME_BYTES - 3].decode(errors="ignore") + "…"
     return clean if clean.strip() else f"#{position}"
@@ -48,7 +49,7 @@ def name_flaw(name: str) -> Flaw | None:
         return Flaw("CONTAINER-MEMBER-PATH", "absolute")
     if ".." in re.split(r"[/\\]", name):
         return Flaw("CONTAINER-MEMBER-PATH")
-    if _UNPRINTABLE.search(name):
+    if any(map(_is_invisible, name)):
         return Flaw("CONTAINER-MEMBER-NAME", "control")
     if "\\" in name:
         return Flaw("CONTAINER-MEMBER-NAME", "backslash")
@@ -87,3 +88,7 @@ def stem(name: str) -> str:
     folder, slash, base = name.rpartition("/")
     start, _, suffix = base.rpartition(".")
     return folder + slash + start if start and suffix else name
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE or character in _NO_CHARACTERS
