@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="invoice number, seller or buyer id, file name, or the beginning of an id",
     )
     parser.add_argument(
-        "--limit", type=_count, default=50, metavar="N", help="at most so many (default: 50)"
+        "--limit", type=options.count, default=50, metavar="N", help="at most so many (default: 50)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
@@ -91,12 +91,6 @@ def _verdict(verdicts: dict[str, int]) -> str:
     if sum(verdicts.values()) == 1:
         return next(iter(verdicts))
     return ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def moment(text: str, now: dt.datetime) -> dt.datetime:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
+    "quarantine": "list what could not be judged; have it judged again, or set it aside",
 }
 """Subcommand → one-line help. Each is the module of that name in this package, imported only
 when it is asked for: `validate` need not load a network stack."""
