@@ -33,6 +33,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import GatewayError, ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
+from gateway.worker_setup import become_expendable
 
 
 class Bench(NamedTuple):
@@ -159,6 +160,7 @@ def _altered(job: JudgeJob) -> SpoolError:
 
 def main() -> int:
     """Entry point of `python -m gateway.worker`."""
+    become_expendable()
     # Ctrl-C reaches the whole terminal, and some supervisors send SIGTERM to the whole group;
     # whether a judge ends is the daemon's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

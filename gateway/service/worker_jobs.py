@@ -40,13 +40,37 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     broken: str | None
 
 
+class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one job may take (seconds), and how large its process may grow (resident memory).
+
+    The settings they come from are named in the error of a job that was beyond them.
+    """
+
+    seconds: float
+    seconds_setting: str
+    memory_mb: int
+    memory_setting: str
+
+
 class Job:
-    """One payload, and the Deferred its answer fires."""
+    """One payload, whose it is, and the Deferred its answer fires.
 
-    __slots__ = ("done", "payload")
+    `alone`: it is large or has cost a worker before, and runs beside no other such job.
+    """
 
-    def __init__(self, payload: bytes, canceller: Callable[[Job], None]) -> None:
+    __slots__ = ("alone", "done", "partner", "payload")
+
+    def __init__(
+        self,
+        payload: bytes,
+        canceller: Callable[[Job], None],
+        *,
+        partner: str = "",
+        alone: bool = False,
+    ) -> None:
         self.payload = payload
+        self.partner = partner
+        self.alone = alone
         self.done: defer.Deferred[bytes] = defer.Deferred(lambda _: canceller(self))
 
     def succeed(self, answer: bytes) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,19 +27,14 @@ from twisted.python.failure import Failure
 
 from gateway import frames
 from gateway.errors import GatewayError, WorkerDied, WorkerTimeout
-from gateway.service.worker_jobs import Job, WorkerState, WorkerStatus
+from gateway.service.worker_jobs import Job, JobLimits, WorkerState, WorkerStatus
+from gateway.service.worker_words import StandardError
 
 LINGER_SECONDS: Final = 2.0
 """How long a process may take to end after it said goodbye, or after its output closed."""
 
-LINE_BYTES: Final = 8192
-"""A longer line of standard error is logged in pieces."""
-
-LAST_LINES: Final = 5
-"""So many lines of standard error are repeated in the error when a process dies."""
-
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_KILL_REMEDY: Final = "The document is tried again; if it does this to every worker, look at it."
+_KILL_REMEDY: Final = "Nothing to do yet: the document is tried once more, alone."
 
 
 class WorkerProcess(ProcessProtocol):
@@ -48,6 +42,7 @@ class WorkerProcess(ProcessProtocol):
 
     `on_ready(worker)` is called whenever it can take a job, `on_end(worker)` once, when the
     process is gone and reaped; `boot_failure` then says why it never became ready, if so.
+    `limits` hold except for a job that is given with others; `boot_limit` is in seconds.
     """
 
     transport: Any
@@ -58,7 +53,7 @@ class WorkerProcess(ProcessProtocol):
         *,
         boot: bytes,
         boot_limit: float,
-        time_limit: float,
+        limits: JobLimits,
         on_ready: Callable[[WorkerProcess], None],
         on_end: Callable[[WorkerProcess], None],
         log: Any,
@@ -66,7 +61,7 @@ class WorkerProcess(ProcessProtocol):
         self._reactor = reactor
         self._boot = boot
         self._boot_limit = boot_limit
-        self._time_limit = time_limit
+        self._usual_limits = self._limits = limits
         self._on_ready = on_ready
         self._on_end = on_end
         self._log = log
@@ -76,14 +71,15 @@ class WorkerProcess(ProcessProtocol):
         self._was_ready = False
         self._dismissed = False
         self._verdict: GatewayError | None = None
-        self._stderr = b""
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._stderr = StandardError(self._say)
+        self._ready_mb = 0.0
         self.state = WorkerState.BOOTING
         self.pid: int = 0
         self.job: Job | None = None
         self.jobs = 0
         self.boot_failure: str | None = None
         self.crashed = False
+        self.retired = False
 
     # ---- what the pool asks
 
@@ -91,13 +87,14 @@ class WorkerProcess(ProcessProtocol):
         """Start the process and send its boot frame. Raises OSError if it cannot be started."""
         self._reactor.spawnProcess(self, command[0], list(command), env=None)
 
-    def give(self, job: Job) -> None:
-        """Run `job`; the worker must be idle."""
+    def give(self, job: Job, limits: JobLimits) -> None:
+        """Run `job` within `limits`; the worker must be idle."""
         if self.state is not WorkerState.IDLE:
             raise RuntimeError(f"worker {self.pid} is {self.state}, not idle")
         self.job = job
-        self._last_lines.clear()
-        self._enter(WorkerState.BUSY, self._time_limit, self._overdue)
+        self._limits = limits
+        self._stderr.forget()
+        self._enter(WorkerState.BUSY, limits.seconds, self._overdue)
         self._send(frames.JOB, job.payload)
 
     def dismiss(self) -> None:
@@ -114,18 +111,36 @@ class WorkerProcess(ProcessProtocol):
         self._signal_kill()
         self._fail_job(self._verdict)
 
-    def watch_memory(self, limit_mb: int) -> None:
-        """Kill the process if its resident memory is beyond `limit_mb`."""
-        used = self.rss_mb()
-        if used > limit_mb and self.state is not WorkerState.ENDING:
+    def watch_memory(self) -> None:
+        """Kill the process if its resident memory is beyond the limit of what it does."""
+        if self.state is WorkerState.ENDING:
+            return
+        used, limits = self.rss_mb(), self._limits
+        if used > limits.memory_mb:
             self.crashed = True
             self.kill(
                 WorkerDied(
                     f"Worker {self.pid} used {used:.0f} MB of memory, more than the limit of "
-                    f"{limit_mb} MB, and was killed.",
-                    remedy="If the document is legitimate, raise judges.memory_limit_mb.",
+                    f"{limits.memory_mb} MB, and was killed.",
+                    remedy=f"If the document is legitimate, raise {limits.memory_setting}.",
                 )
             )
+
+    def is_bloated(self) -> bool:
+        """Whether it kept so much of its last job that the next would pay for it.
+
+        Neither libxml2 nor Saxon gives back all it took. The bound is half of the room that the
+        usual limit leaves above what the process needed to start.
+        """
+        room = self._usual_limits.memory_mb - self._ready_mb
+        return self.jobs > 0 and self.rss_mb() > self._ready_mb + max(0.0, room) / 2
+
+    def retire(self) -> None:
+        """End an idle worker at once, through no fault of its own: another takes its place."""
+        kept = round(self.rss_mb())
+        self._log.info("worker_replaced", rss_mb=kept, started_with_mb=round(self._ready_mb))
+        self.retired = True
+        self.kill(WorkerDied(f"Worker {self.pid} was replaced: it kept {kept} MB."))
 
     def rss_mb(self) -> float:
         """Resident memory; 0 where the system does not tell or the process is gone."""
@@ -169,6 +184,7 @@ class WorkerProcess(ProcessProtocol):
         match self.state, kind:
             case WorkerState.BOOTING, frames.READY:
                 self._was_ready = True
+                self._ready_mb = self.rss_mb()
                 self._rest()
             case ((WorkerState.BOOTING | WorkerState.ENDING), frames.BOOT_FAILED):
                 self.boot_failure = payload.decode("utf-8", "replace")
@@ -185,12 +201,7 @@ class WorkerProcess(ProcessProtocol):
 
     def errReceived(self, data: bytes) -> None:
         """Standard error: whatever it says is the operator's to read."""
-        *lines, self._stderr = (self._stderr + data).split(b"\n")
-        for line in lines:
-            self._say(line)
-        while len(self._stderr) >= LINE_BYTES:
-            self._say(self._stderr[:LINE_BYTES])
-            self._stderr = self._stderr[LINE_BYTES:]
+        self._stderr.feed(data)
 
     def childConnectionLost(self, childFD: int) -> None:
         """A pipe closed. Without both of them the process is of no use: it has to end."""
@@ -205,9 +216,7 @@ class WorkerProcess(ProcessProtocol):
         """Reaped, and all it wrote was read: account for it."""
         self._cancel_timer()
         self.state = WorkerState.ENDING
-        if self._stderr:
-            self._say(self._stderr)
-            self._stderr = b""
+        self._stderr.end()
         if self._verdict is None:
             self.crashed = self.crashed or not self._dismissed
             self._verdict = WorkerDied(
@@ -247,6 +256,7 @@ class WorkerProcess(ProcessProtocol):
             self._enter(WorkerState.ENDING, LINGER_SECONDS, self._signal_kill)
 
     def _rest(self) -> None:
+        self._limits = self._usual_limits
         self._enter(WorkerState.IDLE)
         self._on_ready(self)
 
@@ -267,15 +277,16 @@ class WorkerProcess(ProcessProtocol):
             what = f"Worker {self.pid} was not ready within {self._boot_limit:g} s and was killed"
             remedy = "Look for what keeps it busy, or raise judges.boot_limit_seconds."
         else:
-            what = f"Worker {self.pid} took more than {self._time_limit:g} s and was killed"
-            remedy = "If the document is legitimate, raise judges.time_limit_seconds."
-        self.kill(WorkerTimeout(f"{what}{self._last_words()}.", remedy=remedy))
+            what = f"Worker {self.pid} took more than {self._limits.seconds:g} s and was killed"
+            remedy = f"If the document is legitimate, raise {self._limits.seconds_setting}."
+        self.kill(WorkerTimeout(f"{what}{self._stderr.last_words()}.", remedy=remedy))
 
     def _nonsense(self, what: str) -> None:
         self.crashed = True
         self.kill(
             WorkerDied(
-                f"Worker {self.pid} broke the protocol and was killed: {what}{self._last_words()}.",
+                f"Worker {self.pid} broke the protocol and was killed: {what}"
+                f"{self._stderr.last_words()}.",
                 remedy=_KILL_REMEDY,
             )
         )
@@ -289,20 +300,14 @@ class WorkerProcess(ProcessProtocol):
         if job is not None:
             job.fail(error)
 
-    def _say(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip()
-        if text:
-            self._last_lines.append(text)
-            self._log.warning("worker_said", line=text)
+    def _say(self, line: str) -> None:
+        self._log.warning("worker_said", line=line)
 
     def _obituary(self, reason: Failure) -> str:
         how = _how(reason)
         if getattr(reason.value, "signal", None) == signal.SIGKILL:
             how += ", perhaps by the system, out of memory"
-        return how + self._last_words()
-
-    def _last_words(self) -> str:
-        return f"; its last words: {' / '.join(self._last_lines)}" if self._last_lines else ""
+        return how + self._stderr.last_words()
 
 
 def _how(reason: Failure) -> str:

@@ -1,40 +1,43 @@
 """The pool of worker processes: one queue, N supervised children, one job each.
 
 What one job does to its worker never touches another job: a worker that hangs, dies or grows is
-killed, its job alone fails, and another worker takes its place. Two things are kept from running
-wild. Workers that crash again and again are respawned with growing pauses. Workers that cannot
-even start (a rule pack is missing, say) are not respawned for ever: after three failures in a
-row the pool is broken, and says so in the worker's own words.
+killed, its job alone fails, and another worker takes its place; so does one that keeps too much
+of what a large job took. Jobs that run alone (worker_queue) have limits of their own.
+
+Two things are kept from running wild. Workers that crash again and again are respawned with
+growing pauses. Workers that cannot even start (a rule pack is missing, say) are not respawned for
+ever: after three failures in a row the pool is broken, and says so in the worker's own words.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.internet import defer, task
 
 from gateway.errors import GatewayError, WorkerDied, WorkersBroken, WorkersStopped
-from gateway.service.worker_jobs import Job, PoolStatus, WorkerState
+from gateway.service.worker_jobs import Job, JobLimits, PoolStatus, WorkerState
 from gateway.service.worker_process import LINGER_SECONDS, WorkerProcess
+from gateway.service.worker_queue import FairQueue
 
 BOOT_FAILURES: Final = 3
 """So many workers in a row that fail to start stop the respawning."""
 
-WATCH_SECONDS: Final = 1.0
-"""How often the memory of each worker is looked at."""
+WATCH_SECONDS: Final = 0.25
+"""How often the memory of each worker is looked at: some documents take more than 1 GB a second,
+and looking takes some ten microseconds."""
 
 PAUSE_MIN: Final = 0.2
 PAUSE_MAX: Final = 30.0
 
 
 class WorkerPool:
-    """Runs jobs, first come first served, on `size` worker processes.
+    """Runs jobs on `size` worker processes; partners take turns.
 
     `command` starts one; `boot` is the payload of its first frame. `time_limit` (seconds) bounds
-    a job, `boot_limit` the start; `memory_limit_mb` the resident memory of each process. `log`
-    is a structlog logger.
+    a job, `boot_limit` the start; `memory_limit_mb` the resident memory of each process. The two
+    limits for jobs that run alone are the same unless given. `log` is a structlog logger.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class WorkerPool:
         time_limit: float,
         boot_limit: float,
         memory_limit_mb: int,
+        alone_time_limit: float | None = None,
+        alone_memory_limit_mb: int | None = None,
         log: Any,
     ) -> None:
         if size < 1:
@@ -55,12 +60,23 @@ class WorkerPool:
         self._command = tuple(command)
         self._boot = boot
         self._size = size
-        self._time_limit = time_limit
         self._boot_limit = boot_limit
-        self._memory_limit_mb = memory_limit_mb
+        self._limits = JobLimits(
+            seconds=time_limit,
+            seconds_setting="judges.time_limit_seconds",
+            memory_mb=memory_limit_mb,
+            memory_setting="judges.memory_limit_mb",
+        )
+        self._alone_limits = JobLimits(
+            seconds=alone_time_limit or time_limit,
+            seconds_setting="judges.large_time_limit_seconds",
+            memory_mb=alone_memory_limit_mb or memory_limit_mb,
+            memory_setting="judges.large_memory_limit_mb",
+        )
         self._log = log
         self._workers: list[WorkerProcess] = []
-        self._queue: OrderedDict[Job, None] = OrderedDict()
+        self._queue: FairQueue[Job] = FairQueue()
+        self._in_lane: WorkerProcess | None = None
         self._respawns: list[Any] = []
         self._starting: defer.Deferred[None] | None = None
         self._ended: list[defer.Deferred[None]] = []
@@ -92,8 +108,10 @@ class WorkerPool:
         try:
             await self._starting
         except WorkersBroken:
+            # Those that work go on: a job under way has no part in this.
             for worker in list(self._workers):
-                worker.kill(WorkerDied("Killed, because another worker could not start."))
+                if worker.state is WorkerState.BOOTING:
+                    worker.kill(WorkerDied("Killed, because another worker could not start."))
             raise
         finally:
             self._starting = None
@@ -101,20 +119,22 @@ class WorkerPool:
     async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
         """The worker's answer to one job; cancelling it frees its place at once.
 
-        Raises WorkerTimeout or WorkerDied when the worker failed at it, WorkersBroken when there
-        is no worker, GatewayError with the worker's words when it said that it failed.
+        It takes one of `partner`'s turns; `alone`, it never runs beside another such job. Raises
+        WorkerTimeout or WorkerDied when the job cost its worker (it hung, ended, grew or talked
+        nonsense), WorkersStopped when the gateway stops, WorkersBroken when there is no worker,
+        GatewayError with the worker's words when it said that it failed.
         """
         self._refuse_if_closed()
-        job = Job(payload, self._give_up)
-        self._queue[job] = None
+        job = Job(payload, self._give_up, partner=partner, alone=alone)
+        self._queue.put(job)
         self._dispatch()
         return await job.done
 
     async def stop(self, grace: float) -> None:
         """Take no job, let running ones finish for `grace` seconds, then end every process.
 
-        Returns when no process is left. Jobs in the queue fail with WorkersStopped, jobs that do
-        not finish in time with WorkerDied.
+        Returns when no process is left. Jobs in the queue, and those that do not finish in time,
+        fail with WorkersStopped.
         """
         self._stopping = True
         if self._watch.running:
@@ -160,24 +180,34 @@ class WorkerPool:
     # ---- jobs
 
     def _dispatch(self) -> None:
-        while self._queue:
+        while True:
             idle = next((w for w in self._workers if w.state is WorkerState.IDLE), None)
-            if idle is None:
+            job = self._queue.take() if idle is not None else None
+            if idle is None or job is None:
                 return
-            job, _ = self._queue.popitem(last=False)
-            idle.give(job)
+            if job.alone:
+                self._in_lane = idle
+            idle.give(job, self._alone_limits if job.alone else self._limits)
+
+    def _leave_lane(self, worker: WorkerProcess) -> None:
+        """The lane is free when its worker can take other jobs, or is gone: not a moment before.
+
+        A process that is being killed still holds its memory.
+        """
+        if worker is self._in_lane:
+            self._in_lane = None
+            self._queue.leave_lane()
 
     def _give_up(self, job: Job) -> None:
         """The caller cancelled: nobody waits for the answer, so nobody works on it."""
-        self._queue.pop(job, None)
+        self._queue.remove(job)
         for worker in self._workers:
             if worker.job is job:
                 worker.job = None
                 worker.kill(WorkerDied(f"Worker {worker.pid} was killed: its job was cancelled."))
 
     def _fail_queue(self, error: GatewayError) -> None:
-        while self._queue:
-            job, _ = self._queue.popitem(last=False)
+        for job in self._queue.clear():
             job.fail(error)
 
     def _refuse_if_closed(self) -> None:
@@ -197,7 +227,7 @@ class WorkerPool:
             self._reactor,
             boot=self._boot,
             boot_limit=self._boot_limit,
-            time_limit=self._time_limit,
+            limits=self._limits,
             on_ready=self._on_ready,
             on_end=self._on_end,
             log=self._log,
@@ -234,17 +264,23 @@ class WorkerPool:
         if self._stopping:
             worker.dismiss()
             return
+        if worker.is_bloated() and self._broken is None:
+            worker.retire()
+            return
+        self._leave_lane(worker)
         self._dispatch()
         self._check_started()
 
     def _on_end(self, worker: WorkerProcess) -> None:
         """A worker is gone: decide whether, and when, another takes its place."""
         self._workers.remove(worker)
+        self._leave_lane(worker)
         if self._stopping:
             if not self._workers:
                 self._tell_ended()
             return
-        self._deaths += 1
+        self._dispatch()
+        self._deaths += not worker.retired
         if worker.boot_failure is not None:
             self._boot_failures += 1
             self._log.error("worker_boot_failed", worker=worker.pid, words=worker.boot_failure)
@@ -297,15 +333,15 @@ class WorkerPool:
         for worker in list(self._workers):
             if worker.state is not WorkerState.ENDING:
                 worker.kill(
-                    WorkerDied(
-                        f"Worker {worker.pid} was killed: the gateway stops.",
+                    WorkersStopped(
+                        f"Worker {worker.pid} was killed before it finished: the gateway stops.",
                         remedy="The document is judged again at the next start.",
                     )
                 )
 
     def _watch_memory(self) -> None:
         for worker in list(self._workers):
-            worker.watch_memory(self._memory_limit_mb)
+            worker.watch_memory()
 
 
 def _pause(times: int) -> float:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from gateway import frames
+from gateway import frames, worker_setup
 
+_hoard: list[bytearray] = []
 _out = sys.stdout.buffer
 
 
@@ -31,6 +32,9 @@ def _boot(told: dict[str, str]) -> None:
                 Path(told["token"]).unlink()
                 frames.write_frame(_out, frames.BOOT_FAILED, b"not yet")
                 sys.exit(1)
+        case "fail-while" if Path(told["token"]).exists():
+            frames.write_frame(_out, frames.BOOT_FAILED, b"not while this is there")
+            sys.exit(1)
         case "die":
             print("I cannot live like this", file=sys.stderr, flush=True)
             os._exit(7)
@@ -63,6 +67,9 @@ def _job(payload: bytes) -> None:
         case "hang":
             print("about to hang", file=sys.stderr, flush=True)
             time.sleep(600)
+        case "sleep":
+            time.sleep(told["seconds"])
+            frames.write_frame(_out, frames.DONE, b"slept")
         case "garbage":
             _out.write(b"Traceback: this is not a frame\n" * 10)
             _out.flush()
@@ -79,6 +86,13 @@ def _job(payload: bytes) -> None:
             hoard = bytearray(os.urandom(1 << 20)) * told["mb"]
             time.sleep(600)
             print(len(hoard))
+        case "keep":
+            # As a parser does that never gives back what it took.
+            _hoard.append(bytearray(os.urandom(1 << 20)) * told["mb"])
+            frames.write_frame(_out, frames.DONE, str(os.getpid()).encode())
+        case "spin":
+            Path(told["started"]).touch()
+            sum(range(1 << 62))
         case "say":
             sys.stderr.write(told["text"])
             sys.stderr.flush()
@@ -87,6 +101,7 @@ def _job(payload: bytes) -> None:
 
 def main() -> None:
     """Read frames until standard input closes."""
+    worker_setup.become_expendable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (frame := frames.read_frame(sys.stdin.buffer)) is not None:
         kind, payload = frame

@@ -202,6 +202,131 @@ async def test_only_the_job_that_did_it_is_lost(
     assert not alive(before)
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["beside others", "alone"])
+@pytest.mark.parametrize("what", ["time", "memory"])
+@ensureDeferred
+async def test_each_lane_has_its_own_limits(
+    pools: Pools, what: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of a job beyond its limit names the setting to raise: that of its own lane.
+
+    What is beyond the usual limits runs alone if those of that lane allow it.
+    """
+    monkeypatch.setattr(workers, "WATCH_SECONDS", 0.05)
+    pool = pools(
+        time_limit=0.5, alone_time_limit=1.5, memory_limit_mb=100, alone_memory_limit_mb=300
+    )
+    await pool.start()
+    if what == "time":
+        assert await pool.run(job("sleep", seconds=0.8), alone=True) == b"slept"
+        poison, error, limit = job("sleep", seconds=PATIENCE), WorkerTimeout, (0.5, 1.5)
+    else:
+        await pool.run(job("keep", mb=150), alone=True)
+        poison, error, limit = job("memory", mb=400), WorkerDied, (100, 300)
+    with pytest.raises(error, match=f" {limit[alone]:g} ") as caught:
+        await pool.run(poison, alone=alone)
+    large = "large_" if alone else ""
+    assert f"raise judges.{large}{what}_limit_" in caught.value.remedy
+
+
+@ensureDeferred
+async def test_large_jobs_run_one_at_a_time(pools: Pools, tmp_path: Path) -> None:
+    """A second one waits although a worker is free; other jobs pass it."""
+    pool = pools(size=2)
+    await pool.start()
+    gates = [tmp_path / "gate-0", tmp_path / "gate-1"]
+    starts = [tmp_path / "start-0", tmp_path / "start-1"]
+    large = [
+        start(pool.run(job("wait-for", file=str(gate), started=str(begun)), alone=True))
+        for gate, begun in zip(gates, starts, strict=True)
+    ]
+    await until(starts[0].exists)
+    assert await pool.run(b"small") == b"small"
+    assert (pool.status().queued, starts[1].exists()) == (1, False)
+    gates[0].touch()
+    assert await large[0] == b"waited"
+    await until(starts[1].exists)
+    gates[1].touch()
+    assert await large[1] == b"waited"
+
+
+@pytest.mark.parametrize("end", ["crash", "cancel", "keep"])
+@ensureDeferred
+async def test_lane_is_free_again_however_its_job_ended(
+    pools: Pools, end: str, tmp_path: Path
+) -> None:
+    """After a crash, a cancelled job and a worker that is replaced, the next large one runs.
+
+    With two workers, so that one is idle and nothing else wakes the queue.
+    """
+    pool = pools(size=2, memory_limit_mb=200, alone_memory_limit_mb=500)
+    await pool.start()
+    told = {
+        "crash": job("crash"),
+        "cancel": job("wait-for", file=str(tmp_path / "never"), started=str(tmp_path / "s")),
+        "keep": job("keep", mb=150),
+    }
+    first = start(pool.run(told[end], alone=True))
+    second = start(pool.run(b"next", alone=True))
+    if end == "cancel":
+        await until((tmp_path / "s").exists)
+        first.cancel()
+    assert await second == b"next"
+    with contextlib.suppress(WorkerDied, defer.CancelledError):
+        await first
+
+
+@ensureDeferred
+async def test_partners_take_turns(pools: Pools, tmp_path: Path) -> None:
+    """A partner's one job passes another's backlog."""
+    pool = pools()
+    await pool.start()
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    blocker = start(pool.run(job("wait-for", file=str(gate), started=str(begun)), partner="a"))
+    await until(begun.exists)
+    done: list[bytes] = []
+    rest = [start(pool.run(b"a%d" % n, partner="a")).addCallback(done.append) for n in range(4)]
+    rest.append(start(pool.run(b"b", partner="b")).addCallback(done.append))
+    gate.touch()
+    await defer.gatherResults([blocker, *rest])
+    assert done == [b"a0", b"b", b"a1", b"a2", b"a3"]
+
+
+@ensureDeferred
+async def test_worker_that_keeps_too_much_is_replaced(pools: Pools) -> None:
+    """What a job left behind is not held against the next, nor is the worker called crashed."""
+    pool = pools(memory_limit_mb=200, alone_memory_limit_mb=500)
+    await pool.start()
+    first = await pool.run(job("keep", mb=10))
+    assert await pool.run(job("pid")) == first
+    for _ in range(3):
+        heavy = await pool.run(job("keep", mb=150), alone=True)
+        assert await pool.run(job("keep", mb=60)) != heavy
+    assert pool.status().deaths == 0
+    assert len(pools.log.named("worker_replaced")) == 3
+
+
+@ensureDeferred
+async def test_failed_revival_spares_a_job_under_way(
+    pools: Pools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """start() of a broken pool that fails again does not end the workers that still work."""
+    monkeypatch.setattr(workers, "PAUSE_MIN", 0.01)
+    token, gate, begun = tmp_path / "token", tmp_path / "gate", tmp_path / "begun"
+    pool = pools({"do": "fail-while", "token": str(token)}, size=2)
+    await pool.start()
+    running = start(pool.run(job("wait-for", file=str(gate), started=str(begun))))
+    await until(begun.exists)
+    token.touch()
+    with pytest.raises(WorkerDied):
+        await pool.run(job("crash"))
+    await until(lambda: pool.status().broken is not None)
+    with pytest.raises(WorkersBroken, match="not while this is there"):
+        await pool.start()
+    gate.touch()
+    assert await running == b"waited"
+
+
 @ensureDeferred
 async def test_other_workers_do_not_notice_a_crash(pools: Pools, tmp_path: Path) -> None:
     """A crash next door leaves a running job alone."""
@@ -387,7 +512,7 @@ async def test_stop_lets_running_jobs_finish(pools: Pools, tmp_path: Path) -> No
 
 @ensureDeferred
 async def test_stop_kills_what_does_not_finish(pools: Pools, tmp_path: Path) -> None:
-    """A job still running when the grace is over fails with WorkerDied; stop() returns."""
+    """A job still running when the grace is over was stopped: nothing is said against it."""
     pool = pools(size=2)
     await pool.start()
     pids = [worker.pid for worker in pool.status().workers]
@@ -396,7 +521,7 @@ async def test_stop_kills_what_does_not_finish(pools: Pools, tmp_path: Path) -> 
     )
     await until((tmp_path / "s").exists)
     await defer.gatherResults([start(pool.stop(0.05)), start(pool.stop(0.05))])
-    with pytest.raises(WorkerDied, match="gateway stops"):
+    with pytest.raises(WorkersStopped, match="gateway stops"):
         await running
     assert not any(alive(pid) for pid in pids)
     await pool.stop(0)
@@ -444,36 +569,47 @@ PARENT = """
         def debug(self, *_, **__): pass
         info = warning = error = critical = debug
 
-    async def main():
+    async def main(busy):
         pool = WorkerPool(reactor, command=json.loads(sys.argv[1]), boot=b"{}", size=2,
                           time_limit=60, boot_limit=60, memory_limit_mb=500, log=Log())
         await pool.start()
+        for job in busy:
+            defer.Deferred.fromCoroutine(pool.run(job.encode()))
         print(*[w.pid for w in pool.status().workers], flush=True)
 
-    reactor.callWhenRunning(lambda: defer.Deferred.fromCoroutine(main()))
+    reactor.callWhenRunning(lambda: defer.Deferred.fromCoroutine(main(sys.argv[2:])))
     reactor.run()
 """
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy in C"])
 @ensureDeferred
-async def test_workers_end_when_the_daemon_is_killed() -> None:
-    """A parent killed by SIGKILL closes the pipes: no worker is left behind."""
+async def test_workers_end_when_the_daemon_is_killed(busy: bool, tmp_path: Path) -> None:
+    """No worker outlives a parent killed by SIGKILL, not even one that never looks at its pipe."""
+    started = [tmp_path / name for name in ("one", "two")] if busy else []
+    jobs = [job("spin", started=str(path)).decode() for path in started]
     parent = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(PARENT), json.dumps(COMMAND)],
+        [sys.executable, "-c", textwrap.dedent(PARENT), json.dumps(COMMAND), *jobs],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
     assert parent.stdout is not None
+    pids: list[int] = []
     try:
         pids = [int(word) for word in parent.stdout.readline().split()]
         assert len(pids) == 2
+        await until(lambda: all(path.exists() for path in started))
         assert all(alive(pid) for pid in pids)
+        parent.kill()
+        parent.wait()
+        # Orphans are reaped by whoever adopts them; where nobody does, a zombie is as good as gone.
+        await until(lambda: not any(_running(pid) for pid in pids))
     finally:
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
         parent.wait()
         parent.stdout.close()
-    # Orphans are reaped by whoever adopts them; where nobody does, a zombie is as good as gone.
-    await until(lambda: not any(_running(pid) for pid in pids))
+        for pid in filter(_running, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _running(pid: int) -> bool:
