@@ -1,25 +1,30 @@
 """`edi-gateway validate FILE…`: the verdict on files, without a daemon.
 
-The same judge, flows and rule packs as the daemon's; nothing is stored or sent.
+The same judge, flows and rule packs as the daemon's; archives are opened in the same way. Nothing
+is stored or sent.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-import hashlib
+import errno
 import json
-import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.cli.options import add_language, printable
-from gateway.cli.validate_text import in_words
+from gateway.cli.validate_input import LIMITS, Input, inputs
+from gateway.cli.validate_text import beside_in_words, in_words
 from gateway.config import load_flows
+from gateway.core.outcome import unreadable
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.model.job import DocumentLimits, JudgeJob
+from gateway.model.container import Member
+from gateway.model.job import JudgeJob
 from gateway.model.verdict import Accepted, Judgement, Layer, Rejected
 
 _LAYERS = (Layer.XSD, Layer.SCHEMATRON)
@@ -28,7 +33,11 @@ _LAYERS = (Layer.XSD, Layer.SCHEMATRON)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the subcommand."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="XML invoices; - reads standard input"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="invoices (XML, or PDF with XML inside), and tar.gz or zip archives of them;"
+        " - reads standard input",
     )
     parser.add_argument(
         "--flow", metavar="NAME", help="judge by this flow, whatever the document would match"
@@ -65,50 +74,64 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"There is no flow {args.flow!r}.", remedy=f"Flows are: {', '.join(sorted(flows))}."
         )
-    judge = Judge(flows.values(), Catalogue.load(args.rule_packs), DocumentLimits())
+    judge = Judge(flows.values(), Catalogue.load(args.rule_packs), LIMITS)
     codes: set[int] = set()
     for file in args.files:
-        try:
-            job, data = _read(file, judge, args)
-        except OSError as error:
-            print(_unread(file, error), file=sys.stderr)
-            codes.add(2)
-            continue
-        judgement = judge.refuse_size(job) if data is None else judge.judge(job, data)
-        if args.json:
-            print(json.dumps(judgement.to_json(file, args.lang), ensure_ascii=False), flush=True)
-        else:
-            print(in_words(judgement, file, args.lang), flush=True)
-        codes.add(_exit_code(judgement))
-        if args.svrl is not None and data is not None:
-            codes.update(_write_reports(judge, job, data, args.svrl))
+        for found in _read(file, codes):
+            if isinstance(found, Member):
+                _mention(found, file, args)
+                continue
+            job = _job(file, found, args)
+            judgement = _judged(judge, job, found)
+            if args.json:
+                said = json.dumps(judgement.to_json(file, args.lang), ensure_ascii=False)
+            else:
+                title = file if found.archive is None else f"{file}: {found.name}"
+                said = in_words(judgement, title, args.lang)
+            print(said, flush=True)
+            codes.add(_exit_code(judgement))
+            if args.svrl is not None and found.data is not None:
+                codes.update(_write_reports(judge, job, found, args.svrl))
     return next((code for code in (2, 1, 3) if code in codes), 0)
 
 
-def _read(file: str, judge: Judge, args: argparse.Namespace) -> tuple[JudgeJob, bytes | None]:
-    """The job for one file and its bytes; None for what is too large to be held."""
-    data: bytes | None
-    if file == "-":
-        data = sys.stdin.buffer.read()
-        size, sha256 = len(data), hashlib.sha256(data).hexdigest()
-    else:
-        with Path(file).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            data = None if judge.too_large(size) else stream.read()
-            sha256 = _sha256(file, data)
-            size = size if data is None else len(data)
-    job = JudgeJob(
+def _read(file: str, codes: set[int]) -> Iterator[Input | Member]:
+    """What is in a file; one that cannot be read is said, and adds its exit code."""
+    try:
+        yield from inputs(file)
+    except OSError as error:
+        print(_unread(file, error), file=sys.stderr)
+        codes.add(2)
+
+
+def _judged(judge: Judge, job: JudgeJob, found: Input) -> Judgement:
+    if found.findings:
+        return unreadable(found.name, found.sha256, found.size, found.findings)
+    if found.data is None:
+        return judge.refuse_size(job)
+    return judge.judge(job, found.data)
+
+
+def _job(file: str, found: Input, args: argparse.Namespace) -> JudgeJob:
+    return JudgeJob(
         path=file,
-        name=Path(file).name,
-        sha256=sha256,
-        size=size,
+        name=found.name,
+        sha256=found.sha256,
+        size=found.size,
         partner=None,
         partner_flows=None,
         on=dt.datetime.now(tz=dt.UTC).date(),
+        archive=found.archive,
         flow=args.flow,
         layers=args.layers,
     )
-    return job, None if judge.too_large(size) else data
+
+
+def _mention(member: Member, file: str, args: argparse.Namespace) -> None:
+    """Say what lies beside the documents; with --json, standard output is for verdicts."""
+    said = beside_in_words(member, file, args.lang)
+    if said:
+        print(said, file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def _unread(file: str, error: OSError) -> str:
@@ -120,24 +143,23 @@ def _unread(file: str, error: OSError) -> str:
             remedy = "Correct the name; no verdict was made on it."
         case PermissionError():
             remedy = "Let the user who runs this command read it."
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            room = tempfile.gettempdir()
+            return (
+                f"{printable(file)}: cannot be unpacked: {error.strerror} in {room}."
+                " Make room there, or set TMPDIR to a folder with more of it."
+            )
         case _:
             remedy = "No verdict was made on it."
     return f"{printable(file)}: cannot be read: {error.strerror or error}. {remedy}"
 
 
-def _sha256(file: str, data: bytes | None) -> str:
-    if data is not None:
-        return hashlib.sha256(data).hexdigest()
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write_reports(judge: Judge, job: JudgeJob, data: bytes, folder: Path) -> set[int]:
+def _write_reports(judge: Judge, job: JudgeJob, found: Input, folder: Path) -> set[int]:
     """Write `<file>.<pack>.svrl.xml` for every pack; the exit codes of what went wrong."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for pack, svrl in judge.reports(job, data):
-            (folder / f"{job.name}.{pack}.svrl.xml").write_bytes(svrl)
+        for pack, svrl in judge.reports(job, found.data or b""):
+            (folder / f"{found.report}.{pack}.svrl.xml").write_bytes(svrl)
     except OSError as error:
         print(
             f"{folder}: the SVRL report cannot be written: {error.strerror or error}."

@@ -10,6 +10,7 @@ import textwrap
 
 from gateway.cli.options import printable
 from gateway.core.terms import term_label
+from gateway.model.container import Member, Role
 from gateway.model.verdict import (
     Accepted,
     Finding,
@@ -46,6 +47,9 @@ _WORDS = {
         "judged": "judged by",
         "nothing": "Every check passed.",
         "withheld": "No verdict: this is neither accepted nor rejected.",
+        Role.ATTACHMENT: "attachment, not judged",
+        Role.SIGNATURE: "signature, not verified",
+        "beside": "goes with {document}",
     },
     Language.FR: {
         "accepted": "ACCEPTÉ",
@@ -70,6 +74,9 @@ _WORDS = {
         "judged": "jugé selon",
         "nothing": "Tous les contrôles sont passés.",
         "withheld": "Pas de verdict : ni accepté, ni rejeté.",
+        Role.ATTACHMENT: "pièce jointe, non jugée",
+        Role.SIGNATURE: "signature, non vérifiée",
+        "beside": "accompagne {document}",
     },
 }
 
@@ -94,6 +101,16 @@ def in_words(judgement: Judgement, file: str, language: Language) -> str:
     for number, finding in enumerate(judgement.findings, start=1):
         lines += ["", *_finding(number, finding, words, language)]
     return "\n".join([*lines, ""])
+
+
+def beside_in_words(member: Member, file: str, language: Language) -> str:
+    """A line on what lies beside the documents of an archive; "" for what nobody put there."""
+    if member.role is Role.IGNORED:
+        return ""
+    words = _WORDS[language]
+    goes_with = words["beside"].format(document=member.beside) if member.beside else ""
+    remarks = ", ".join(filter(None, (words[member.role], goes_with)))
+    return printable(f"{file}: {member.name} ({remarks})")
 
 
 def _document(judgement: Judgement, words: dict[str, str]) -> list[str]:

@@ -240,7 +240,8 @@ def test_the_gravest_outcome_is_the_exit_code(
     ("data", "rule"),
     [
         (b"", "XML-EMPTY"),
-        (gzip.compress(b"<a/>"), "CONTAINER-UNSUPPORTED"),
+        (gzip.compress(b"<a/>"), "CONTAINER-NO-TAR"),
+        (b"7z\xbc\xaf\x27\x1c", "CONTAINER-UNSUPPORTED"),
         (b"<a/>", "ROUTE-UNKNOWN-ROOT"),
     ],
 )
