@@ -24,11 +24,13 @@ from gateway.errors import DeliveryFailed, GatewayError
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
+from gateway.service.control import Control
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
 from gateway.service.judges import Judges
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
+from gateway.service.quarantine import Quarantine
 from gateway.service.sd_notify import Notifier
 from gateway.service.sftp_server import SftpService, Upload, place_in_out
 from gateway.service.sftp_server.folders import make_folder
@@ -82,6 +84,8 @@ class Daemon:
             time_limit=self._settings.judges.time_limit_seconds,
             boot_limit=self._settings.judges.boot_limit_seconds,
             memory_limit_mb=self._settings.judges.memory_limit_mb,
+            alone_time_limit=self._settings.judges.large_time_limit_seconds,
+            alone_memory_limit_mb=self._settings.judges.large_memory_limit_mb,
             log=log.bind(part="judges"),
         )
         self.broker = self._build_broker()
@@ -106,6 +110,17 @@ class Daemon:
             inline_bytes=self._settings.outbox.inline_bytes,
             outbox_written=self.outbox.wake,
             log=log.bind(part="intake"),
+        )
+        self.control = Control(
+            reactor,
+            state / "control.sock",
+            Quarantine(
+                self.journal,
+                resume=self.intake.resume,
+                outbox_written=self.outbox.wake,
+                log=log.bind(part="control"),
+            ).handlers(),
+            log=log.bind(part="control"),
         )
         self.sftp: SftpService | None = None
         if self._settings.sftp.enabled:
@@ -158,6 +173,8 @@ class Daemon:
         self._started.append(("outbox", lambda: self.outbox.stop(5.0)))
         await self.workers.start()
         await self.intake.start()
+        await self.control.start()
+        self._started.append(("control", self.control.stop))
         if self.sftp is not None:
             self.sftp.on_broken = self._on_fatal
             await self.sftp.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import msgspec
@@ -181,21 +181,36 @@ def _pattern_covers(one: str, other: str) -> bool:
 
 
 def _unjudged(flow: Flow, syntax: Syntax) -> Complaints:
-    chains = [chain for chain in flow.chain if chain.syntax is syntax]
     remedy = f'Add a [[chain]] with syntax = "{syntax}", or narrow [match].'
-    if not chains:
+    if not any(chain.syntax is syntax for chain in flow.chain):
         what = f"The flow matches {syntax} documents but has no chain for {syntax}."
         yield "match.syntaxes", Complaint(what, remedy)
-    if not all(chain.profiles for chain in chains):
+    chains = [chain for chain in flow.chain if chain.syntax is syntax and not chain.pdf]
+    if not chains or not all(chain.profiles for chain in chains):
         return
     patterns = [pattern for chain in chains for pattern in chain.profiles]
     for index, profile in enumerate(flow.match.profiles):
-        if chains and not any(_pattern_covers(pattern, profile) for pattern in patterns):
+        if not _covered(chains, profile) and not _only_in_pdf(flow, profile):
             what = f'The flow matches {syntax} documents of "{profile}", but no chain fits them.'
             yield f"match.profiles[{index}]", Complaint(what, remedy)
-    if chains and not flow.match.profiles and "*" not in patterns:
+    if not flow.match.profiles and "*" not in patterns:
         what = f"The flow matches {syntax} documents of every profile; its chains fit only some."
         yield "match.profiles", Complaint(what, "List the profiles of the chains here as well.")
+
+
+def _covered(chains: Sequence[Chain], profile: str) -> bool:
+    """Whether some chain fits every document of `profile`."""
+    return any(
+        not chain.profiles or any(_pattern_covers(pattern, profile) for pattern in chain.profiles)
+        for chain in chains
+    )
+
+
+def _only_in_pdf(flow: Flow, profile: str) -> bool:
+    """Whether the flow judges `profile` inside a PDF and nowhere else: it has no other chains."""
+    return _covered([chain for chain in flow.chain if chain.pdf], profile) and not _covered(
+        [chain for chain in flow.chain if not chain.pdf], profile
+    )
 
 
 def partner_complaints(partner: Partner, flows: Mapping[str, Flow]) -> Complaints:

@@ -116,7 +116,16 @@ def _agreed(family: str, declared: str | None, *, has_mark: bool) -> str | Findi
             return "utf-8"
         if has_mark:
             return family
-        return _mismatch("—", f"{family.upper()}, BOM —")
+        found = family.upper()
+        return own_finding(
+            "XML-ENCODING",
+            variant="undeclared",
+            line=1,
+            column=1,
+            declared="none",
+            found=f"{found} without byte order mark",
+            family=found,
+        )
     codec = _CODECS.get(declared.lower())
     if codec is None:
         return _unsupported(declared)

@@ -225,23 +225,32 @@ class Judge:
         self._tools.packs.release()
 
     def warm_up(self) -> tuple[RulePackError, ...]:
-        """Compile every schema and rule pack the flows name, and load their mappings.
+        """Compile the schemas and rule packs the flows name, and load their mappings.
 
-        What is missing or altered is returned, not raised: it makes its own documents
-        undetermined and no others. Raises ConfigurationError for a mapping that cannot be used.
+        Those of Factur-X are only verified: they cost seconds and 80 MB, and many judges never
+        meet a PDF; the first one waits for them. What is missing or altered is returned, not
+        raised: it makes its own documents undetermined and no others. Raises ConfigurationError
+        for a mapping that cannot be used.
         """
+        tools = self._tools
         troubles: dict[str, RulePackError] = {}
-        for flow in self._tools.flows.values():
+        for flow in tools.flows.values():
             self._mapping(flow.mapping)
             for chain in flow.chain:
                 for pack in chain.rules:
                     try:
-                        self._tools.packs.compile(pack)
+                        if chain.pdf:
+                            tools.catalogue.artefact(pack)
+                        else:
+                            tools.packs.compile(pack)
                     except RulePackError as error:
                         troubles[pack] = error
                 try:
-                    for root in self._tools.catalogue.schema(chain.schema).roots:
-                        self._tools.schemas.compile(chain.schema, root)
+                    for root in tools.catalogue.schema(chain.schema).roots:
+                        if chain.pdf:
+                            tools.catalogue.schema_path(chain.schema, root)
+                        else:
+                            tools.schemas.compile(chain.schema, root)
                 except RulePackError as error:
                     troubles[chain.schema] = error
         return tuple(troubles.values())

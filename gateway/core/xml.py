@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import pyexpat
+import re
 from typing import Final, TypedDict
 
 from lxml import etree
@@ -109,7 +110,8 @@ def _refused_unread(data: bytes, limits: DocumentLimits) -> Finding | None:
     first = data[:100].lstrip(_WHITE_SPACE) or data.lstrip(_WHITE_SPACE)[:100]
     if not first:
         return own_finding("XML-EMPTY", size=len(data))
-    if not first.startswith(b"<"):
+    # Zeros at the very beginning are a file whose room was never filled, not one of another kind.
+    if not first.startswith((b"<", b"\0")):
         return own_finding("XML-NOT-XML", line=1, column=1, excerpt=excerpt_around(first, 0))
     nul = data.find(b"\0")
     if nul >= 0:
@@ -232,6 +234,15 @@ def _expat_says(error: pyexpat.ExpatError, data: bytes, offset: int) -> Finding:
     )
 
 
+def _namespace_variant(words: str) -> str | None:
+    """Which wording fits what libxml2 says about namespaces."""
+    if "is not defined" in words:
+        return "namespace"
+    if "redefined" in words:
+        return "attribute"
+    return "namespace-declaration" if re.search("xmlns|namespace", words) else None
+
+
 def _libxml2_says(error: etree.XMLSyntaxError, data: bytes) -> Finding:
     """Namespace errors: expat was not asked about them."""
     line, column = error.position
@@ -243,7 +254,7 @@ def _libxml2_says(error: etree.XMLSyntaxError, data: bytes) -> Finding:
     line, column = line_and_column(data, offset)
     return own_finding(
         "XML-MALFORMED",
-        variant="namespace" if "amespace" in str(error) else None,
+        variant=_namespace_variant(str(error.msg)),
         line=line,
         column=column,
         excerpt=excerpt_around(data, offset + 60),

@@ -191,6 +191,8 @@ def _from_libxml2(subject: etree._Element | None, message: str) -> _Deviation:
 
 def _kind(words: str, subject: etree._Element | None) -> str | None:
     """Which wording fits a deviation that is not about the order of elements."""
+    if "nillable" in words:
+        return None
     if "attribute '" in words or "' attribute" in words:
         return "attribute-missing" if "missing" in words else "attribute"
     if "haracter content" in words or "character data" in words:
