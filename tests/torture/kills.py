@@ -1,0 +1,76 @@
+"""Who is killed, in what order, and how they are found."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from enum import StrEnum
+
+import psutil
+
+FIND_SECONDS = 30.0
+
+
+class Kill(StrEnum):
+    """What `kill -9` hits."""
+
+    GATEWAY = "gateway"
+    """The daemon and all its processes at once."""
+    JUDGE = "judge"
+    SFTP = "sftp"
+
+
+_MODULE = {Kill.JUDGE: "gateway.worker", Kill.SFTP: "gateway.service.sftp_server"}
+
+
+def plan(kills: int, dice: random.Random) -> list[Kill]:
+    """So many kills, each kind about as often as the others, in a random order."""
+    kinds = [(Kill.JUDGE, Kill.GATEWAY, Kill.SFTP)[number % 3] for number in range(kills)]
+    dice.shuffle(kinds)
+    return kinds
+
+
+def kill_one(kind: Kill, daemon: int, dice: random.Random) -> int:
+    """Kill one of the daemon's processes of this kind: its id.
+
+    Waits for one when all of them are being started again just now. Raises `AssertionError`.
+    """
+    deadline = time.monotonic() + FIND_SECONDS
+    while time.monotonic() < deadline:
+        victims = children(daemon, kind)
+        if victims:
+            victim = dice.choice(victims)
+            os.kill(victim, signal.SIGKILL)
+            return victim
+        time.sleep(0.05)
+    raise AssertionError(f"the gateway has no {kind} process any more")
+
+
+def children(daemon: int, kind: Kill) -> list[int]:
+    """The daemon's processes of this kind, in a fixed order."""
+    found = []
+    try:
+        for child in psutil.Process(daemon).children():
+            try:
+                words = child.cmdline()
+            except psutil.Error:
+                continue
+            if words[1:3] == ["-m", _MODULE[kind]] and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    except psutil.NoSuchProcess:
+        return []
+    return sorted(found)
+
+
+def in_sessions(sessions: set[int]) -> list[str]:
+    """The processes, zombies aside, whose session one of these daemons led: as words."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+        except (psutil.Error, OSError):
+            continue
+    return left

@@ -1,0 +1,240 @@
+"""The torture itself: load, kills at random moments with progress between them, and the verdict.
+
+Deterministic are the files, the kinds of the kills, their order and the pauses before them; what
+the gateway was doing at that moment is not, and is the point.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tests.broker import Broker
+from tests.gateway_process import GatewayProcess
+from tests.torture import evidence, kills
+from tests.torture.checks import Faults, faults
+from tests.torture.consumer import Consumer
+from tests.torture.evidence import Evidence, Progress
+from tests.torture.kills import Kill
+from tests.torture.senders import Ledger, Sender
+
+PROGRESS_DOCUMENTS = 3
+"""So many documents at least are judged between two kills."""
+PROGRESS_SECONDS = 90.0
+PAUSE_SECONDS = 0.5
+"""A kill comes at most so long after that: at a random moment."""
+QUIET_SECONDS = 240.0
+"""For everything that was sent to reach its end once nothing is killed any more."""
+
+
+class Torture(msgspec.Struct, frozen=True, kw_only=True):
+    """How to torture."""
+
+    kills: int
+    seed: int
+    senders: int = 4
+    judges: int = 2
+    archives: bool = True
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    seed: int
+    kills: dict[str, int]
+    seconds: float
+    sent: int
+    documents: int
+    resends: int
+    messages: int
+    redelivered: int
+    released: int
+    faults: Faults
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kills.items()))
+        return (
+            f"seed {self.seed}: {sum(self.kills.values())} kills ({kinds}) in {self.seconds:.0f} s;"
+            f" {self.sent} files with {self.documents} documents sent, {self.resends} sent again;"
+            f" {self.messages} messages taken, {self.redelivered} of them redelivered;"
+            f" {self.released} released from quarantine; {len(self.faults.lost)} lost,"
+            f" {len(self.faults.doubled)} doubled, {len(self.faults.wrong)} wrong"
+        )
+
+
+def run(
+    folder: Path, broker: Broker, torture: Torture, say: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Torture a gateway in `folder`. Raises `AssertionError` when it does not even go on."""
+    gateway = GatewayProcess(folder / "gateway", judges=torture.judges, rabbitmq_port=broker.port)
+    consumer = Consumer(broker)
+    rack = _Rack(folder, gateway, consumer, torture, say)
+    try:
+        consumer.begin()
+        gateway.start()
+        return rack.torture()
+    finally:
+        for sender in rack.senders:
+            sender.finish.set()
+        consumer.end()
+        gateway.ensure_gone()
+
+
+class _Rack:
+    def __init__(
+        self,
+        folder: Path,
+        gateway: GatewayProcess,
+        consumer: Consumer,
+        torture: Torture,
+        say: Callable[[str], None],
+    ) -> None:
+        self._folder = folder
+        self._gateway = gateway
+        self._consumer = consumer
+        self._torture = torture
+        self._say = say
+        self._dice = random.Random(torture.seed)
+        self._journal = gateway.state / "journal.sqlite"
+        self._ledger = Ledger()
+        self._sessions: set[int] = set()
+        self._done: Counter[str] = Counter()
+        self._released = 0
+        self._began = time.monotonic()
+        self.senders = [
+            Sender(
+                gateway,
+                self._ledger,
+                folder / f"sender-{index}",
+                seed=torture.seed,
+                index=index,
+                archives=torture.archives,
+            )
+            for index in range(torture.senders)
+        ]
+
+    def torture(self) -> Outcome:
+        """Do it all, in order."""
+        self._sessions.add(self._gateway.pid)
+        for sender in self.senders:
+            sender.start()
+        for kind in kills.plan(self._torture.kills, self._dice):
+            self._wait_for_progress(kind)
+            time.sleep(self._dice.uniform(0.0, PAUSE_SECONDS))
+            self._kill(kind)
+        self._wait_for_senders()
+        self._wait_until_quiet()
+        found = self._collect()
+        result = faults(self._ledger.offered, self._ledger.received, found)
+        return Outcome(
+            seed=self._torture.seed,
+            kills=dict(self._done),
+            seconds=time.monotonic() - self._began,
+            sent=len(self._ledger.offered),
+            documents=sum(len(p.documents) for p in self._ledger.offered.values()),
+            resends=self._ledger.resends,
+            messages=len(self._consumer.taken),
+            redelivered=self._consumer.deliveries - len(self._consumer.taken),
+            released=self._released,
+            faults=result,
+        )
+
+    def _wait_for_progress(self, kind: Kill) -> None:
+        """Until enough was judged since the last kill.
+
+        Before a judge dies, whatever an earlier judge left undetermined is judged again first:
+        a document that costs two judges is quarantined, rightly.
+        """
+        start = self._progress().judged
+        deadline = time.monotonic() + PROGRESS_SECONDS
+        while True:
+            now = self._progress()
+            if now.judged >= start + PROGRESS_DOCUMENTS and (
+                kind is not Kill.JUDGE or not now.undetermined
+            ):
+                return
+            self._must_be_alive()
+            assert time.monotonic() < deadline, self._complaint(
+                f"only {now.judged - start} documents were judged in {PROGRESS_SECONDS:.0f} s"
+                f" after a kill ({now.undetermined} undetermined)"
+            )
+            time.sleep(0.1)
+
+    def _kill(self, kind: Kill) -> None:
+        if kind is Kill.GATEWAY:
+            victim = self._gateway.pid
+            self._gateway.kill()
+            self._gateway.start()
+            self._sessions.add(self._gateway.pid)
+        else:
+            victim = kills.kill_one(kind, self._gateway.pid, self._dice)
+        self._done[kind.value] += 1
+        self._say(f"{time.monotonic() - self._began:6.1f} s  killed {kind} ({victim})")
+
+    def _wait_for_senders(self) -> None:
+        for sender in self.senders:
+            sender.finish.set()
+        for sender in self.senders:
+            sender.join(QUIET_SECONDS)
+            assert not sender.is_alive(), self._complaint(f"{sender.name} never ended")
+            assert sender.trouble is None, self._complaint(sender.trouble or "")
+
+    def _wait_until_quiet(self) -> None:
+        """Until everything is acknowledged and sent; what is in quarantine is released."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        released: set[str] = set()
+        while True:
+            now = self._progress()
+            idle = time.monotonic() - self._consumer.last
+            if not now.unfinished and not now.unsent and idle > 2.0:
+                return
+            for interchange in set(now.quarantined) - released:
+                done = self._gateway.command("quarantine", "release", interchange)
+                assert done.returncode == 0, self._complaint(done.stderr)
+                released.add(interchange)
+                self._released += 1
+            self._must_be_alive()
+            assert time.monotonic() < deadline, self._complaint(
+                f"{now.unfinished} interchanges unfinished, {now.unsent} messages unsent"
+                f" {QUIET_SECONDS:.0f} s after the last kill"
+            )
+            time.sleep(0.3)
+
+    def _collect(self) -> Evidence:
+        """Fetch out/ as the partner does, stop the gateway, then look."""
+        fetched = self._folder / "out"
+        fetched.mkdir()
+        done = self._gateway.sftp([f"lcd {fetched}", "get out/*"])
+        assert done.returncode == 0, self._complaint(done.stderr)
+        code = self._gateway.stop()
+        self._consumer.end()
+        found = evidence.read_journal(self._journal)
+        found.taken = self._consumer.taken
+        found.altered = self._consumer.altered
+        found.out = {file.name: file.read_bytes() for file in fetched.iterdir()}
+        found.payloads = evidence.read_spool(self._gateway.state)
+        found.leftovers = evidence.working_files(self._gateway.state)
+        found.leftovers += [f"still running: {each}" for each in kills.in_sessions(self._sessions)]
+        if code != 0:
+            found.leftovers.append(f"the gateway ended with exit code {code}")
+        if self._consumer.trouble is not None:
+            found.leftovers.append(f"the consumer failed: {self._consumer.trouble!r}")
+        return found
+
+    def _progress(self) -> Progress:
+        now = evidence.progress(self._journal)
+        self._ledger.judged = now.judged
+        return now
+
+    def _must_be_alive(self) -> None:
+        assert self._gateway.running, self._complaint("the gateway ended by itself")
+        for sender in self.senders:
+            assert sender.trouble is None, self._complaint(sender.trouble or "")
+
+    def _complaint(self, what: str) -> str:
+        return f"seed {self._torture.seed}: {what}\n{self._gateway.log_tail()}"
