@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if stuck:
         print(
             f"\n{stuck} in quarantine: the gateway could not judge them and keeps their bytes."
-            " List them with: edi-gateway interchanges --state quarantined"
+            " List them with: edi-gateway quarantine list"
         )
     return 1 if stuck else 0
 

@@ -76,6 +76,7 @@ def all_cases() -> list[Case]:
     return [
         Case(group, path)
         for group in GROUPS
+        if (FOLDER / group).is_dir()
         for path in sorted((FOLDER / group).iterdir())
         if path.is_file() and not path.name.endswith(_PAIR)
     ]

@@ -48,7 +48,7 @@ class Written:
         if self._append:
             offset = self._append_offset(offset)
         if offset + len(data) > self._max_bytes:
-            self._fail(f"larger than the {self._max_bytes} bytes a file may have")
+            self._fail(f"larger than the {self._max_bytes} bytes a file may have (IRR_TAILLE)")
         if offset > self.size:
             self._wait(offset, data)
             return
