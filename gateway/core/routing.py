@@ -83,6 +83,9 @@ _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
 """Where each fact stands, the preferred place first: legal registration (BT-30, BT-47), VAT
 identifier, other identifiers, electronic address."""
 
+_MINIMUM: Final = "urn:factur-x.eu:1p0:minimum"
+"""A profile that some flows can never take: its senders need more than the list of the others."""
+
 _PROFILE_ELEMENT: Final = {
     Syntax.UBL: "cbc:CustomizationID",
     Syntax.CII: "ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
@@ -254,6 +257,7 @@ def _profile_finding(facts: DocumentFacts, known: Iterable[str]) -> Finding:
         return own_finding("ROUTE-NO-PROFILE", terms=("BT-24",), known=names, element=element)
     return own_finding(
         "ROUTE-UNKNOWN-PROFILE",
+        variant="minimum" if facts.profile == _MINIMUM else None,
         terms=("BT-24",),
         profile=facts.profile,
         known=names,
