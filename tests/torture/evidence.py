@@ -140,7 +140,6 @@ class Progress(msgspec.Struct, frozen=True):
     """How far the gateway is. `quarantined`: interchanges that need somebody to release them."""
 
     judged: int
-    undetermined: int
     unfinished: int
     unsent: int
     quarantined: tuple[str, ...]
@@ -166,7 +165,6 @@ def progress(path: Path) -> Progress:
             ).scalars()
             return Progress(
                 judged=sum(states.get(s, 0) for s in ("accepted", "rejected", "published")),
-                undetermined=states.get("undetermined", 0),
                 unfinished=unfinished,
                 unsent=conn.execute(
                     sa.select(sa.func.count()).where(outbox.c.state == "pending")
