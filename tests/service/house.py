@@ -79,7 +79,7 @@ class FakeJudges:
         self.jobs.append(job)
         self.alone += [job.name] if alone else []
         if self.gate is not None:
-            await self.gate
+            await _one_of_many(self.gate)
         verdict = self.by_name.get(job.name)
         if verdict is None:
             verdict = self.next()
@@ -112,6 +112,18 @@ class FakeJudges:
         folder.mkdir(parents=True)
         limits, documents = ContainerLimits(), DocumentLimits()
         return JudgeAnswer(unpacked=unpack(file, job.name, job.size, folder, limits, documents))
+
+
+def _one_of_many(gate: defer.Deferred[None]) -> defer.Deferred[None]:
+    """Fires with the gate. Cancelling it cancels this one job, as with real judges, no other."""
+    mine: defer.Deferred[None] = defer.Deferred()
+
+    def through(result: None) -> None:
+        if not mine.called:
+            mine.callback(None)
+
+    gate.addCallback(through)
+    return mine
 
 
 class House:
