@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
+import re
+import tarfile
 from pathlib import Path
 
+import facturx
 import pytest
 from lxml import etree
 
@@ -14,7 +18,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.model.interchange import Syntax
 from gateway.model.job import DocumentLimits, JudgeJob
 from gateway.model.verdict import Severity, verdict_name
-from gateway.samples import SAMPLES, Sample, sample_bytes
+from gateway.samples import SAMPLES, Sample, sample_bytes, sendings
 from tests.official_chain import cen_cii_rules, failed_rules
 
 ALL = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.file)
@@ -89,6 +93,50 @@ def test_every_file_is_listed_and_every_good_one_has_a_faulty_twin() -> None:
     assert {path.name for path in folder.glob("*.xml")} == listed
     good = {sample.file for sample in SAMPLES if sample.expected_verdict == "accepted"}
     assert listed - good == {file.replace(".xml", "-faulty.xml") for file in good}
+
+
+def test_the_pdf_is_a_factur_x_that_others_read(judge: Judge) -> None:
+    """factur-x's own reader finds the invoice in it; the gateway accepts it, without a remark."""
+    pdf = sendings.facturx_pdf()
+    name, xml = facturx.get_xml_from_pdf(pdf, check_xsd=True)
+    assert name == "factur-x.xml"
+    assert b"<ram:ID>2026/TC/2942</ram:ID>" in xml
+    job = JudgeJob(
+        path="",
+        name=sendings.HYBRID,
+        sha256=hashlib.sha256(pdf).hexdigest(),
+        size=len(pdf),
+        partner="demo",
+        partner_flows=("ctc-fr-invoice",),
+        on=dt.date(2026, 11, 2),
+    )
+    judgement = judge.judge(job, pdf)
+    assert verdict_name(judgement.verdict) == "accepted", judgement.findings
+    assert judgement.findings == ()
+
+
+def test_the_batch_holds_every_sample_under_a_number_of_its_own() -> None:
+    """Half of it is faulty; no invoice of the demo is issued twice, and credit notes follow."""
+    with tarfile.open(fileobj=io.BytesIO(sendings.batch())) as archive:
+        packed = {m.name: archive.extractfile(m).read() for m in archive}  # type: ignore[union-attr]
+    assert list(packed) == [sample.file for sample in SAMPLES]
+    verdicts = [sample.expected_verdict for sample in SAMPLES]
+    assert verdicts.count("rejected") * 2 == len(SAMPLES)
+    for name, content in packed.items():
+        alone = sample_bytes(name)
+        assert content != alone
+        assert len(content) == len(alone)
+        assert not re.search(rb">(FA|AV)-2026-0|>2026/TC/0", content)
+    assert b"<cbc:ID>FA-2026-10187</cbc:ID>" in packed["ubl-credit-note.xml"]
+    assert sendings.batch() == sendings.batch()
+
+
+def test_every_document_the_demo_sends_is_told_apart() -> None:
+    """Files have names of their own, and so have the documents in each."""
+    sent = sendings.sendings()
+    assert len({sending.file for sending in sent}) == len(sent)
+    for sending in sent:
+        assert len(dict(sending.documents)) == len(sending.documents) > 0
 
 
 def test_only_samples_can_be_asked_for() -> None:

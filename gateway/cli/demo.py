@@ -2,8 +2,8 @@
 
 A gateway on a free loopback port, in a temporary state directory, with one sample partner. Real
 files travel the real way: OpenSSH's `sftp` (paramiko's client where it is absent) puts them in
-the partner's `in/`, judges judge them, publications go to files, acknowledgements to `out/`,
-and the client fetches them from there.
+the partner's `in/`: invoices by themselves, a tar.gz of them, a Factur-X PDF. Judges judge them,
+publications go to files, acknowledgements to `out/`, and the client fetches them from there.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import msgspec
 
 from gateway.cli import options
 from gateway.cli.demo_client import Client, make_key
-from gateway.cli.demo_table import Outcome, as_expected, outcome_of, table
+from gateway.cli.demo_table import Outcome, as_expected, outcomes_of, table
 from gateway.config import Configuration, load
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 from gateway.model.partner import Partner, SftpAccess
 from gateway.model.verdict import Language
-from gateway.samples import SAMPLES, sample_bytes
+from gateway.samples.sendings import Sending, sendings
 from gateway.service.journal import records
 
 PARTNER = "demo-partner"
@@ -90,17 +90,22 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         )
         samples = folder / "samples"
         samples.mkdir()
-        for sample in SAMPLES:
-            (samples / sample.file).write_bytes(sample_bytes(sample.file))
-        print(f"{PARTNER} sends {len(SAMPLES)} invoices with {client.name} ...\n")
-        await threads.deferToThread(client.put, [samples / sample.file for sample in SAMPLES])
-        await _acknowledged(loop, daemon, len(SAMPLES))
+        sent = sendings()
+        for sending in sent:
+            (samples / sending.file).write_bytes(sending.content)
+        count = sum(len(sending.documents) for sending in sent)
+        print(
+            f"{PARTNER} sends {len(sent)} files with {client.name}: invoices by themselves,"
+            f"\na tar.gz of them, and a Factur-X PDF; {count} invoices in all ...\n"
+        )
+        await threads.deferToThread(client.put, [samples / sending.file for sending in sent])
+        await _acknowledged(loop, daemon, len(sent))
         received = folder / "received"
         received.mkdir()
         await threads.deferToThread(client.get_all, received)
-        outcomes = await _outcomes(daemon, state, received, language)
+        outcomes = await _outcomes(daemon, sent, state, received, language)
         print(table(outcomes))
-        good = as_expected(outcomes, len(SAMPLES))
+        good = as_expected(outcomes, count)
         print()
         if good:
             print("Every sample got the verdict it should.")
@@ -188,7 +193,9 @@ async def _acknowledged(loop: Any, daemon: Any, count: int) -> None:
     raise TimeoutError(f"Not every sample was answered within {DEADLINE_SECONDS:.0f} s.")
 
 
-async def _outcomes(daemon: Any, state: Path, received: Path, language: Language) -> list[Outcome]:
+async def _outcomes(
+    daemon: Any, sent: list[Sending], state: Path, received: Path, language: Language
+) -> list[Outcome]:
     def look(conn: Any) -> list[Any]:
         return [
             (row, records.documents_of(conn, row.id), records.outbox_of(conn, row.id))
@@ -197,11 +204,13 @@ async def _outcomes(daemon: Any, state: Path, received: Path, language: Language
 
     seen = await daemon.journal.read("demo", look)
     found = {row.name: (documents, outbox) for row, documents, outbox in seen}
-    outcomes = []
-    for sample in SAMPLES:
-        documents, outbox = found.get(sample.file, ([], []))
-        outcomes.append(outcome_of(sample, documents, outbox, state, received, language))
-    return outcomes
+    return [
+        outcome
+        for sending in sent
+        for outcome in outcomes_of(
+            sending, *found.get(sending.file, ([], [])), state, received, language
+        )
+    ]
 
 
 def _afterwards(folder: Path, kept: bool) -> str:

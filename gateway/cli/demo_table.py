@@ -11,12 +11,15 @@ from tabulate import tabulate
 
 from gateway.model.verdict import Finding, Language, Severity
 from gateway.samples import Sample
+from gateway.samples.sendings import Sending
 from gateway.service.journal import records
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One sample: what should have come out, and what did, as seen from outside."""
+    """One document sent: what should have come out, and what did, as seen from outside."""
 
+    file: str
+    document: str
     sample: Sample
     verdict: str
     finding: str
@@ -35,49 +38,67 @@ class Outcome(msgspec.Struct, frozen=True):
         )
 
 
-def outcome_of(
-    sample: Sample,
+def outcomes_of(
+    sending: Sending,
     documents: Sequence[records.DocumentRow],
     outbox: Sequence[records.OutboxRow],
     state: Path,
     received: Path,
     language: Language,
-) -> Outcome:
-    """Gather one sample's outcome.
+) -> list[Outcome]:
+    """Gather the outcome of each document in one file.
 
-    The verdict is the journal's; the message and the acknowledgement count only if their files
-    are really there.
+    The verdicts are the journal's; messages and acknowledgement count only if their files are
+    really there.
     """
-    first: Finding | None = None
-    verdict = "not judged"
-    if documents:
-        verdict = documents[0].verdict or documents[0].state.value
-        if documents[0].judgement is not None:
-            findings = records.load_judgement(documents[0]).findings
-            first = next((f for f in findings if f.severity is Severity.ERROR), None)
-            if verdict == "undetermined":
-                verdict = f"undetermined: {documents[0].cause}"
-    published = ""
-    acknowledged = ""
-    for row in outbox:
-        if row.kind == "document":
-            folder = state / "publications" / row.exchange / row.routing_key
-            if (folder / f"{row.message_id}.json").is_file():
-                published = f"{row.exchange}\n{row.routing_key}"
-        elif row.kind == "report" and row.filename and (received / row.filename).is_file():
-            acknowledged = row.filename
-    return Outcome(
-        sample=sample,
-        verdict=verdict,
-        finding=_words(first, language) if first else "",
-        rule=first.rule if first else None,
-        published=published,
-        acknowledged=acknowledged,
-    )
+    rows = {row.name: row for row in documents}
+    published = {
+        row.ordinal: f"{row.exchange}\n{row.routing_key}"
+        for row in outbox
+        if row.kind == "document"
+        and (
+            state / "publications" / row.exchange / row.routing_key / f"{row.message_id}.json"
+        ).is_file()
+    }
+    acknowledged = [
+        row.filename
+        for row in outbox
+        if row.kind == "report" and row.filename and (received / row.filename).is_file()
+    ]
+    outcomes = []
+    for name, sample in sending.documents:
+        row = rows.get(name)
+        verdict, first = _judged(row)
+        outcomes.append(
+            Outcome(
+                file=sending.file,
+                document=name,
+                sample=sample,
+                verdict=verdict,
+                finding=_words(first, language) if first else "",
+                rule=first.rule if first else None,
+                published=published.get(row.ordinal, "") if row else "",
+                acknowledged=acknowledged[-1] if acknowledged else "",
+            )
+        )
+    return outcomes
+
+
+def _judged(row: records.DocumentRow | None) -> tuple[str, Finding | None]:
+    """The verdict in words, and the first error."""
+    if row is None:
+        return "not judged", None
+    verdict = row.verdict or row.state.value
+    if verdict == "undetermined":
+        verdict = f"undetermined: {row.cause}"
+    if row.judgement is None:
+        return verdict, None
+    findings = records.load_judgement(row).findings
+    return verdict, next((f for f in findings if f.severity is Severity.ERROR), None)
 
 
 def as_expected(outcomes: Sequence[Outcome], count: int) -> bool:
-    """Whether all `count` samples came out as they should."""
+    """Whether all `count` documents came out as they should."""
     return len(outcomes) == count and all(outcome.as_expected for outcome in outcomes)
 
 
@@ -85,7 +106,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes for people."""
     rows = [
         (
-            outcome.sample.file,
+            _sent(outcome),
             fill(outcome.verdict, 24)
             + ("" if outcome.as_expected else f"\nexpected: {outcome.sample.expected_verdict}"),
             outcome.finding or "none",
@@ -106,6 +127,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
         tablefmt="grid",
         disable_numparse=True,
     )
+
+
+def _sent(outcome: Outcome) -> str:
+    if outcome.document == outcome.file:
+        return outcome.file
+    return f"{outcome.file}:\n{outcome.document}"
 
 
 def _words(finding: Finding, language: Language) -> str:

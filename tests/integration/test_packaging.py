@@ -81,7 +81,8 @@ def test_the_wheel_works_from_any_directory_in_an_environment_of_its_own(tmp_pat
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "Every sample got the verdict it should." in shown.stdout
     assert "BR-CO-15" in shown.stdout
-    assert len(list((kept / "received").iterdir())) == 6
+    assert "batch.tar.gz:" in shown.stdout
+    assert len(list((kept / "received").iterdir())) == 8
     bodies = list((kept / "state" / "publications" / "edi.documents").glob("*/*.headers.json"))
-    assert len(bodies) == 6
+    assert len(bodies) == 13
     assert shown.stderr == "", "the terminal is kept for people"
