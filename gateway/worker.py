@@ -16,24 +16,22 @@ import errno
 import hashlib
 import os
 import shutil
-import signal
 import sys
-import traceback
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from gateway import frames
+from gateway import worker_loop
 from gateway.core.container.archive import is_archive, unpack
 from gateway.core.container.kinds import HEAD_BYTES
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
-from gateway.errors import GatewayError, ScratchFull, SpoolError
+from gateway.errors import ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
-from gateway.worker_setup import become_expendable
+from gateway.worker_loop import Answer
 
 
 class Bench(NamedTuple):
@@ -44,21 +42,22 @@ class Bench(NamedTuple):
     containers: ContainerLimits
 
 
-def build(kind: bytes, payload: bytes) -> Bench:
-    """The judge a boot frame asks for, warmed up, and what archives are opened within.
+def build(boot_payload: bytes) -> Answer:
+    """What answers the jobs of a worker that was booted so: its judge is warmed up.
 
     A rule pack that is missing is only said on standard error: its documents will be
     undetermined, others are judged. Raises GatewayError when nothing could be judged (the
-    catalogue or a mapping is broken), FrameError when this is no boot frame.
+    catalogue or a mapping is broken).
     """
-    if kind != frames.BOOT:
-        raise frames.FrameError(f"the first frame is {kind!r}, not a boot frame")
-    boot = msgspec.msgpack.decode(payload, type=WorkerBoot)
+    boot = msgspec.msgpack.decode(boot_payload, type=WorkerBoot)
     catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
     judge = Judge(boot.flows, catalogue, boot.limits)
     for trouble in judge.warm_up():
         print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
-    return Bench(judge, boot.limits, boot.containers)
+    bench = Bench(judge, boot.limits, boot.containers)
+    jobs = msgspec.msgpack.Decoder(JudgeJob)
+    judgements = msgspec.msgpack.Encoder()
+    return lambda payload: judgements.encode(answered(bench, jobs.decode(payload)))
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
@@ -66,28 +65,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
 
     Raises FrameError when `source` does not speak in frames.
     """
-    first = frames.read_frame(source)
-    if first is None:
-        return 0
-    try:
-        bench = build(*first)
-    except Exception as error:  # the daemon must hear why, whatever it is
-        frames.write_frame(sink, frames.BOOT_FAILED, _words(error).encode())
-        return 1
-    frames.write_frame(sink, frames.READY)
-    jobs = msgspec.msgpack.Decoder(JudgeJob)
-    judgements = msgspec.msgpack.Encoder()
-    while (frame := frames.read_frame(source)) is not None:
-        kind, payload = frame
-        if kind != frames.JOB:
-            raise frames.FrameError(f"expected a job frame, not {kind!r}")
-        try:
-            answer = judgements.encode(answered(bench, jobs.decode(payload)))
-        except Exception as error:  # one job must not end the worker
-            frames.write_frame(sink, frames.FAILED, _words(error).encode())
-        else:
-            frames.write_frame(sink, frames.DONE, answer)
-    return 0
+    return worker_loop.serve(source, sink, build)
 
 
 def answered(bench: Bench, job: JudgeJob) -> JudgeAnswer:
@@ -160,27 +138,7 @@ def _altered(job: JudgeJob) -> SpoolError:
 
 def main() -> int:
     """Entry point of `python -m gateway.worker`."""
-    become_expendable()
-    # Ctrl-C reaches the whole terminal, and some supervisors send SIGTERM to the whole group;
-    # whether a judge ends is the daemon's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Frames get standard output for themselves: a stray print, from here or from a library in C,
-    # must not end up between them.
-    with os.fdopen(os.dup(1), "wb", buffering=0) as sink:
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        try:
-            return serve(sys.stdin.buffer, sink)
-        except BrokenPipeError:
-            return 0  # the daemon is gone: nobody is left to answer
-
-
-def _words(error: Exception) -> str:
-    """What the daemon's log shows: our own errors speak for themselves."""
-    if isinstance(error, GatewayError):
-        return str(error)
-    return "".join(traceback.format_exception(error)).strip()
+    return worker_loop.main(build)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class WorkerPool:
 
     `command` starts one; `boot` is the payload of its first frame. `time_limit` (seconds) bounds
     a job, `boot_limit` the start; `memory_limit_mb` the resident memory of each process. The two
-    limits for jobs that run alone are the same unless given. `log` is a structlog logger.
+    limits for jobs that run alone are the same unless given. `section` is the table of
+    the settings that all of them come from. `log` is a structlog logger.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class WorkerPool:
         memory_limit_mb: int,
         alone_time_limit: float | None = None,
         alone_memory_limit_mb: int | None = None,
+        section: str = "judges",
         log: Any,
     ) -> None:
         if size < 1:
@@ -61,18 +63,19 @@ class WorkerPool:
         self._boot = boot
         self._size = size
         self._boot_limit = boot_limit
-        self._limits = JobLimits(
+        self._limits = self._alone_limits = JobLimits(
             seconds=time_limit,
-            seconds_setting="judges.time_limit_seconds",
+            seconds_setting=f"{section}.time_limit_seconds",
             memory_mb=memory_limit_mb,
-            memory_setting="judges.memory_limit_mb",
+            memory_setting=f"{section}.memory_limit_mb",
         )
-        self._alone_limits = JobLimits(
-            seconds=alone_time_limit or time_limit,
-            seconds_setting="judges.large_time_limit_seconds",
-            memory_mb=alone_memory_limit_mb or memory_limit_mb,
-            memory_setting="judges.large_memory_limit_mb",
-        )
+        if alone_time_limit is not None or alone_memory_limit_mb is not None:
+            self._alone_limits = JobLimits(
+                seconds=alone_time_limit or time_limit,
+                seconds_setting=f"{section}.large_time_limit_seconds",
+                memory_mb=alone_memory_limit_mb or memory_limit_mb,
+                memory_setting=f"{section}.large_memory_limit_mb",
+            )
         self._log = log
         self._workers: list[WorkerProcess] = []
         self._queue: FairQueue[Job] = FairQueue()
