@@ -24,7 +24,13 @@ from gateway.errors import DeliveryFailed, GatewayError
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
+from gateway.service.antivirus import Clamd
+from gateway.service.as2 import As2Service
+from gateway.service.as2.service import MDN_CHANNEL
 from gateway.service.control import Control
+from gateway.service.folder_watches import FolderWatches
+from gateway.service.http_api import routes as api_routes
+from gateway.service.http_server import Handler, HttpServer
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
 from gateway.service.judges import Judges
@@ -32,6 +38,7 @@ from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
 from gateway.service.quarantine import Quarantine
 from gateway.service.sd_notify import Notifier
+from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload, place_in_out
 from gateway.service.sftp_server.folders import make_folder
 from gateway.service.spool import Spool
@@ -93,10 +100,19 @@ class Daemon:
             reactor,
             journal=self.journal,
             broker=self.broker,
-            channels={Transport.SFTP.value: self._to_partner},
+            channels={
+                Transport.SFTP.value: self._to_partner,
+                Transport.SFTP_REMOTE.value: self._to_remote,
+                Transport.FOLDER.value: self._to_folder,
+                Transport.HTTPS.value: _ready_for_retrieval,
+                Transport.AS2.value: self._to_as2,
+                MDN_CHANNEL: self._receipt_to_as2,
+            },
             settings=self._settings.outbox,
             log=log.bind(part="outbox"),
         )
+        antivirus = self._settings.antivirus
+        self.scanner = Clamd(reactor, antivirus) if antivirus.address else None
         self.intake = Intake(
             reactor,
             journal=self.journal,
@@ -110,6 +126,7 @@ class Daemon:
             inline_bytes=self._settings.outbox.inline_bytes,
             outbox_written=self.outbox.wake,
             log=log.bind(part="intake"),
+            scanner=self.scanner,
         )
         self.control = Control(
             reactor,
@@ -133,6 +150,65 @@ class Daemon:
                 log=log.bind(part="sftp"),
                 log_level=self._settings.log.level,
             )
+        self.folders = FolderWatches(
+            reactor,
+            partners=configuration.partners,
+            spool=self.spool,
+            max_file_bytes=self._settings.sftp.max_file_bytes,
+            min_free_mb=self._settings.intake.min_free_mb,
+            receive=self._receive_folder,
+            in_thread=self._in_thread,
+            log=log.bind(part="folders"),
+        )
+        self.remotes = SftpClients(
+            reactor,
+            partners=list(configuration.partners.values()),
+            spool=self.spool,
+            receive=self._receive_remote,
+            recovered=self.outbox.wake,
+            max_file_bytes=self._settings.sftp.max_file_bytes,
+            min_free_mb=self._settings.intake.min_free_mb,
+            log=log.bind(part="sftp-client"),
+        )
+        self.as2: As2Service | None = None
+        if self._settings.as2.id and self._settings.http.enabled:
+            self.as2 = As2Service(
+                reactor,
+                configuration,
+                receive=self.intake.receive,
+                journal=self.journal,
+                spool=self.spool,
+                in_thread=self._in_thread,
+                otherwise=self._otherwise,
+                outbox_written=self.outbox.wake,
+                log=log.bind(part="as2"),
+            )
+        self.http: HttpServer | None = None
+        if self._settings.http.enabled:
+            self.http = HttpServer(
+                reactor,
+                settings=self._settings.http,
+                routes=self._routes(),
+                incoming=self.spool.incoming,
+                in_thread=self._in_thread,
+                log=log.bind(part="http"),
+            )
+
+    def _routes(self) -> dict[str, Handler]:
+        """Who answers what over HTTP."""
+        return {
+            **(self.as2.routes if self.as2 else {}),
+            **api_routes(
+                partners=self._configuration.partners,
+                receive=self.intake.receive,
+                journal=self.journal,
+                spool=self.spool,
+                in_thread=self._in_thread,
+                max_bytes=self._settings.http.max_body_bytes,
+                seconds=self._reactor.seconds,
+                log=self._log.bind(part="http"),
+            ),
+        }
 
     def _build_broker(self) -> AmqpPublisher | FilePublisher:
         if self._settings.rabbitmq.host:
@@ -158,7 +234,12 @@ class Daemon:
         if self._notifier.watchdog_seconds:
             self._every(self._notifier.watchdog_seconds / 3, self._notifier.alive)
         self._notifier.ready(self._describe())
-        self._log.info("ready", state=str(self.state), sftp_port=self.sftp and self.sftp.port)
+        self._log.info(
+            "ready",
+            state=str(self.state),
+            sftp_port=self.sftp and self.sftp.port,
+            http_port=self.http and self.http.port,
+        )
 
     async def _start_parts(self) -> None:
         self._threads.start()
@@ -172,12 +253,19 @@ class Daemon:
         self.outbox.start()
         self._started.append(("outbox", lambda: self.outbox.stop(5.0)))
         await self.workers.start()
+        if self.scanner is not None:  # not waited for: a clamd that hangs holds nobody back here
+            log = self._log.bind(part="antivirus")
+            defer.Deferred.fromCoroutine(self.scanner.warn_if_silent(log))
         await self.intake.start()
         await self.control.start()
         self._started.append(("control", self.control.stop))
         if self.sftp is not None:
             self.sftp.on_broken = self._on_fatal
             await self.sftp.start()
+        if self.http is not None:
+            await self.http.start()
+        self.remotes.start()
+        self.folders.start()
 
     def _prepare_folders(self) -> None:
         scratch = self.state / "scratch"
@@ -197,10 +285,16 @@ class Daemon:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        if self.http is not None:
+            await self._quietly("http", self.http.stop(min(grace, 5.0)))
         if self.sftp is not None:
             await self._quietly("sftp", self.sftp.stop(min(grace, 5.0)))
+        await self._quietly("folders", self.folders.stop(min(grace, 5.0)))
+        await self._quietly("sftp-client", self.remotes.stop(min(grace, 5.0)))
         await self._quietly("intake", self.intake.stop(grace))
         await self._quietly("judges", self.workers.stop(min(grace, 5.0)))
+        if self.as2 is not None:
+            await self._quietly("as2", self.as2.stop(min(grace, 5.0)))
         while self._started:
             name, stop = self._started.pop()
             await self._quietly(name, _called(stop))
@@ -221,6 +315,46 @@ class Daemon:
 
     async def _receive_sftp(self, upload: Upload) -> str:
         return await self.intake.receive(upload, Transport.SFTP)
+
+    async def _receive_remote(self, upload: Upload) -> str:
+        return await self.intake.receive(upload, Transport.SFTP_REMOTE)
+
+    async def _receive_folder(self, upload: Upload) -> str:
+        return await self.intake.receive(upload, Transport.FOLDER)
+
+    async def _to_folder(self, row: records.OutboxRow) -> None:
+        await self.folders.deliver(row)
+
+    async def _to_remote(self, row: records.OutboxRow) -> None:
+        await self.remotes.deliver(row)
+
+    async def _to_as2(self, row: records.OutboxRow) -> None:
+        if self.as2 is None:
+            raise _no_as2(row)
+        await self.as2.deliver(row)
+
+    async def _receipt_to_as2(self, row: records.OutboxRow) -> None:
+        if self.as2 is None:
+            raise _no_as2(row)
+        await self.as2.deliver_receipt(row)
+
+    async def _otherwise(self, row: records.OutboxRow) -> None:
+        """A report for a partner that sends by AS2 and takes none: by another way it has."""
+        partner = self._configuration.partners.get(row.partner)
+        if partner is not None and partner.sftp is not None:
+            await self._to_partner(row)
+        elif partner is not None and partner.folder is not None:
+            await self._to_folder(row)
+        elif partner is not None and partner.sftp_remote is not None:
+            await self._to_remote(row)
+        else:  # RabbitMQ has it, and so has GET /v1/interchanges/ID/acknowledgements
+            self._log.info(
+                "report_not_sent",
+                partner=row.partner,
+                interchange=row.interchange_id,
+                flow=row.headers.get("flow"),
+                remedy="Set as2.url of the partner if it wants reports.",
+            )
 
     async def _to_partner(self, row: records.OutboxRow) -> None:
         if row.filename is None:
@@ -243,11 +377,19 @@ class Daemon:
         loop.start(seconds, now=False)
 
     def _revive_judges(self) -> None:
-        if self.workers.status().broken is None:
-            return
-        self._log.warning("judges_restarted", broken=self.workers.status().broken)
-        defer.Deferred.fromCoroutine(self.workers.start()).addErrback(
-            lambda failure: self._log.critical("judges_broken", error=str(failure.value))
+        pools = [("judges", self.workers)]
+        if self.as2 is not None:
+            pools.append(("crypto", self.as2.workers))
+        for name, pool in pools:
+            if pool.status().broken is not None:
+                self._revive(name, pool)
+
+    def _revive(self, name: str, pool: WorkerPool) -> None:
+        self._log.warning("workers_restarted", pool=name, broken=pool.status().broken)
+        defer.Deferred.fromCoroutine(pool.start()).addErrback(
+            lambda failure: self._log.critical(
+                "workers_still_broken", pool=name, error=str(failure.value)
+            )
         )
 
     def _describe(self) -> str:
@@ -258,6 +400,17 @@ class Daemon:
 
     def _say_status(self) -> None:
         self._notifier.status(self._describe())
+
+
+def _no_as2(row: records.OutboxRow) -> DeliveryFailed:
+    return DeliveryFailed(
+        f"AS2 is switched off; {row.filename} for {row.partner} waits.",
+        remedy="Set as2.id and http.enabled, and restart the gateway.",
+    )
+
+
+async def _ready_for_retrieval(row: records.OutboxRow) -> None:
+    """An acknowledgement that the partner fetches over HTTPS: it is delivered by lying ready."""
 
 
 async def _called(stop: Callable[[], Any]) -> None:

@@ -104,8 +104,20 @@ class WorkersStopped(WorkersBroken):
     disposition = Disposition.RETRY
 
 
+class CryptoFailed(GatewayError):
+    """Something of our own kept an AS2 message from being opened or made: a key, a certificate."""
+
+    disposition = Disposition.RETRY
+
+
 class ScratchFull(GatewayError):
     """Unpacking an archive would take more of the disk than it may."""
+
+    disposition = Disposition.RETRY
+
+
+class AntivirusUnavailable(GatewayError):
+    """The virus scanner could not be asked, or did not look at the whole of a payload."""
 
     disposition = Disposition.RETRY
 
@@ -134,6 +146,12 @@ class IntakeRefused(GatewayError):
     disposition = Disposition.REFUSE
 
 
+class FolderUnusable(GatewayError):
+    """Our user may not read or move what another program puts into a watched folder."""
+
+    disposition = Disposition.RETRY
+
+
 class BrokerUnavailable(GatewayError):
     """The broker is away, or refused the publication: it stays in the outbox."""
 
@@ -156,3 +174,17 @@ class DeliveryFailed(GatewayError):
     """An acknowledgement could not be handed to the partner's channel."""
 
     disposition = Disposition.RETRY
+
+
+class DeliveryAwaited(DeliveryFailed):
+    """The partner has the message and owes a receipt: nothing went wrong, `seconds` are allowed."""
+
+    def __init__(self, what: str, *, seconds: float) -> None:
+        super().__init__(what, remedy="Nothing to do: without a receipt it is sent again.")
+        self.seconds = seconds
+
+
+class DuplicateMessage(GatewayError):
+    """A Message-ID that stands for other content already, from a partner who may not do that."""
+
+    disposition = Disposition.REFUSE

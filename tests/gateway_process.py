@@ -1,4 +1,4 @@
-"""A real gateway in a process of its own, with a partner who has a key: for tests and benches."""
+"""A real gateway in a process of its own, with partners who have keys: for tests and benches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class GatewayProcess:
 
     `settings` is TOML appended to the settings file. The service manager is played by this
     class: it waits for READY=1 on the socket it names in NOTIFY_SOCKET. `wrapper` is a command
-    that starts the daemon and then is it, or stands aside, as `strace -D` does.
+    that starts the daemon and then is it, or stands aside, as `strace -D` does. Whoever names no
+    partner speaks for the first of `partners`.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class GatewayProcess:
         sftp_processes: int = 2,
         rabbitmq_port: int | None = None,
         wrapper: Sequence[str] = (),
+        partners: Sequence[str] = (PARTNER,),
     ) -> None:
         self.folder = folder
         self.state = folder / "state"
@@ -44,14 +46,18 @@ class GatewayProcess:
         self.notifications: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._wrapper = tuple(wrapper)
-        partners = folder / "partners"
-        partners.mkdir(parents=True)
-        self.key, public = make_key(folder / "partner-key")
+        self.partner = partners[0]
+        self._keys: dict[str, Path] = {}
+        known = folder / "partners"
+        known.mkdir(parents=True)
         listed = ", ".join(f'"{flow}"' for flow in flows)
-        (partners / f"{PARTNER}.toml").write_text(
-            f'name = "{PARTNER}"\nlanguage = "fr"\nflows = [{listed}]\n'
-            f'[sftp]\nauthorized_keys = ["{public}"]\n'
-        )
+        for name in partners:
+            self._keys[name], public = make_key(folder / f"{name}-key")
+            (known / f"{name}.toml").write_text(
+                f'name = "{name}"\nlanguage = "fr"\nflows = [{listed}]\n'
+                f'[sftp]\nauthorized_keys = ["{public}"]\n'
+            )
+        self.key = self._keys[self.partner]
         broker = (
             f'[rabbitmq]\nhost = "127.0.0.1"\nport = {rabbitmq_port}\n'
             "reconnect_min_seconds = 0.2\nreconnect_max_seconds = 1.0\n"
@@ -128,11 +134,11 @@ class GatewayProcess:
             self.kill()
 
     def sftp(
-        self, commands: Sequence[str], *, timeout: float = 300.0
+        self, commands: Sequence[str], *, timeout: float = 300.0, partner: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run one batch with OpenSSH's client; it stops at the first command that fails."""
         return subprocess.run(
-            self.sftp_command(),
+            self.sftp_command(partner),
             input="\n".join(commands) + "\n",
             capture_output=True,
             text=True,
@@ -140,8 +146,9 @@ class GatewayProcess:
             check=False,
         )
 
-    def sftp_command(self) -> list[str]:
+    def sftp_command(self, partner: str | None = None) -> list[str]:
         """OpenSSH's client, reading its batch from standard input."""
+        partner = partner or self.partner
         options = {
             "UserKnownHostsFile": self.folder / "known_hosts",
             "StrictHostKeyChecking": "no",
@@ -150,9 +157,9 @@ class GatewayProcess:
         }
         return [
             *("sftp", "-q", "-b", "-", "-F", "/dev/null", "-P", str(self.port)),
-            *("-i", str(self.key)),
+            *("-i", str(self._keys[partner])),
             *(word for key, value in options.items() for word in ("-o", f"{key}={value}")),
-            f"{PARTNER}@127.0.0.1",
+            f"{partner}@127.0.0.1",
         ]
 
     def out(self) -> list[str]:

@@ -1,8 +1,8 @@
 """edi-gateway check: everything that could keep the gateway from working, in one list.
 
-Reads settings, flows and partners; verifies and compiles every schema and rule pack a flow
-names; loads the mappings; looks at the state directory and the port; logs in to the broker.
-It goes on after a fault, so that one run shows them all.
+Reads settings, flows, partners and certificates; verifies and compiles every schema and rule pack
+a flow names; loads the mappings; looks at the state directory and the ports; logs in to the
+broker. It goes on after a fault, so that one run shows them all.
 
 Exit code: 0 all well, 1 a check failed, 2 the configuration itself has faults.
 """
@@ -65,6 +65,7 @@ def outcomes(
     if state is not None:
         configuration = dataclasses.replace(configuration, state=state.resolve())
     yield from _configuration(reading)
+    yield from probes.certificates(reading, dt.datetime.now(dt.UTC))
     yield from _guarded("schema", lambda: probes.schemas(reading))
     today = dt.datetime.now(dt.UTC).date()  # as judging has it: the day of receipt, in UTC
     yield from _guarded("rule pack", lambda: probes.rule_packs(reading, today))
@@ -72,7 +73,8 @@ def outcomes(
     own = [fault for fault in reading.faults if fault.file == str(configuration.file)]
     for section, check, probe in (
         ("paths", "state directory", probes.state),
-        ("sftp", "sftp", probes.listening_port),
+        ("sftp", "sftp", probes.sftp_port),
+        ("http", "http", probes.http_port),
         ("rabbitmq", "broker", broker_probe.broker),
     ):
         if check == "broker" and not with_broker:

@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
+    "partner": "list, show, add or check partners",
+    "cert": "list, import or replace the certificates of AS2",
     "quarantine": "list what could not be judged; have it judged again, or set it aside",
 }
 """Subcommand → one-line help. Each is the module of that name in this package, imported only

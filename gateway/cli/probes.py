@@ -12,12 +12,13 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from gateway.config.certificates import days_left
 from gateway.config.loader import Configuration, Reading
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.model.flow import Flow
@@ -155,6 +156,31 @@ def mappings(reading: Reading) -> Iterator[Outcome]:
             yield Outcome(check="mapping", subject=name, result=Result.OK)
 
 
+def certificates(
+    reading: Reading, now: dt.datetime, *, owners: Collection[str | None] | None = None
+) -> Iterator[Outcome]:
+    """Certificates with their days, of these owners or of all (a name of None: ours).
+
+    What is wrong with one is told by the checks of the configuration.
+    """
+    for held in reading.held:
+        if owners is not None and held.owner not in owners:
+            continue
+        left = days_left(held.certificate, now)
+        until = held.certificate.not_valid_after_utc
+        days = (
+            f"{left} days left, until {until:%Y-%m-%d}"
+            if left >= 0
+            else f"expired {until:%Y-%m-%d}"
+        )
+        yield Outcome(
+            check="certificate",
+            subject=f"{held.owner or 'ours'} {held.file.name}",
+            result=Result.OK if left >= 0 else Result.SKIPPED,
+            detail=days,
+        )
+
+
 def state(configuration: Configuration) -> Outcome:
     """Whether the state directory, or what it would be made in, takes files; and has room."""
     folder = configuration.state
@@ -195,42 +221,57 @@ def state(configuration: Configuration) -> Outcome:
     return Outcome(check="state directory", subject=str(folder), result=Result.OK, detail=detail)
 
 
-def listening_port(configuration: Configuration) -> Outcome:
-    """Whether the SFTP server could listen. A port in use is a notice: a gateway may be running."""
+def sftp_port(configuration: Configuration) -> Outcome:
+    """Whether the SFTP server could listen."""
     sftp = configuration.settings.sftp
-    subject = f"{sftp.listen} port {sftp.port}"
-    if not sftp.enabled:
-        return Outcome(check="sftp", subject=subject, result=Result.SKIPPED, detail="switched off")
-    family = socket.AF_INET6 if ":" in sftp.listen else socket.AF_INET
+    return _listening(configuration, "sftp", sftp.listen, sftp.port, enabled=sftp.enabled)
+
+
+def http_port(configuration: Configuration) -> Outcome:
+    """Whether the HTTP listener could listen."""
+    http = configuration.settings.http
+    return _listening(configuration, "http", http.listen, http.port, enabled=http.enabled)
+
+
+def _listening(
+    configuration: Configuration, section: str, listen: str, port: int, *, enabled: bool
+) -> Outcome:
+    """Whether the port is free. One in use is a notice: a gateway may be running."""
+    subject = f"{listen} port {port}"
+    if not enabled:
+        return Outcome(check=section, subject=subject, result=Result.SKIPPED, detail="switched off")
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((sftp.listen, sftp.port))
+            probe.bind((listen, port))
     except OSError as error:
-        result, key, what, remedy = _not_listening(error, sftp.port)
-        fault = Fault(file=str(configuration.file), key=key, what=what, remedy=remedy)
-        return Outcome(check="sftp", subject=subject, result=result, fault=fault)
-    return Outcome(check="sftp", subject=subject, result=Result.OK, detail="free")
+        result, key, what, remedy = _not_listening(error, port)
+        fault = Fault(
+            file=str(configuration.file), key=f"{section}.{key}", what=what, remedy=remedy
+        )
+        return Outcome(check=section, subject=subject, result=result, fault=fault)
+    return Outcome(check=section, subject=subject, result=Result.OK, detail="free")
 
 
 def _not_listening(error: OSError, port: int) -> tuple[Result, str, str, str]:
     if error.errno == errno.EADDRINUSE:
         return (
             Result.NOTICE,
-            "sftp.port",
+            "port",
             "The port is in use.",
             "Nothing to do if that is the gateway, running; else choose another port.",
         )
     if error.errno == errno.EACCES:
         return (
             Result.FAULT,
-            "sftp.port",
+            "port",
             f"This user may not listen on port {port}.",
             "Choose a port from 1024 on, or give the service CAP_NET_BIND_SERVICE.",
         )
     return (
         Result.FAULT,
-        "sftp.listen",
+        "listen",
         f"Listening is not possible: {error.strerror}.",
         "Name an address of this machine.",
     )

@@ -13,7 +13,6 @@ from itertools import combinations
 
 import msgspec
 
-from gateway.config.settings import Settings
 from gateway.config.strict import Complaint, FieldCheck, did_you_mean
 from gateway.model.flow import Chain, Flow, profile_fits
 from gateway.model.interchange import Syntax
@@ -256,41 +255,3 @@ def overlaps_of(
         example = overlap(flows[one], flows[other], partner.name)
         if example is not None:
             yield one, other, example
-
-
-def settings_complaints(settings: Settings) -> Complaints:
-    """Settings that contradict each other."""
-    pairs = (
-        ("rabbitmq.reconnect", settings.rabbitmq, "reconnect"),
-        ("outbox.retry", settings.outbox, "retry"),
-    )
-    for key, section, word in pairs:
-        low = getattr(section, f"{word}_min_seconds")
-        high = getattr(section, f"{word}_max_seconds")
-        if low > high:
-            yield (
-                f"{key}_max_seconds",
-                Complaint(
-                    f"{high:g} is less than {key}_min_seconds = {low:g}.",
-                    "Make the longest wait at least as long as the first.",
-                ),
-            )
-    rabbitmq, tls = settings.rabbitmq, settings.rabbitmq.tls
-    if rabbitmq.host and rabbitmq.username != "guest" and not rabbitmq.password_file:
-        yield (
-            "rabbitmq.password_file",
-            Complaint(
-                f'The user "{rabbitmq.username}" has no password.',
-                "Name the file that holds it, one line, readable by the gateway's user only.",
-            ),
-        )
-    for given, missing in (("certificate", "key"), ("key", "certificate")):
-        if getattr(tls, f"{given}_file") and not getattr(tls, f"{missing}_file"):
-            yield (
-                f"rabbitmq.tls.{missing}_file",
-                Complaint(
-                    f"{given}_file is given without {missing}_file; a client certificate needs "
-                    "both.",
-                    "Give both, or neither.",
-                ),
-            )

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gateway import resources
-from gateway.config import consistency
+from gateway.config import as2_checks, channel_checks, consistency
+from gateway.config.absolute import partner_with_absolute_paths
 from gateway.config.credentials import password_hash_complaint, public_key_complaint
 from gateway.config.strict import Checks, Complaint, FieldCheck, convert, read_toml
 from gateway.errors import ConfigurationError, Fault, RulePackError
+from gateway.model.as2 import As2Access, As2Receive
 from gateway.model.flow import Chain, Flow, FlowMatch
 from gateway.model.interchange import Syntax
-from gateway.model.partner import Partner, SftpAccess
+from gateway.model.partner import HttpAccess, Partner, SftpAccess, SftpRemote
 
 T = TypeVar("T", Flow, Partner)
 
@@ -111,6 +113,14 @@ def read_folder(folder: Path, struct: type[T], checks: Checks) -> Folder[T]:
     return out
 
 
+def read_partners(folder: Path, *, flows: frozenset[str] | None) -> Folder[Partner]:
+    """Every partner file. `flows`: the names there are; None: not looked at."""
+    out = read_folder(folder, Partner, partner_checks(flows=flows))
+    for name, partner in out.by_name.items():
+        out.by_name[name] = partner_with_absolute_paths(partner, out.files[name].parent)
+    return out
+
+
 def flow_checks(names: consistency.Catalogued, *, partners: frozenset[str] | None) -> Checks:
     """Field checks of a flow file. `partners`: the names there are; None: not looked at."""
     checks: dict[tuple[type, str], FieldCheck] = {
@@ -136,6 +146,17 @@ def partner_checks(*, flows: frozenset[str] | None) -> Checks:
         (SftpAccess, "username"): consistency.username_complaint,
         (SftpAccess, "authorized_keys"): public_key_complaint,
         (SftpAccess, "password_hash"): password_hash_complaint,
+        (As2Access, "id"): as2_checks.as2_name_complaint,
+        (As2Access, "our_id"): as2_checks.own_name_complaint,
+        (As2Access, "certificates"): as2_checks.file_name_complaint,
+        (As2Access, "url"): as2_checks.url_complaint,
+        (As2Receive, "mdn_urls"): as2_checks.mdn_url_complaint,
+        (HttpAccess, "token_sha256"): channel_checks.token_complaint,
+        (SftpRemote, "host_key"): channel_checks.host_key_complaint,
+        (SftpRemote, "fetch_from"): channel_checks.remote_path_complaint,
+        (SftpRemote, "move_to"): channel_checks.remote_path_complaint,
+        (SftpRemote, "push_to"): channel_checks.remote_path_complaint,
+        (SftpRemote, "marker_suffix"): channel_checks.suffix_complaint,
     }
     if flows is not None:
         checks[Partner, "flows"] = consistency.known("flow", flows, "the flows folder")

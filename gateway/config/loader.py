@@ -7,15 +7,26 @@ fault starts nothing.
 
 from __future__ import annotations
 
-import ssl
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
+from cryptography import x509
 
 from gateway import resources
-from gateway.config import consistency
+from gateway.config import as2_checks, consistency, settings_checks
+from gateway.config.absolute import with_absolute_paths
+from gateway.config.certificates import Held, read_certificates
+from gateway.config.channel_faults import channel_faults, channel_notices, surroundings
+from gateway.config.files import (
+    Secret,
+    authorities_complaint,
+    open_to_all,
+    pair_complaint,
+    read_secret,
+)
 from gateway.config.folders import (
     catalogued,
     fault_at,
@@ -23,17 +34,27 @@ from gateway.config.folders import (
     flow_faults,
     names_in,
     overlap_faults,
-    partner_checks,
     partner_faults,
     read_folder,
+    read_partners,
     touched,
 )
-from gateway.config.settings import Rabbitmq, Settings, Sftp
+from gateway.config.settings import Antivirus, As2, Http, Rabbitmq, Settings, Sftp
 from gateway.config.strict import Checks, Complaint, convert, read_toml
 from gateway.errors import ConfigurationError, Fault
 from gateway.model.flow import Flow
 from gateway.model.partner import Partner
 
+if TYPE_CHECKING:  # only a name here: a gateway without AS2 starts without that code
+    from gateway.core.as2.cms import Identity
+
+SETTINGS_CHECKS: Checks = {
+    (Sftp, "listen"): consistency.address_complaint,
+    (Http, "listen"): consistency.address_complaint,
+    (As2, "id"): as2_checks.own_name_complaint,
+    (As2, "identities"): as2_checks.file_name_complaint,
+    (Antivirus, "address"): settings_checks.antivirus_complaint,
+}
 DEFAULT_PASSWORD = "guest"  # noqa: S105 (what a fresh RabbitMQ takes, from loopback only)
 
 
@@ -42,7 +63,9 @@ class Configuration:
     """Everything the files say, typed, with every path absolute.
 
     `partners` and `flows` are by name; disabled partners are among them. `settings` holds the
-    resolved paths too. `notices` are oddities that stop nothing.
+    resolved paths too. `identities` are our AS2 certificates with their keys, `certificates` those
+    of each partner that has any; the newest first in both, expired ones included. `notices` are
+    oddities that stop nothing.
     """
 
     file: Path
@@ -54,6 +77,8 @@ class Configuration:
     partners_folder: Path
     rule_packs: Path
     rabbitmq_password: str = field(repr=False)
+    identities: tuple[Identity, ...] = field(default=(), repr=False)
+    certificates: dict[str, tuple[x509.Certificate, ...]] = field(default_factory=dict)
     notices: tuple[Fault, ...] = ()
 
 
@@ -61,12 +86,15 @@ class Configuration:
 class Reading:
     """What was read, and everything wrong with it. `configuration` serves only without faults.
 
-    `flow_files` tells for each flow the file it stands in.
+    `flow_files` and `partner_files` tell for each flow and partner the file it stands in; `held`
+    tells where each certificate stands, ours first.
     """
 
     configuration: Configuration
     faults: tuple[Fault, ...]
     flow_files: dict[str, Path]
+    partner_files: dict[str, Path]
+    held: tuple[Held, ...]
 
 
 def builtin_file() -> Path:
@@ -101,8 +129,12 @@ def load_partners(folder: Path) -> dict[str, Partner]:
 
     Raises `ConfigurationError` with every fault. Whether their flows exist is not looked at.
     """
-    partners = read_folder(folder, Partner, partner_checks(flows=None))
-    faults = (*partners.faults, *partner_faults(partners, {}))
+    partners = read_partners(folder, flows=None)
+    faults = (
+        *partners.faults,
+        *partner_faults(partners, {}),
+        *channel_faults(partners, Settings().as2.id),
+    )
     _raise_for(faults, f"The partners in {folder} cannot be used")
     return partners.by_name
 
@@ -113,11 +145,10 @@ def read(file: Path | None = None) -> Reading:
     table, faults = read_toml(file)
     settings = Settings()
     if table is not None:
-        checks: Checks = {(Sftp, "listen"): consistency.address_complaint}
-        converted, more = convert(table, Settings, file=file, checks=checks)
+        converted, more = convert(table, Settings, file=file, checks=SETTINGS_CHECKS)
         settings = converted or settings
         faults += more
-    settings = _with_absolute_paths(settings, file.parent)
+    settings = with_absolute_paths(settings, file.parent)
     partners_folder = Path(settings.paths.partners)
     flows_folder = Path(settings.paths.flows)
 
@@ -126,10 +157,12 @@ def read(file: Path | None = None) -> Reading:
     partner_names = names_in(partners_folder)
     names = catalogued()
     flows = read_folder(flows_folder, Flow, flow_checks(names, partners=partner_names))
-    partners = read_folder(partners_folder, Partner, partner_checks(flows=flow_names))
-    password, password_faults, notices = _broker_password(file, settings.rabbitmq)
+    partners = read_partners(partners_folder, flows=flow_names)
     if table is None and not partners_folder.is_dir():
         partners.faults.clear()  # a guess: the settings that name the folder could not be read
+    password = _broker_password(settings.rabbitmq)
+    complaints = [*_settings_faults(settings, password, partners.by_name)]
+    certificates = read_certificates(file, settings, partners, dt.datetime.now(dt.UTC))
     return Reading(
         configuration=Configuration(
             file=file,
@@ -140,25 +173,32 @@ def read(file: Path | None = None) -> Reading:
             flows_folder=flows_folder,
             partners_folder=partners_folder,
             rule_packs=Path(settings.paths.rule_packs),
-            rabbitmq_password=password,
-            notices=(*notices, *flows.notices, *partners.notices),
+            rabbitmq_password=password.value,
+            identities=certificates.identities,
+            certificates=certificates.by_partner,
+            notices=(
+                *(fault_at(file, *found) for found in _settings_notices(settings, password)),
+                *flows.notices,
+                *partners.notices,
+                *channel_notices(partners),
+                *certificates.notices,
+            ),
         ),
         faults=(
             *faults,
-            *(
-                fault_at(file, *found)
-                for found in consistency.settings_complaints(settings)
-                if not touched(faults, found[0])
-            ),
-            *password_faults,
-            *_tls_faults(file, settings.rabbitmq),
+            *(fault_at(file, *found) for found in complaints if not touched(faults, found[0])),
             *flows.faults,
             *flow_faults(flows, names),
             *partners.faults,
             *partner_faults(partners, flows.by_name),
+            *channel_faults(partners, settings.as2.id),
+            *surroundings(partners),
+            *certificates.faults,
             *overlap_faults(partners, flows),
         ),
         flow_files=flows.files,
+        partner_files=partners.files,
+        held=tuple(certificates.held),
     )
 
 
@@ -169,84 +209,35 @@ def _raise_for(faults: Iterable[Fault], what: str) -> None:
         raise ConfigurationError(f"{what}: {count}.", faults=found)
 
 
-def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
-    """Relative paths count from the settings file's folder; "" stands for the built-in."""
-    from gateway.core.schematron.catalogue import default_rule_packs
-
-    paths, rabbitmq, tls = settings.paths, settings.rabbitmq, settings.rabbitmq.tls
-
-    def resolved(path: str) -> str:
-        return str((base / path).absolute()) if path else ""
-
-    return msgspec.structs.replace(
-        settings,
-        paths=msgspec.structs.replace(
-            paths,
-            state=resolved(paths.state),
-            flows=resolved(paths.flows) or str(resources.data_folder("flows").absolute()),
-            partners=resolved(paths.partners),
-            rule_packs=resolved(paths.rule_packs) or str(default_rule_packs().absolute()),
-        ),
-        rabbitmq=msgspec.structs.replace(
-            rabbitmq,
-            password_file=resolved(rabbitmq.password_file),
-            tls=msgspec.structs.replace(
-                tls,
-                ca_file=resolved(tls.ca_file),
-                certificate_file=resolved(tls.certificate_file),
-                key_file=resolved(tls.key_file),
-            ),
-        ),
-    )
+def _settings_faults(
+    settings: Settings, password: Secret, partners: dict[str, Partner]
+) -> Iterator[tuple[str, Complaint]]:
+    yield from settings_checks.settings_complaints(settings)
+    if password.fault:
+        yield "rabbitmq.password_file", password.fault
+    yield from settings_checks.needed_by_partners(settings, partners)
+    for section, tls, names, whose in (
+        ("rabbitmq", settings.rabbitmq.tls, "ca_file", "the broker's"),
+        ("http", settings.http.tls, "client_ca_file", "the certificates of clients"),
+    ):
+        authorities = getattr(tls, names)
+        if authorities and (complaint := authorities_complaint(authorities, whose)):
+            yield f"{section}.tls.{names}", complaint
+        if tls.certificate_file and tls.key_file:
+            complaint = pair_complaint(tls.certificate_file, tls.key_file)
+            if complaint:
+                yield f"{section}.tls.certificate_file", complaint
 
 
-def _broker_password(
-    file: Path, rabbitmq: Rabbitmq
-) -> tuple[str, tuple[Fault, ...], tuple[Fault, ...]]:
-    """The password, faults, notices. A line end after the password does not count."""
-    key = "rabbitmq.password_file"
+def _settings_notices(settings: Settings, password: Secret) -> Iterator[tuple[str, Complaint]]:
+    if password.notice:
+        yield "rabbitmq.password_file", password.notice
+    key_file = settings.http.tls.key_file
+    if key_file and (complaint := open_to_all(Path(key_file))):
+        yield "http.tls.key_file", complaint
+
+
+def _broker_password(rabbitmq: Rabbitmq) -> Secret:
     if not rabbitmq.password_file:
-        return DEFAULT_PASSWORD, (), ()
-    secret = Path(rabbitmq.password_file)
-    try:
-        password = secret.read_bytes().decode().rstrip("\r\n")
-        open_to_all = bool(secret.stat().st_mode & 0o007)
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        complaint = Complaint(
-            f"{secret} cannot be read: {why}.",
-            "Put the broker's password in it, one line, readable by the gateway's user only.",
-        )
-        return "", (fault_at(file, key, complaint),), ()
-    if not password:
-        complaint = Complaint(f"{secret} is empty.", "Put the broker's password in it, one line.")
-        return "", (fault_at(file, key, complaint),), ()
-    if open_to_all:
-        complaint = Complaint(f"{secret} is open to every user.", f"Run: chmod o= {secret}")
-        return password, (), (fault_at(file, key, complaint),)
-    return password, (), ()
-
-
-def _tls_faults(file: Path, rabbitmq: Rabbitmq) -> Iterator[Fault]:
-    """PEM files that OpenSSL does not take. An encrypted key is refused, nobody could unlock it."""
-    tls = rabbitmq.tls
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.ca_file:
-        try:
-            context.load_verify_locations(cafile=tls.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            complaint = Complaint(
-                f"{tls.ca_file} holds no usable CA certificate: {error.strerror or error}.",
-                "Name a PEM file with the certificate of the authority that signed the broker's.",
-            )
-            yield fault_at(file, "rabbitmq.tls.ca_file", complaint)
-    if tls.certificate_file and tls.key_file:
-        try:
-            context.load_cert_chain(tls.certificate_file, tls.key_file, password=lambda: "")
-        except (OSError, ssl.SSLError) as error:
-            complaint = Complaint(
-                f"{tls.certificate_file} and {tls.key_file} are no usable pair: "
-                f"{error.strerror or error}.",
-                "Name the PEM files of a certificate and of its own key, the key not encrypted.",
-            )
-            yield fault_at(file, "rabbitmq.tls.certificate_file", complaint)
+        return Secret(DEFAULT_PASSWORD)
+    return read_secret(Path(rabbitmq.password_file), "the broker's password")

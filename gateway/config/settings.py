@@ -35,6 +35,7 @@ class Paths(_Section, frozen=True, kw_only=True):
     state: Required = "/var/lib/edi-gateway"
     flows: str = ""
     partners: Required = "partners"
+    certificates: Required = "certificates"
     rule_packs: str = ""
 
 
@@ -51,6 +52,65 @@ class Sftp(_Section, frozen=True, kw_only=True):
     idle_timeout_seconds: WholeSeconds = 900
     login_timeout_seconds: WholeSeconds = 30
     receipt_timeout_seconds: WholeSeconds = 60
+
+
+class HttpTls(_Section, frozen=True, kw_only=True):
+    """TLS of the HTTP listener, 1.2 or newer. Files are PEM.
+
+    `client_ca_file` asks for and checks the certificates of clients.
+    """
+
+    enabled: bool = False
+    certificate_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
+
+
+class Http(_Section, frozen=True, kw_only=True):
+    """The HTTP listener for AS2 and for `POST /v1/interchanges`.
+
+    `idle_timeout_seconds`: how long a client may say nothing in the middle of a request.
+    """
+
+    enabled: bool = False
+    listen: Required = "127.0.0.1"
+    port: ListenPort = 8080
+    max_body_bytes: Count = 1_100_000_000
+    max_header_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1_000_000)] = 32_000
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512
+    idle_timeout_seconds: WholeSeconds = 60
+    tls: HttpTls = HttpTls()
+
+
+class As2(_Section, frozen=True, kw_only=True):
+    """AS2 (RFC 4130). `id` is our AS2 name; `mdn_url` is where partners send receipts later.
+
+    `identities` are our certificates with their private keys, PEM or PKCS#12; what comes in is
+    decrypted with any of them, what goes out is signed with the newest valid one.
+    `password_file` holds the password of those that have one. `processes` decrypt and sign; of
+    messages of at least `large_bytes` never two at once, so that the small ones go on.
+    """
+
+    id: str = ""
+    mdn_url: str = ""
+    identities: tuple[str, ...] = ()
+    password_file: str = ""
+    processes: Processes = 2
+    large_bytes: Count = 10_000_000
+    max_bytes: Count = 1_000_000_000
+    max_ratio: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 200
+    time_limit_seconds: Seconds = 900.0
+    memory_limit_mb: Annotated[int, msgspec.Meta(ge=50)] = 500
+    send_timeout_seconds: Seconds = 120.0
+    expiry_warning_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
+
+
+class Antivirus(_Section, frozen=True, kw_only=True):
+    """clamd, which looks at every payload. `address`: a socket's path, or host:port; "": none."""
+
+    address: str = ""
+    timeout_seconds: Seconds = 60.0
+    max_bytes: Count = 100_000_000
 
 
 class Judges(_Section, frozen=True, kw_only=True):
@@ -131,6 +191,9 @@ class Settings(_Section, frozen=True, kw_only=True):
 
     paths: Paths = Paths()
     sftp: Sftp = Sftp()
+    http: Http = Http()
+    as2: As2 = As2()
+    antivirus: Antivirus = Antivirus()
     documents: DocumentLimits = DocumentLimits()
     containers: ContainerLimits = ContainerLimits()
     judges: Judges = Judges()

@@ -39,6 +39,10 @@ Checks = Mapping[tuple[type, str], FieldCheck]
 """(struct, field name) → check of its value; of each element where the field is an array."""
 
 
+NOT_AT_ALL = "none"
+"""In a file, None for a choice that may also be left out altogether."""
+
+
 class _Bad:
     """Stands for a value that could not be read; its fault is already on the list."""
 
@@ -120,8 +124,11 @@ class _Converter:
         if isinstance(info, inspect.Metadata):
             return self.value(info.type, raw, path, check)
         if isinstance(info, inspect.UnionType):
-            # Only `X | None` occurs, and TOML has no null: the key is left out instead.
+            # Only `X | None` occurs. TOML has no null: the key is left out instead, or, where that
+            # means another default, the word for "not at all" stands among the others.
             info = next(kind for kind in info.types if not isinstance(kind, inspect.NoneType))
+            if isinstance(info, inspect.EnumType):
+                return self._choice_or_none(info, raw, path)
             return self.value(info, raw, path, check)
         if isinstance(info, inspect.StructType):
             if not isinstance(raw, dict):
@@ -141,6 +148,14 @@ class _Converter:
             if complaint is not None:
                 return self.fault(path, *complaint)
         return value
+
+    def _choice_or_none(self, info: inspect.EnumType, raw: Any, path: str) -> Any:
+        words = [*(str(member.value) for member in info.cls), NOT_AT_ALL]
+        if raw == NOT_AT_ALL:
+            return None
+        if isinstance(raw, str) and raw not in words:
+            return self.fault(path, *_choice(raw, words))
+        return self._scalar(info, raw, path)
 
     def _scalar(self, info: inspect.Type, raw: Any, path: str) -> Any:
         match info:

@@ -16,6 +16,7 @@ class Transport(StrEnum):
     AS2 = "as2"
     HTTPS = "https"
     FOLDER = "folder"
+    SFTP_REMOTE = "sftp-remote"
 
 
 class Syntax(StrEnum):

@@ -131,6 +131,15 @@ def verdict_name(verdict: Verdict) -> str:
             return "undetermined"
 
 
+class VirusCheck(StrEnum):
+    """What a virus scanner said of the payload a document came in."""
+
+    NOT_CHECKED = "NotChecked"
+    """None is configured, or it could not be asked: this never counts as clean."""
+    CLEAN = "Clean"
+    FOUND = "Found"
+
+
 class PackReference(msgspec.Struct, frozen=True):
     """Which rule pack judged: enough to repeat the judgement years later."""
 
@@ -144,7 +153,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `timings_ms` has one entry per step that ran (parse, route, xsd, schematron, map).
     The identifying fields are what could be read before a check failed; they are for people
-    who search, and are never relied on for a decision.
+    who search, and are never relied on for a decision. `virus_check` is not the judge's: it was
+    made before, on the payload as received.
     """
 
     document: str
@@ -161,6 +171,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     seller_id: str | None = None
     buyer_id: str | None = None
     timings_ms: dict[str, float] = {}
+    virus_check: VirusCheck = VirusCheck.NOT_CHECKED
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -31,7 +31,7 @@ from gateway.core.naming import interface_code
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
-from gateway.model.verdict import Judgement, Language, Undetermined
+from gateway.model.verdict import Judgement, Language, Undetermined, VirusCheck
 from gateway.service import consequences, messages, settle
 from gateway.service.journal import Journal, records
 from gateway.service.spool import Spool, StoredPayload
@@ -80,7 +80,7 @@ class Closer:
         state = consequences.ending(
             {ended.state: 1}, unreadable=int(consequences.is_unreadable(judgement))
         )
-        report = self._head(interchange, judgement.flow, revision, state)
+        report = self._head(interchange, judgement.flow, revision, state, judgement.virus_check)
         body = build_report(
             report,
             [document_of(judgement, ended.subject.ordinal, ended.state)],
@@ -105,14 +105,18 @@ class Closer:
         totals = ReportTotals()
         states: dict[DocumentState, int] = {}
         causes: list[tuple[DocumentState, Judgement]] = []
+        checks: set[VirusCheck] = set()
         async for page in self._pages(interchange):
             for document, judgement in page:
                 totals.add(_reported(document, judgement))
                 states[document.state] = states.get(document.state, 0) + 1
+                checks.add(judgement.virus_check)
                 if not causes or document.state is DocumentState.QUARANTINED:
                     causes = [(document.state, judgement)]
         state = consequences.ending(states, unreadable=totals.unreadable) if ended else None
-        report = self._head(interchange, row.flow, row.report_revision + 1, state)
+        report = self._head(
+            interchange, row.flow, row.report_revision + 1, state, consequences.checked(checks)
+        )
         body, stored = await self._paged_report(interchange, report, totals)
         return await self._write(interchange, state, report, _cause(state, causes), body, stored)
 
@@ -179,6 +183,7 @@ class Closer:
         flow: str | None,
         revision: int,
         state: InterchangeState | None,
+        check: VirusCheck,
     ) -> InterchangeReport:
         return InterchangeReport(
             interchange_id=interchange.id,
@@ -192,6 +197,7 @@ class Closer:
             sha256=interchange.sha256,
             size=interchange.size,
             reported_at=self._now(),
+            virus_check=check,
         )
 
     def _language(self, interchange: Interchange) -> Language:

@@ -7,7 +7,7 @@ interchange ends. `settle` writes it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import msgspec
@@ -18,7 +18,15 @@ from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
 from gateway.model.publication import Publication
-from gateway.model.verdict import Judgement, Language, Layer, Rejected, Undetermined, Verdict
+from gateway.model.verdict import (
+    Judgement,
+    Language,
+    Layer,
+    Rejected,
+    Undetermined,
+    Verdict,
+    VirusCheck,
+)
 from gateway.service import messages
 
 UNREADABLE = frozenset({Layer.CONTAINER, Layer.XML})
@@ -169,3 +177,15 @@ def is_unreadable(judgement: Judgement) -> bool:
     return isinstance(judgement.verdict, Rejected) and any(
         finding.layer in UNREADABLE for finding in judgement.findings
     )
+
+
+def checked(documents: Set[VirusCheck]) -> VirusCheck:
+    """What was said of the payload its documents came in.
+
+    They all came in the same bytes. Some may not say so: those whose last attempt was made while
+    the scanner could not be asked.
+    """
+    for check in (VirusCheck.FOUND, VirusCheck.CLEAN):
+        if check in documents:
+            return check
+    return VirusCheck.NOT_CHECKED

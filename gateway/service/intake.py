@@ -15,15 +15,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import IntakeRefused
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
 from gateway.model.partner import Partner
 from gateway.service import settle
+from gateway.service.antivirus import Scanner
 from gateway.service.backlog import Backlog
 from gateway.service.closing import Closer
-from gateway.service.journal import Journal
+from gateway.service.journal import Journal, records
 from gateway.service.journey import Journey
 from gateway.service.judges import Judging
 from gateway.service.spool import Spool
@@ -39,6 +42,9 @@ class Arrival(Protocol):
     sha256: str
     size: int
 
+
+Beside = Callable[[Connection, Interchange, records.Receipt], None]
+"""What a receiver writes in the transaction that makes a file ours; what it raises undoes both."""
 
 InThread = Callable[..., Awaitable[Any]]
 """Runs a blocking function in the spool's own threads."""
@@ -63,6 +69,7 @@ class Intake:
         outbox_written: Callable[[], None],
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        scanner: Scanner | None = None,
     ) -> None:
         self._journal = journal
         self._spool = spool
@@ -82,6 +89,7 @@ class Intake:
             outbox_written=outbox_written,
             log=log,
             now=now,
+            scanner=scanner,
         )
         closer = Closer(
             journal=journal,
@@ -120,12 +128,20 @@ class Intake:
 
     # ---- receiving
 
-    async def receive(self, arrival: Arrival, transport: Transport) -> str:
+    async def receive(
+        self,
+        arrival: Arrival,
+        transport: Transport,
+        *,
+        claim_key: str | None = None,
+        beside: Beside | None = None,
+    ) -> str:
         """Make a file ours: the interchange id, once bytes and journal row are on disk.
 
-        A resend of the same bytes under the same name by the same partner finds the interchange
-        it already made. Raises `IntakeRefused`, `SpoolError` or `JournalError`: then nothing was
-        promised and the partner still owns the file.
+        A resend of the same bytes under the same name (or `claim_key`, where the transport has
+        something better) by the same partner finds the interchange it already made. Raises
+        `IntakeRefused`, `SpoolError` or `JournalError`: then nothing was promised and the partner
+        still owns the file.
         """
         if not self._open:
             raise IntakeRefused(
@@ -142,9 +158,14 @@ class Intake:
             size=arrival.size,
         )
         await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
-        receipt = await self._journal.write(
-            "receive", lambda conn: settle.receive(conn, interchange, now)
-        )
+
+        def write(conn: Connection) -> records.Receipt:
+            receipt = settle.receive(conn, interchange, now, claim_key=claim_key)
+            if beside is not None:
+                beside(conn, interchange, receipt)
+            return receipt
+
+        receipt = await self._journal.write("receive", write)
         self._log.info(
             "interchange_received" if receipt.new else "interchange_resent",
             interchange=receipt.interchange_id,

@@ -33,6 +33,7 @@ from gateway.service.consequences import Subject
 from gateway.service.journal import Journal, records
 from gateway.service.judges import job_for, member_job
 from gateway.service.members import Due, enter
+from gateway.service.scanning import Scanned
 from gateway.service.spool import Spool
 from gateway.service.verdicts import Said, Verdicts
 
@@ -71,6 +72,8 @@ class Journey:
         self._outbox_written = outbox_written
         self._now = now
         self._about = verdicts.about
+        self._scanned: dict[str, Scanned] = {}
+        """Of the archives that lie unpacked. Gone after a crash, like these: both are made anew."""
 
     async def begin(self, interchange: Interchange) -> None:
         """Judge what was received a moment ago: there is nothing to look up."""
@@ -96,11 +99,12 @@ class Journey:
         if first is None:
             await self._take(interchange, consequences.payload_of(interchange))
         elif first.position is not None:
+            scanned = self._scanned.get(interchange.id)
             unpacked = await self._in_thread((self._folder(interchange) / MANIFEST).is_file)
-            if row.state == InterchangeState.OPENED and unpacked:
-                await self._members(interchange, row.flow)
+            if row.state == InterchangeState.OPENED and unpacked and scanned is not None:
+                await self._members(interchange, row.flow, scanned)
             else:
-                await self._take(interchange, consequences.payload_of(interchange))
+                await self._take(interchange, consequences.payload_of(interchange), entered=True)
         elif first.state not in settle.WAITING:
             await self._close(interchange)
         elif (wait := self._wait(first.next_attempt_at)) > 0:
@@ -113,19 +117,34 @@ class Journey:
 
     # ---- the payload
 
-    async def _take(self, interchange: Interchange, subject: Subject) -> None:
-        """Have the payload judged, or opened when it is an archive."""
-        answer = await self._verdicts.ask(
-            interchange,
-            subject,
-            lambda partner: job_for(
+    async def _take(
+        self, interchange: Interchange, subject: Subject, *, entered: bool = False
+    ) -> None:
+        """Have the payload scanned, then judged, or opened when it is an archive.
+
+        `entered`: it is an archive with members in the journal. They answer for it when the
+        scanner bars it: it may know more viruses than before the crash that brought us here.
+        """
+        scanned = await self._verdicts.scan(interchange)
+        barred = scanned.bars(subject)
+        if barred is not None and entered:
+            await self._members(interchange, None, scanned)
+            return
+        answer: Said | Unpacked | None
+        if barred is not None:
+            answer = Said(barred)
+        else:
+            answer = await self._verdicts.ask(
                 interchange,
-                partner,
-                self._spool.path(interchange.sha256),
-                unpack_to=self._folder(interchange),
-                disk_bytes=(self._spool.free_mb() - self._settings.min_free_mb) * 1_000_000,
-            ),
-        )
+                subject,
+                lambda partner: job_for(
+                    interchange,
+                    partner,
+                    self._spool.path(interchange.sha256),
+                    unpack_to=self._folder(interchange),
+                    disk_bytes=(self._spool.free_mb() - self._settings.min_free_mb) * 1_000_000,
+                ),
+            )
         if isinstance(answer, Unpacked) and answer.no_room is not None:
             # Nobody's attempt: it waits, durable, until there is room.
             self._about(interchange, None).warning("no_room_to_unpack", error=answer.no_room)
@@ -143,24 +162,32 @@ class Journey:
                 )
                 self._outbox_written()
                 self._about(interchange, None).info("archive_opened", documents=documents)
-                await self._members(interchange, None)
+                self._scanned[interchange.id] = scanned
+                await self._members(interchange, None, scanned)
                 return
             answer = Said(_shut(interchange, answer))
         if answer is None:
             return
-        settled, judgement = await self._verdicts.give(interchange, subject, answer)
+        settled, judgement = await self._verdicts.give(interchange, subject, answer, scanned.check)
         if settled.again_at is not None:
             await self._again(interchange, judgement.flow, self._wait(settled.again_at))
         else:
+            if judgement.flow is None:
+                # Not known to be a document: an archive that was refused, or that cost its judge
+                # too often, leaves behind what was unpacked until then.
+                await self._in_thread(shutil.rmtree, self._folder(interchange), True)
             ended = Ended(subject, settled.state, judgement)
             await self._close(interchange, ended, settled.revision)
 
     # ---- the members of an archive
 
-    async def _members(self, interchange: Interchange, flow: str | None) -> None:
+    async def _members(self, interchange: Interchange, flow: str | None, scanned: Scanned) -> None:
         """Judge every member that is due, several at a time; close when none is left."""
         due = Due(self._journal, interchange.id, self._now())
-        lanes = [defer.Deferred.fromCoroutine(self._lane(interchange, due)) for _ in range(WIDTH)]
+        lanes = [
+            defer.Deferred.fromCoroutine(self._lane(interchange, due, scanned))
+            for _ in range(WIDTH)
+        ]
         outcomes: list[tuple[bool, Any]] = await defer.DeferredList(lanes, consumeErrors=True)
         for succeeded, outcome in outcomes:
             if not succeeded:
@@ -179,17 +206,19 @@ class Journey:
         else:
             await self._close(interchange)
 
-    async def _lane(self, interchange: Interchange, due: Due) -> None:
+    async def _lane(self, interchange: Interchange, due: Due, scanned: Scanned) -> None:
         """Judge one member after the other. A failure here stops the other lanes as well."""
         try:
             while (document := await due.take()) is not None:
-                if not await self._member(interchange, document):
+                if not await self._member(interchange, document, scanned):
                     due.stopped = True
         except BaseException:
             due.stopped = True
             raise
 
-    async def _member(self, interchange: Interchange, document: records.DocumentRow) -> bool:
+    async def _member(
+        self, interchange: Interchange, document: records.DocumentRow, scanned: Scanned
+    ) -> bool:
         """Judge and settle one member; False when no judge can work now."""
         subject = Subject(
             ordinal=document.ordinal,
@@ -203,6 +232,8 @@ class Journey:
         said: Said | Unpacked | None
         if document.verdict == "rejected":  # it could not be used, as opening the archive found
             said = Said(records.load_judgement(document))
+        elif (barred := scanned.bars(subject)) is not None:
+            said = Said(barred)
         else:
             said = await self._verdicts.ask(
                 interchange,
@@ -218,7 +249,7 @@ class Journey:
             )
         if not isinstance(said, Said):
             return False
-        await self._verdicts.give(interchange, subject, said)
+        await self._verdicts.give(interchange, subject, said, scanned.check)
         return True
 
     # ---- the end
@@ -232,6 +263,7 @@ class Journey:
             closing = await self._closer.close_one(interchange, ended, revision=revision)
         else:
             closing = await self._closer.close(interchange)
+            self._scanned.pop(interchange.id, None)
             await self._in_thread(shutil.rmtree, self._folder(interchange), True)
         self._told("interchange_closed", interchange, closing)
 

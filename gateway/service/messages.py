@@ -92,6 +92,32 @@ def report_publication(
     )
 
 
+def mdn_publication(
+    interchange: Interchange,
+    body: bytes,
+    *,
+    content_type: str,
+    sha256: str,
+    filename: str,
+    now: dt.datetime,
+) -> Publication:
+    """The receipt for an AS2 message, as its sender gets it; `content_type` names its boundary."""
+    return _publication(
+        interchange,
+        message_id(interchange.id, 0, "mdn", 0),
+        exchange=Exchange.ACKNOWLEDGEMENTS,
+        routing_key=f"{NO_FLOW}.mdn",
+        content_type=content_type,
+        type_="edi.acknowledgement.mdn",
+        ordinal=0,
+        flow=NO_FLOW,
+        sha256=sha256,
+        body=body,
+        now=now,
+        filename=filename,
+    )
+
+
 def for_channel(publication: Publication, channel: str) -> Publication:
     """The same acknowledgement, addressed to the partner's own channel."""
     return msgspec.structs.replace(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from twisted.internet import defer
 
 from gateway.config.settings import Outbox as OutboxSettings
-from gateway.errors import BrokerUnavailable, DeliveryFailed, GatewayError
+from gateway.errors import BrokerUnavailable, DeliveryAwaited, DeliveryFailed, GatewayError
 from gateway.model.publication import Publication
 from gateway.service import settle
 from gateway.service.journal import Journal, records
@@ -200,6 +200,8 @@ class Destination:
                 self._settings.retry_min_seconds * 2 ** min(row.attempts, 30),
                 self._settings.retry_max_seconds,
             )
+            if isinstance(error, DeliveryAwaited):
+                pause = error.seconds
             records.mark_failed(
                 conn,
                 row.id,
@@ -214,7 +216,7 @@ class Destination:
         failed = [
             (row, str(error))
             for row, error in zip(rows, outcomes, strict=True)
-            if error is not None
+            if error is not None and not isinstance(error, DeliveryAwaited)
         ]
         if not failed:
             self.last_error = None

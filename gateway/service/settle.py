@@ -65,13 +65,18 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     cause: str | None
 
 
-def receive(conn: Connection, interchange: Interchange, now: dt.datetime) -> records.Receipt:
-    """Claim and record what arrived; a resend finds what the first attempt made."""
+def receive(
+    conn: Connection, interchange: Interchange, now: dt.datetime, *, claim_key: str | None = None
+) -> records.Receipt:
+    """Claim and record what arrived; a resend finds what the first attempt made.
+
+    `claim_key`: what the transport knows a delivery by; None: its name.
+    """
     receipt = records.receive(
         conn,
         interchange,
         interface_code=interface_code(interchange.envelope.name),
-        claim_key=interchange.envelope.name,
+        claim_key=interchange.envelope.name if claim_key is None else claim_key,
         now=now,
     )
     if receipt.new:
@@ -293,7 +298,7 @@ def delivered(conn: Connection, rows: Sequence[records.OutboxRow], now: dt.datet
     records.mark_delivered(conn, [row.id for row in rows], now)
     events: list[records.Outgoing] = []
     for row in rows:
-        if row.kind == "event":
+        if row.kind not in ("document", "report"):
             continue
         found = records.interchange(conn, row.interchange_id)
         if found is None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from traceback import format_exception
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from twisted.internet import defer
 
 from gateway.config.settings import Judges as JudgeSettings
@@ -19,11 +20,13 @@ from gateway.model.interchange import Interchange
 from gateway.model.job import JudgeJob, Unpacked
 from gateway.model.partner import Partner
 from gateway.model.publication import Publication
-from gateway.model.verdict import Judgement
+from gateway.model.verdict import Judgement, VirusCheck
 from gateway.service import consequences, settle
+from gateway.service.antivirus import Scanner
 from gateway.service.consequences import Subject
 from gateway.service.journal import Journal
 from gateway.service.judges import Judging
+from gateway.service.scanning import Scanned, look
 from gateway.service.spool import Spool, StoredPayload
 
 
@@ -60,6 +63,7 @@ class Verdicts:
         outbox_written: Callable[[], None],
         log: Any,
         now: Callable[[], dt.datetime],
+        scanner: Scanner | None = None,
     ) -> None:
         self._journal = journal
         self._spool = spool
@@ -71,7 +75,16 @@ class Verdicts:
         self._outbox_written = outbox_written
         self._log = log
         self._now = now
+        self._scanner = scanner
         self.line: Waiting
+
+    async def scan(self, interchange: Interchange) -> Scanned:
+        """What the virus scanner says of the payload as received, archives included."""
+        path = self._spool.path(interchange.sha256)
+        scanned = await look(self._scanner, path, interchange.size)
+        if scanned.signature is not None:
+            self.about(interchange, None).warning("virus_found", signature=scanned.signature)
+        return scanned
 
     async def ask(
         self, interchange: Interchange, subject: Subject, job: Callable[[Partner], JudgeJob]
@@ -102,13 +115,19 @@ class Verdicts:
         return answer.unpacked
 
     async def give(
-        self, interchange: Interchange, subject: Subject, said: Said
+        self,
+        interchange: Interchange,
+        subject: Subject,
+        said: Said,
+        check: VirusCheck = VirusCheck.NOT_CHECKED,
     ) -> tuple[settle.Settled, Judgement]:
         """Write the verdict: where the document stands, and the judgement that put it there.
 
+        `check`: what came of looking for a virus in the payload, which the judge knows nothing of.
         A fault of ours in writing makes the document undetermined. Raises `JournalError` or
         `SpoolError`: then the row stands, to be tried again.
         """
+        said = said._replace(judgement=_checked(said.judgement, check))
         try:
             return await self._write(interchange, subject, said), said.judgement
         except (GatewayError, defer.CancelledError):
@@ -120,7 +139,7 @@ class Verdicts:
                 error=str(error),
                 traceback="".join(format_exception(error)),
             )
-            failed = consequences.failed_by(subject, error)
+            failed = _checked(consequences.failed_by(subject, error), check)
             return await self._write(interchange, subject, Said(failed)), failed
 
     async def _write(
@@ -173,3 +192,7 @@ class Verdicts:
         return self._log.bind(
             interchange=interchange.id, partner=interchange.envelope.partner, flow=flow
         )
+
+
+def _checked(judgement: Judgement, check: VirusCheck) -> Judgement:
+    return msgspec.structs.replace(judgement, virus_check=check)

@@ -19,6 +19,8 @@ from gateway.cli.main import main
 from gateway.config import credentials
 from gateway.core.schematron.catalogue import Artefact, Catalogue
 from tests.broker import Broker
+from tests.config.as2_folder import As2Folder
+from tests.config.certificates import certificate, pem
 
 FLOW = """
 name = "plain"
@@ -91,6 +93,7 @@ def test_a_sound_configuration_passes(checked: Checked) -> None:
         "mapping": "ok",
         "state directory": "ok",
         "sftp": "ok",
+        "http": "skipped",
         "broker": "skipped",
         "summary": "ok",
     }
@@ -242,6 +245,20 @@ def test_an_address_of_another_machine_is_a_fault(checked: Checked) -> None:
     checked.settings('[sftp]\nport = 0\nlisten = "192.0.2.1"\n')
     code, (fault,) = checked.faults()
     assert (code, fault["key"]) == (1, "sftp.listen")
+
+
+def test_certificates_with_their_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours and the partners', how long they last; the one that expires soon is a notice as well."""
+    folder = As2Folder(tmp_path)
+    folder.put("acme.pem", pem(certificate("acme", days=(-300, 5))))
+    assert main(["check", "--config", str(folder.file), "--json"]) == 0
+    outcomes = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    days = {o["subject"]: o["detail"] for o in outcomes if o["check"] == "certificate"}
+    assert days["ours ours.pem"].startswith("300 days left, until 20")
+    assert days["acme acme.pem"].startswith("5 days left")
+    (notice,) = [o for o in outcomes if o["result"] == "notice"]
+    assert (notice["file"], notice["key"]) == (str(folder.acme), "as2.certificates[0]")
+    assert next(o for o in outcomes if o["check"] == "http")["result"] == "ok"
 
 
 # ── broker ─────────────────────────────────────────────────────────────────────────────────

@@ -173,6 +173,16 @@ def test_what_is_no_member_is_counted_too(archive: bytes) -> None:
     )
 
 
+def test_entries_that_are_no_files_are_not_called_files() -> None:
+    """Whoever sends folders without end is not told of files that are not there."""
+    archive = header(b"folder/", 0, b"5") * 1501 + END
+    refused = opened(archive, max_members=100).unpacked.refused
+    assert refused is not None
+    assert refused.message.endswith("more than 1500 entries.")
+    assert refused.explanation is not None
+    assert "1500 entrées" in refused.explanation.fr
+
+
 def test_gzip_of_countless_empty_parts_ends() -> None:
     """Each costs 20 bytes and some time."""
     started = time.monotonic()

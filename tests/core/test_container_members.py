@@ -296,6 +296,27 @@ def test_one_bad_file_does_not_sink_the_others(
     assert 0 < len(bad.name.encode()) <= 255
 
 
+def test_a_name_is_shown_with_what_is_wrong_with_it() -> None:
+    """The slash that makes it absolute, or that of a folder, is not tidied away."""
+    archive = zipped([("/etc/a.xml", XML), ("./b.xml/", XML), ("./c.xml", XML), ("/./", XML)])
+    names = [member.name for member in opened(archive).members]
+    assert names == ["/etc/a.xml", "b.xml/", "c.xml", "#4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("letter.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("slides.pptx", b"PK\x03\x04slides"),
+        ("letter.odt", b"PK\x03\x04letter"),
+    ],
+)
+def test_office_documents_are_not_called_archives(name: str, data: bytes) -> None:
+    """Their senders know them as files; that some are ZIP inside would only puzzle them."""
+    result = opened(tar_gz([("a.xml", XML), (name, data)]))
+    assert result.rules(name) == ["CONTAINER-MEMBER-TYPE"]
+
+
 @MAKERS
 @pytest.mark.parametrize("second", ["fa.XML", "FA.xml", "./FA.xml"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")

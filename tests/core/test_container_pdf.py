@@ -162,6 +162,29 @@ def test_no_invoice(attached: list[tuple[str, bytes]]) -> None:
         assert all(name in text for name, _ in attached)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty"), (b" \n", "is empty"), (b"\x1f\x8b\x08\0", "gzip"), (b"%PDF-1.7", "PDF")],
+)
+def test_an_embedded_file_that_is_no_xml_is_no_invoice(content: bytes, says: str) -> None:
+    """It is the embedded file that is empty or of another kind, and not the PDF: that is said."""
+    found = refused(pdf(("factur-x.xml", content)))
+    assert found.rule == "PDF-NO-INVOICE"
+    assert found.explanation
+    assert "The file factur-x.xml is embedded in the PDF" in found.explanation.en
+    assert says in found.explanation.en
+
+
+def test_a_file_that_is_elsewhere_is_not_fetched() -> None:
+    """A name without content is not called embedded."""
+    parts = objects([("factur-x.xml", XML)], xmp())
+    parts[10] = b"<< /FS /URL /F (http://127.0.0.1:9/factur-x.xml) /UF (factur-x.xml) >>"
+    found = refused(written(parts))
+    assert found.rule == "PDF-NO-INVOICE"
+    assert found.explanation
+    assert "does not contain it" in found.explanation.en
+
+
 @pytest.mark.parametrize("second", ["factur-x.xml", "xrechnung.xml", "ZUGFeRD-invoice.xml"])
 def test_several_invoices(second: str) -> None:
     """Two files that could be the invoice: neither is taken, even under one name."""
@@ -311,6 +334,33 @@ def test_bytes_missing_in_the_middle_are_noticed() -> None:
             assert found.rule in {"PDF-BROKEN", "PDF-NO-INVOICE"}, cut
             fates.add("refused")
     assert fates == {"repaired", "refused"}
+
+
+def test_objects_that_are_not_where_the_table_says_are_remarked_upon() -> None:
+    """The library looks for them all over the file, in silence: other readers may find others."""
+    whole = pdf(("factur-x.xml", XML))
+    rows = whole.index(b"xref\n0 12\n") + 10
+    page, file = (whole[rows + 20 * number : rows + 20 * number + 20] for number in (3, 11))
+    found = opened(whole[:rows] + whole[rows:].replace(file, page))
+    assert found.xml == XML
+    assert [remark.rule for remark in found.findings] == ["PDF-REPAIRED"]
+
+
+def test_what_is_said_of_a_pdf_is_the_same_each_time() -> None:
+    """No address in memory, and one full stop at the end of a sentence."""
+    parts = objects([("factur-x.xml", XML)], xmp())
+    parts[11] = b"<< /Length 11 0 R >>\nstream\nabc\nendstream"
+    found = refused(written(parts))
+    assert found == refused(written(parts))
+    assert "11 0 R" in found.message
+    assert not found.message.endswith("..")
+
+
+def test_a_predictor_out_of_bounds_is_no_invoice_that_is_too_large() -> None:
+    """What is wrong is how it is encoded."""
+    parts = objects([("factur-x.xml", XML)], xmp())
+    parts[11] = stream(XML, "/DecodeParms << /Predictor 12 /Columns 1000000000 >>")
+    assert refused(written(parts)).rule == "PDF-BROKEN"
 
 
 def test_line_ends_changed_in_transfer_are_noticed() -> None:

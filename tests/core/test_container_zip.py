@@ -187,6 +187,29 @@ def test_an_extra_field_that_reaches_into_the_next_file_is_noticed() -> None:
     assert result.rules("b.xml") == []
 
 
+def test_a_file_the_directory_does_not_list_is_noticed() -> None:
+    """A reader from the front would find it; what may follow a content is a descriptor only."""
+    whole = hand_made_zip([GOOD, ZipFile(b"hidden.xml"), GOOD._replace(name=b"b.xml")])
+    at, end = whole.find(b"PK\x01\x02"), whole.rfind(b"PK\x05\x06")
+    record = whole.find(b"PK\x01\x02", at + 1)
+    gone = whole.find(b"PK\x01\x02", record + 1) - record
+    lengths = struct.pack("<2H2L", 2, 2, end - at - gone, at)
+    hiding = whole[:record] + whole[record + gone : end + 8] + lengths + whole[end + 20 :]
+    refused = opened(hiding).unpacked.refused
+    assert refused is not None
+    assert refused.rule == "CONTAINER-DAMAGED"
+    assert refused.explanation is not None
+    assert "its directory does not list" in refused.explanation.en
+
+
+def test_a_file_behind_the_archive_shares_no_bytes_with_another() -> None:
+    """The directory is what is wrong, and that is said."""
+    refused = opened(hand_made_zip([GOOD, GOOD._replace(name=b"b", offset=1 << 31)])).unpacked
+    assert refused.refused is not None
+    assert refused.refused.explanation is not None
+    assert "directory" in refused.refused.explanation.en
+
+
 def test_files_may_stand_in_another_order_than_the_directory_says() -> None:
     """Positions are those of the directory."""
     first, second = ZipFile(b"b.xml", XML + b"b"), ZipFile(b"a.xml", XML)

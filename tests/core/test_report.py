@@ -41,6 +41,7 @@ from gateway.model.verdict import (
     Text,
     Undetermined,
     Verdict,
+    VirusCheck,
 )
 from gateway.resources import data_folder
 
@@ -187,6 +188,7 @@ def test_state_of_the_flux_follows_from_the_documents(
         ("XML-TRUNCATED", Layer.XML, "IRR_SYNTAX"),
         ("XML-DOCTYPE", Layer.XML, "IRR_SYNTAX"),
         ("CONTAINER-UNSUPPORTED", Layer.CONTAINER, "IRR_TYPE"),
+        ("CONTAINER-VIRUS", Layer.CONTAINER, "IRR_ANTIVIRUS"),
         ("CONTAINER-OTHER", Layer.CONTAINER, "IRR_EXTRAC"),
         ("ROUTE-UNKNOWN-ROOT", Layer.ROUTING, "IRR_TYPE_F"),
         ("ROUTE-NO-FLOW", Layer.ROUTING, "IRR_CODE_INTER"),
@@ -206,6 +208,13 @@ def test_every_refusal_code_of_our_own_findings_is_in_the_schema() -> None:
     for rule, entry in codes.items():
         for sha256 in (SHA, MEMBER, ""):
             built(document(refused(rule, Layer(entry["layer"])), sha256=sha256))
+
+
+@pytest.mark.parametrize("check", VirusCheck)
+def test_it_is_told_whether_a_virus_scanner_looked_at_the_file(check: VirusCheck) -> None:
+    """Not checked is said as well: silence could be taken for clean."""
+    assert text(built(document(GOOD), virus_check=check), "Interchange/Antivirus") == check.value
+    assert text(built(document(GOOD)), "Interchange/Antivirus") == "NotChecked"
 
 
 def test_an_error_in_the_content_is_no_technical_error() -> None:

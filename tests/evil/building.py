@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.invoices import cii_invoice, ubl_invoice
+from tests.pdfs import stream
 
 GOOD = ubl_invoice("FA-2026-0001", lines=1)
 ALSO_GOOD = ubl_invoice("FA-2026-0002", lines=1)
@@ -35,6 +36,18 @@ def member(name: str, data: bytes = b"", **fields: object) -> bytes:
     for field, value in fields.items():
         setattr(info, field, value)
     return info.tobuf(tarfile.GNU_FORMAT) + padded(data)
+
+
+def pax(**records: str) -> bytes:
+    """The pax header that says these things about the member behind it."""
+    lines = b""
+    for key, value in records.items():
+        rest = f" {key}={value}\n".encode()
+        length = len(rest) + 1
+        while len(str(length)) + len(rest) != length:
+            length += 1
+        lines += str(length).encode() + rest
+    return member("pax", lines, type=tarfile.XHDTYPE)
 
 
 def padded(data: bytes) -> bytes:
@@ -70,6 +83,32 @@ def zip_of(files: Mapping[str, bytes] | Iterable[tuple[str, bytes]], **fields: o
                 setattr(info, field, value)
             archive.writestr(info, data)
     return buffer.getvalue()
+
+
+def with_object_stream(
+    inside: Mapping[int, bytes], beside: Mapping[int, bytes], *, packed: bytes | None = None
+) -> bytes:
+    """A PDF whose objects 1 to 4 are in object 5, a compressed stream, as is the table of all.
+
+    `beside`: the objects from 6 on, without a gap, that stand by themselves. `packed`: object 5 as
+    it is, whatever it then holds.
+    """
+    places, bodies = b"", b""
+    for number, body in inside.items():
+        places += b"%d %d " % (number, len(bodies))
+        bodies += body + b" "
+    entries = f"/Type /ObjStm /N {len(inside)} /First {len(places)}"
+    out = bytearray(b"%PDF-1.5\n")
+    rows = [(0, 0, 255), *((2, 5, index) for index in range(4))]
+    for number, body in {5: packed or stream(places + bodies, entries), **beside}.items():
+        rows.append((1, len(out), 0))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    rows.append((1, start, 0))
+    table = b"".join(bytes([kind]) + at.to_bytes(4, "big") + bytes([n]) for kind, at, n in rows)
+    said = f"/Type /XRef /W [1 4 1] /Size {len(rows)} /Root 1 0 R"
+    out += b"%d 0 obj\n%s\nendobj\n" % (len(rows) - 1, stream(table, said))
+    return bytes(out + b"startxref\n%d\n%%%%EOF\n" % start)
 
 
 def repeated(path: Path, start: bytes, unit: bytes, times: int, end: bytes) -> None:

@@ -29,6 +29,7 @@ from gateway.model.verdict import (
     Undetermined,
     Verdict,
 )
+from gateway.service.antivirus import Scanner
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
 from gateway.service.spool import Spool
@@ -145,7 +146,12 @@ class House:
         self.spool.prepare()
 
     async def intake(
-        self, judges: Any, *, inline_bytes: int = 1_000_000, **settings: Any
+        self,
+        judges: Any,
+        *,
+        inline_bytes: int = 1_000_000,
+        scanner: Scanner | None = None,
+        **settings: Any,
     ) -> Intake:
         """A started intake with these judges."""
 
@@ -165,6 +171,7 @@ class House:
             inline_bytes=inline_bytes,
             outbox_written=wake,
             log=structlog.wrap_logger(self.said, processors=[]),
+            scanner=scanner,
         )
         await intake.start()
         self.intakes.append(intake)

@@ -137,6 +137,25 @@ async def test_what_cannot_be_opened_as_a_whole_is_refused_with_one_finding(hous
     assert judges.jobs == []
     (document,) = await house.documents(id_)
     assert (document.name, document.state) == ("b.tar.gz", "rejected")
+    assert list(house.scratch.iterdir()) == [], "what was unpacked until then is gone"
+
+
+@ensureDeferred
+async def test_an_archive_that_costs_every_judge_leaves_nothing_unpacked(house: House) -> None:
+    """It is quarantined, and does not fill the disk until the daemon is started again."""
+    judges = FakeJudges(ACCEPTED)
+
+    def killed(job: JudgeJob, file: BinaryIO) -> JudgeAnswer:
+        folder = Path(job.unpack_to or "")
+        folder.mkdir(exist_ok=True)
+        (folder / "1").write_bytes(bytes(1000))
+        raise WorkerDied("killed by signal 9")
+
+    judges.opened = killed  # type: ignore[method-assign]
+    intake = await house.intake(judges)
+    id_ = await intake.receive(house.arrival("b.tar.gz", batch(ten())), Transport.SFTP)
+    await house.reaches(id_, "quarantined")
+    assert list(house.scratch.iterdir()) == []
 
 
 @ensureDeferred

@@ -9,7 +9,14 @@ import msgspec
 
 from gateway.model.container import Role
 from gateway.model.lifecycle import DocumentState
-from gateway.model.verdict import Finding, Judgement, PackReference, Severity, verdict_name
+from gateway.model.verdict import (
+    Finding,
+    Judgement,
+    PackReference,
+    Severity,
+    VirusCheck,
+    verdict_name,
+)
 
 
 class Outcome(StrEnum):
@@ -40,6 +47,7 @@ class InterchangeReport(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     size: int
     reported_at: dt.datetime
+    virus_check: VirusCheck = VirusCheck.NOT_CHECKED
 
 
 class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):

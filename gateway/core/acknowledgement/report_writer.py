@@ -177,6 +177,7 @@ def _head(
     _text(interchange, "ReceivedAt", _moment(report.received_at))
     _text(interchange, "Size", str(report.size))
     _text(interchange, "Sha256", report.sha256)
+    _text(interchange, "Antivirus", report.virus_check.value)
     yield interchange
 
     code, qualification = flux_state(totals, provisional=provisional)

@@ -27,7 +27,7 @@ from gateway.core.container.contents import (
 from gateway.core.container.entries import ArchiveRefused, Budget, Entry, EntryDamaged, Flaw
 from gateway.core.container.kinds import HEAD_BYTES, kind
 from gateway.core.container.manifest import MANIFEST, ManifestWriter, read_members
-from gateway.core.container.names import comparable, is_clutter, name_flaw, shown, tidied
+from gateway.core.container.names import comparable, is_clutter, name_flaw, shown
 from gateway.core.container.streams import Stream, gunzipped, plain
 from gateway.core.container.tar_entries import tar_entries
 from gateway.core.container.zip_entries import zip_entries
@@ -131,7 +131,7 @@ class _Unpacking:
 
     def _found(self, position: int, entry: Entry) -> Found:
         """One file, read; stored when it is a document that can be used."""
-        name = shown(tidied(entry.name), position)
+        name = shown(entry.name, position)
         flaw = name_flaw(entry.name)
         if flaw is None and is_clutter(entry.name):
             return Found(

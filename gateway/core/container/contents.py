@@ -34,6 +34,11 @@ class Content(StrEnum):
 _OFFICE: Final = frozenset({"xlsx", "ods", "docx"})
 """Documents that are ZIP archives inside, yet single files to whoever sends them."""
 
+_OTHER_OFFICE: Final = frozenset(
+    {"docm", "dotx", "odg", "odp", "odt", "pages", "pptm", "pptx", "xlsb", "xlsm", "xltx"}
+)
+"""More of these, which are not taken: to call them archives would only puzzle their senders."""
+
 _ATTACHMENTS: Final[dict[str, tuple[bytes, ...]]] = {
     "png": (b"\x89PNG\r\n\x1a\n",),
     "jpg": (b"\xff\xd8\xff",),
@@ -75,6 +80,8 @@ def content_of(head: bytes, name: str) -> Content | Flaw:
         return Content.PDF
     if head.startswith(_ATTACHMENTS.get(suffix, ())):
         return Content.ATTACHMENT
+    if found == "Microsoft Office" or (found == "ZIP" and suffix in _OTHER_OFFICE):
+        return Flaw("CONTAINER-MEMBER-TYPE")
     if found is not None:
         return Flaw("CONTAINER-MEMBER-NESTED", values={"kind": found})
     if suffix in _SIGNATURES and _signs(head):

@@ -88,14 +88,16 @@ class Budget:
     def count_entries(self, more: int = 1) -> None:
         """Count what stands in the archive and may be no file: folders, long names."""
         self._entries += more
-        if self._entries > self._limits.max_members * _ENTRIES_PER_MEMBER + _ENTRIES_SPARE:
-            raise self._too_many()
+        most = self._limits.max_members * _ENTRIES_PER_MEMBER + _ENTRIES_SPARE
+        if self._entries > most:
+            raise self.refusal("CONTAINER-MEMBERS", variant="entries", limit=most, what="entries")
 
     def count_member(self) -> None:
         """Count one file."""
         self._members += 1
         if self._members > self._limits.max_members:
-            raise self._too_many()
+            limit = self._limits.max_members
+            raise self.refusal("CONTAINER-MEMBERS", limit=limit, what="files")
 
     def spend(self, unpacked: int) -> None:
         """Count bytes that came out of the archive."""
@@ -120,6 +122,3 @@ class Budget:
 
     def _too_much(self) -> ArchiveRefused:
         return self.refusal("CONTAINER-UNPACKED-SIZE", limit=self._limits.max_unpacked_bytes)
-
-    def _too_many(self) -> ArchiveRefused:
-        return self.refusal("CONTAINER-MEMBERS", limit=self._limits.max_members)

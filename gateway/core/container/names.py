@@ -29,8 +29,15 @@ _CLUTTER: Final = frozenset({".ds_store", "thumbs.db"})
 
 
 def shown(name: str, position: int) -> str:
-    """A name as it may stand in a sentence, a report or a listing, however it came."""
-    clean = "".join("\N{WHITE SQUARE}" if _is_invisible(each) else each for each in name)
+    """A name as it may stand in a sentence, a report or a listing, however it came.
+
+    Tidied, but for the slash at either end that makes a name absolute or that of a folder: it is
+    what is wrong with it.
+    """
+    tidy = tidied(name)
+    if tidy.strip():
+        tidy = "/" * name.startswith("/") + tidy + "/" * name.endswith("/")
+    clean = "".join("\N{WHITE SQUARE}" if _is_invisible(each) else each for each in tidy)
     if len(clean.encode()) > MAX_NAME_BYTES:
         clean = clean[:_MAX_SHOWN].encode()[: MAX_NAME_BYTES - 3].decode(errors="ignore") + "…"
     return clean if clean.strip() else f"#{position}"

@@ -14,7 +14,9 @@ one is a finding; what a judge may cost in time and memory is watched from outsi
 
 from __future__ import annotations
 
+import copy
 import logging
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -25,6 +27,7 @@ from pypdf import PdfReader, apply_configuration
 from pypdf.errors import LimitReachedError, PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
+from gateway.core.container.kinds import HEAD_BYTES, kind
 from gateway.core.container.xmp import read_xmp
 from gateway.core.explain import own_finding
 from gateway.model.job import DocumentLimits
@@ -46,6 +49,11 @@ _FILTERS: Final = frozenset(
 """Encodings of an embedded file. The others are for images; one has pypdf start a program."""
 
 _MAX_FILTERS: Final = 4
+
+_TOO_MUCH: Final = ("Limit reached", "Stream decoding exceeded")
+"""How pypdf begins when there is too much data. Its other limits are for how they are encoded."""
+
+_REFERENCE = re.compile(r"IndirectObject\((\d+), (\d+), \d+\)")
 
 # What pypdf remarks about a partner's PDF is not the operator's business, and quotes it.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
@@ -111,22 +119,37 @@ def _attempt(read: Callable[[], PdfInvoice | Finding]) -> PdfInvoice | Finding |
     except RecursionError:
         return "its structure is nested too deeply"
     except (_Damaged, PyPdfError) as error:
-        return str(error)
+        return _reason(str(error))
     except Exception as error:  # pypdf raises whatever its code stumbles upon
-        return f"{type(error).__name__}: {error}"
+        return f"its structure makes no sense ({type(error).__name__})"
+
+
+def _reason(said: str) -> str:
+    """What pypdf says, as part of a sentence, and the same each time: without places in memory."""
+    return _REFERENCE.sub(r"\1 \2 R", said).strip().rstrip(".")
 
 
 def _invoice(data: bytes, limits: DocumentLimits, *, strict: bool) -> PdfInvoice | Finding:
-    catalogue = _Reader(BytesIO(data), strict=strict).root_object
+    reader = _Reader(BytesIO(data), strict=strict)
+    table = copy.deepcopy(reader.xref)
+    catalogue = reader.root_object
     invoices: dict[tuple[int, int], tuple[str, StreamObject]] = {}
     attached: dict[str, None] = {}
+    hollow: str | None = None
     for names, spec in _file_specs(catalogue):
         attached |= dict.fromkeys(names)
         called = [name for name in names if name in INVOICE_NAMES or name == OBSOLETE_NAME]
         if called:
-            invoices |= {place: (called[0], stream) for place, stream in _streams(spec)}
+            found = {place: (called[0], stream) for place, stream in _streams(spec)}
+            invoices |= found
+            hollow = hollow if found else called[0]
+    if not invoices and hollow is not None:
+        return own_finding("PDF-NO-INVOICE", variant="elsewhere", name=hollow)
     if not invoices:
-        return own_finding("PDF-NO-INVOICE", known=INVOICE_NAMES, attached=tuple(attached) or "—")
+        variant = None if attached else "bare"
+        return own_finding(
+            "PDF-NO-INVOICE", variant=variant, known=INVOICE_NAMES, attached=tuple(attached)
+        )
     if len(invoices) > 1:
         return own_finding("PDF-SEVERAL", names=tuple(name for name, _ in invoices.values()))
     ((name, stream),) = invoices.values()
@@ -135,6 +158,15 @@ def _invoice(data: bytes, limits: DocumentLimits, *, strict: bool) -> PdfInvoice
     xml = _content(stream, limits.max_bytes)
     if xml is None:
         return own_finding("PDF-TOO-LARGE", name=name, limit=limits.max_bytes)
+    if not xml.strip():
+        return own_finding("PDF-NO-INVOICE", variant="empty", name=name)
+    other = kind(xml[:HEAD_BYTES])
+    if other is not None:
+        return own_finding("PDF-NO-INVOICE", variant="kind", name=name, kind=other)
+    if strict and reader.xref != table:
+        # Even when strict, pypdf looks for an object that is not where it should be, and says so
+        # in its log only.
+        raise _Damaged("objects are not where its table says")
     level, remarks = _claims(catalogue, name)
     return PdfInvoice(xml, level, remarks)
 
@@ -186,8 +218,10 @@ def _content(stream: StreamObject, limit: int) -> bytes | None:
     if filters == ["/FlateDecode"] and not _resolved(stream.get("/DecodeParms")):
         # pypdf makes the best of damaged data, and has no public word for the bytes as they are.
         return _inflated(stream._data, limit)
-    if named is not None and (len(filters) > _MAX_FILTERS or not _FILTERS.issuperset(filters)):
-        raise _Damaged(f"the embedded file is encoded as {filters}")
+    if len(filters) > _MAX_FILTERS:
+        raise _Damaged(f"the embedded file is encoded {len(filters)} times over")
+    if named is not None and not _FILTERS.issuperset(filters):
+        raise _Damaged(f"the embedded file is encoded as {', '.join(map(str, filters))}")
     try:
         with apply_configuration(
             zlib_maximum_output_length=limit + 1,
@@ -199,13 +233,18 @@ def _content(stream: StreamObject, limit: int) -> bytes | None:
     except LimitReachedError as error:
         if isinstance(error.__cause__, zlib.error):
             raise _Damaged(f"the embedded file is damaged: {error.__cause__}") from error
+        if not str(error).startswith(_TOO_MUCH):
+            raise _Damaged(str(error)) from error
         return None
     return content if len(content) <= limit else None
 
 
 def _inflated(data: bytes, limit: int) -> bytes | None:
     engine = zlib.decompressobj()
-    content = engine.decompress(data, limit + 1)
+    try:
+        content = engine.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise _Damaged(f"the embedded file is damaged: {error}") from error
     if len(content) > limit:
         return None
     if not engine.eof:
@@ -243,7 +282,7 @@ def _attempt_packet(catalogue: DictionaryObject) -> bytes | str | None:
     except MemoryError:
         raise
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{_reason(str(error) or type(error).__name__)}."
 
 
 def _resolved(value: object) -> object:

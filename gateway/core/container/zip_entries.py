@@ -4,8 +4,8 @@
 
 The directory says where everything is. Before any file is unpacked the whole of it is read once,
 and an archive is refused whose files overlap (a few kilobytes then pretend to be petabytes) or
-that has something in front or behind that only some programs would see. A reader of our own,
-because the usual one holds the whole directory in memory and checks little of this.
+that has something in front, behind or in between that only some programs would see. A reader of
+our own, because the usual one holds the whole directory in memory and checks little of this.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from gateway.core.container.zip_directory import Directory, Record, find_directo
 
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _LOCAL_SIGNATURE: Final = b"PK\x03\x04"
+_LONGEST_DESCRIPTOR: Final = 24
+"""Signature, checksum and two sizes, which may stand behind a file's content (§4.3.9)."""
 _U32: Final = 0xFFFFFFFF
 
 _STORED: Final = 0
@@ -87,7 +89,8 @@ class _Layout:
             raise budget.refusal("CONTAINER-DAMAGED", variant="leading")
         for (_, end), (start, _) in zip(spans, [*spans[1:], (self._end, 0)], strict=True):
             if end > start:
-                raise budget.refusal("CONTAINER-DAMAGED", variant="overlap")
+                variant = "directory" if start == self._end else "overlap"
+                raise budget.refusal("CONTAINER-DAMAGED", variant=variant)
 
     def room_after(self, offset: int) -> int:
         """Where the file that starts at `offset` must have ended."""
@@ -102,8 +105,11 @@ def _is_folder(record: Record) -> bool:
 def _entry(source: BinaryIO, record: Record, layout: _Layout, budget: Budget) -> Entry:
     def content() -> Iterator[bytes]:
         begin = _content_start(source, record)
-        if begin + record.stored_size > layout.room_after(record.offset):
+        spare = layout.room_after(record.offset) - begin - record.stored_size
+        if spare < 0:
             raise EntryDamaged(_CONTRADICTS)
+        if spare > _LONGEST_DESCRIPTOR:
+            raise budget.refusal("CONTAINER-DAMAGED", variant="hidden")
         for chunk in _unpacked(source, record, begin):
             budget.spend(len(chunk))
             yield chunk

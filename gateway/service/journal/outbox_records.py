@@ -40,6 +40,7 @@ _OF = (
     .where(outbox.c.interchange_id == sa.bindparam("b_id"))
     .order_by(outbox.c.id)
 )
+_NAMED = sa.select(*_COLUMNS).where(outbox.c.message_id == sa.bindparam("b_id"))
 _PENDING_OF = (
     sa.select(sa.func.count())
     .select_from(outbox)
@@ -188,6 +189,12 @@ def outbox_of(
     """
     query = _OF if ordinals is None else _OF.where(outbox.c.ordinal.in_(ordinals))
     return [OutboxRow(*row) for row in conn.execute(query, {"b_id": id})]
+
+
+def outbox_named(conn: sa.Connection, message_id: str) -> OutboxRow | None:
+    """The message with this id."""
+    found = conn.execute(_NAMED, {"b_id": message_id}).first()
+    return None if found is None else OutboxRow(*found)
 
 
 def pending_of(conn: sa.Connection, id: str, kind: str) -> int:  # noqa: A002

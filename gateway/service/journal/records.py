@@ -5,6 +5,16 @@ of them make one step: a verdict, its publications and its transition are there 
 at all. This module gathers them; they live by subject in the modules beside it.
 """
 
+from gateway.service.journal.as2_records import (
+    As2Row,
+    add_as2_message,
+    as2_last_received,
+    as2_message_for,
+    as2_messages_named,
+    as2_messages_of,
+    as2_receipted,
+    as2_sent,
+)
 from gateway.service.journal.judgement_records import (
     load_judgement,
     next_revision,
@@ -26,6 +36,7 @@ from gateway.service.journal.outbox_records import (
     due_outbox,
     mark_delivered,
     mark_failed,
+    outbox_named,
     outbox_of,
     pending_of,
     release_backoff,
@@ -65,6 +76,7 @@ from gateway.service.journal.steps import (
 from gateway.service.journal.waiting import partners_with_work, unfinished_of
 
 __all__ = [
+    "As2Row",
     "AttachmentRow",
     "Counts",
     "DocumentRow",
@@ -74,11 +86,18 @@ __all__ = [
     "Receipt",
     "Transition",
     "Waiting",
+    "add_as2_message",
     "add_attachments",
     "add_document",
     "add_outbox",
     "add_outbox_many",
     "add_payload_reference",
+    "as2_last_received",
+    "as2_message_for",
+    "as2_messages_named",
+    "as2_messages_of",
+    "as2_receipted",
+    "as2_sent",
     "attachments_page",
     "counts",
     "document",
@@ -98,6 +117,7 @@ __all__ = [
     "move_interchange",
     "next_attempt_of",
     "next_revision",
+    "outbox_named",
     "outbox_of",
     "partners_with_work",
     "payload_references",

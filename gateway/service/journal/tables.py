@@ -4,7 +4,8 @@
                   ├─< attachments     what lay beside the documents of an archive
                   ├─< transitions     every step either of them took: the audit trail
                   ├─< outbox          what must leave; written with the step that caused it
-                  └─< claims          which delivery made it: an honest resend finds it again
+                  ├─< claims          which delivery made it: an honest resend finds it again
+                  └─< as2_messages    AS2 messages both ways with their receipts: the evidence
     payloads                          how many interchanges need each file of the spool
 
 A change here needs a migration in migrations/versions; a test compares the two.
@@ -70,6 +71,20 @@ class OutboxState(StrEnum):
 
     PENDING = "pending"
     DELIVERED = "delivered"
+
+
+class As2State(StrEnum):
+    """Where an AS2 message stands. One that came in is `received`, and that is that.
+
+    One that goes out is `packed`, then `sent` while it waits for an asynchronous receipt, then
+    `receipted` when a valid receipt is there, or `refused` when the receipt says so.
+    """
+
+    RECEIVED = "received"
+    PACKED = "packed"
+    SENT = "sent"
+    RECEIPTED = "receipted"
+    REFUSED = "refused"
 
 
 metadata = sa.MetaData(
@@ -227,6 +242,47 @@ claims = sa.Table(
     sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
     sa.Column("claimed_at", UtcTime, nullable=False),
     sa.Index("ix_claims_interchange_id", "interchange_id"),
+)
+
+as2_messages = sa.Table(
+    "as2_messages",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("content_sha256", sa.Text, nullable=False),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("state", Word(As2State), nullable=False),
+    sa.Column("as2_from", sa.Text, nullable=False),
+    sa.Column("as2_to", sa.Text, nullable=False),
+    sa.Column("headers", sa.JSON, nullable=False),
+    sa.Column("raw_sha256", sa.Text, nullable=False),
+    sa.Column("raw_size", sa.BigInteger, nullable=False),
+    sa.Column("mic", sa.Text),
+    sa.Column("security", sa.JSON, nullable=False),
+    sa.Column("certificate", sa.LargeBinary),
+    sa.Column("outbox_message_id", sa.Text),
+    sa.Column("mdn_mode", sa.Text, nullable=False),
+    sa.Column("mdn_url", sa.Text),
+    sa.Column("mdn_headers", sa.JSON),
+    sa.Column("mdn_body", sa.LargeBinary),
+    sa.Column("mdn_at", UtcTime),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_as2_messages_interchange_id", "interchange_id"),
+    # A Message-ID used again for other content is another message, where the partner may do so.
+    sa.Index(
+        "uq_as2_messages_message_id",
+        "partner",
+        "direction",
+        "message_id",
+        "content_sha256",
+        unique=True,
+    ),
+    sa.Index("ix_as2_messages_outbox_message_id", "outbox_message_id"),
+    sa.Index("ix_as2_messages_partner", "partner", "direction", "id"),
+    sqlite_autoincrement=True,
 )
 
 payloads = sa.Table(

@@ -1,0 +1,85 @@
+"""`edi-gateway partner check`: what would fail for one partner, without sending anything.
+
+The checks of a start, as far as they are about this partner; the days of its certificates; and a
+rehearsal of AS2, in which a stranger with a throw-away key plays the partner.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from gateway.cli import check, probes
+from gateway.cli.probes import Outcome, Result
+from gateway.config.loader import Reading
+from gateway.config.strict import did_you_mean
+from gateway.errors import ConfigurationError, Fault
+
+
+def run(reading: Reading, name: str, *, as_json: bool) -> int:
+    """0 all well, 1 something would fail, 2 the configuration has faults."""
+    return check.report(outcomes(reading, name, dt.datetime.now(dt.UTC)), as_json=as_json)
+
+
+def outcomes(reading: Reading, name: str, now: dt.datetime) -> Iterator[Outcome]:
+    """Every check, in order."""
+    configuration = reading.configuration
+    file = reading.partner_files.get(name, configuration.partners_folder / f"{name}.toml")
+    faults = [*_about(reading.faults, str(file))]
+    if name not in configuration.partners and not faults:
+        raise ConfigurationError(
+            f'There is no partner "{name}".', remedy=did_you_mean(name, configuration.partners)
+        )
+    for result, found in (
+        (Result.FAULT, faults),
+        (Result.FAULT, [*_about(reading.faults, str(configuration.file))]),
+        (Result.NOTICE, [*_about(configuration.notices, str(file))]),
+    ):
+        for fault in found:
+            yield Outcome(check="configuration", subject=fault.file, result=result, fault=fault)
+    partner = configuration.partners.get(name)
+    if partner is None:
+        return
+    if not faults:
+        flows = ", ".join(partner.flows)
+        yield Outcome(
+            check="configuration",
+            subject=str(file),
+            result=Result.OK,
+            detail=f"no faults; flows, without overlap: {flows}",
+        )
+    if not partner.enabled:
+        fault = Fault(
+            file=str(file),
+            key="enabled",
+            what="The partner is disabled: nobody can send as it.",
+            remedy="Set enabled = true when all else is ready.",
+        )
+        yield Outcome(check="partner", subject=name, result=Result.NOTICE, fault=fault)
+    yield from _channels(reading, name, str(file))
+    yield from probes.certificates(reading, now, owners={None, name} if partner.as2 else {name})
+    if partner.as2 is not None:
+        from gateway.cli.as2_rehearsal import rehearse
+
+        if faults:
+            why = "the partner's file has faults"
+            yield Outcome(check="as2", subject=name, result=Result.SKIPPED, detail=why)
+        else:
+            yield from rehearse(reading, name, partner.as2, now)
+
+
+def _channels(reading: Reading, name: str, file: str) -> Iterator[Outcome]:
+    partner = reading.configuration.partners[name]
+    ways = (partner.sftp, partner.as2, partner.http, partner.sftp_remote, partner.folder)
+    if any(way is not None for way in ways):
+        return
+    fault = Fault(
+        file=file,
+        what="The partner has no channel: it cannot send anything.",
+        remedy="Add a table [sftp], [as2], [http], [sftp_remote] or [folder].",
+    )
+    yield Outcome(check="partner", subject=name, result=Result.FAULT, fault=fault)
+
+
+def _about(faults: tuple[Fault, ...], file: str) -> Iterator[Fault]:
+    return (fault for fault in faults if fault.file == file)

@@ -1,0 +1,125 @@
+"""Settings that contradict each other, or that what the partners need contradicts.
+
+Pure functions over values that have already been read. Each yields the key a fault belongs to,
+with the complaint; the loader knows the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from gateway.config.settings import Settings
+from gateway.config.strict import Complaint
+from gateway.model.partner import Partner
+
+Complaints = Iterator[tuple[str, Complaint]]
+
+
+def settings_complaints(settings: Settings) -> Complaints:
+    """Settings that contradict each other."""
+    yield from _waits(settings)
+    rabbitmq = settings.rabbitmq
+    if rabbitmq.host and rabbitmq.username != "guest" and not rabbitmq.password_file:
+        yield (
+            "rabbitmq.password_file",
+            Complaint(
+                f'The user "{rabbitmq.username}" has no password.',
+                "Name the file that holds it, one line, readable by the gateway's user only.",
+            ),
+        )
+    for given, missing in (("certificate", "key"), ("key", "certificate")):
+        if getattr(rabbitmq.tls, f"{given}_file") and not getattr(rabbitmq.tls, f"{missing}_file"):
+            yield (
+                f"rabbitmq.tls.{missing}_file",
+                Complaint(
+                    f"{given}_file is given without {missing}_file; a client certificate needs "
+                    "both.",
+                    "Give both, or neither.",
+                ),
+            )
+    yield from _listeners(settings)
+
+
+def _waits(settings: Settings) -> Complaints:
+    pairs = (
+        ("rabbitmq.reconnect", settings.rabbitmq, "reconnect"),
+        ("outbox.retry", settings.outbox, "retry"),
+    )
+    for key, section, word in pairs:
+        low = getattr(section, f"{word}_min_seconds")
+        high = getattr(section, f"{word}_max_seconds")
+        if low > high:
+            yield (
+                f"{key}_max_seconds",
+                Complaint(
+                    f"{high:g} is less than {key}_min_seconds = {low:g}.",
+                    "Make the longest wait at least as long as the first.",
+                ),
+            )
+
+
+def _listeners(settings: Settings) -> Complaints:
+    http, sftp = settings.http, settings.sftp
+    if http.enabled and http.tls.enabled:
+        for name in ("certificate_file", "key_file"):
+            if not getattr(http.tls, name):
+                what = "http.tls.enabled is true, and this file is not named."
+                yield (
+                    f"http.tls.{name}",
+                    Complaint(what, "Name the PEM file, or set http.tls.enabled = false."),
+                )
+    same = (http.listen, http.port) == (sftp.listen, sftp.port)
+    if http.enabled and sftp.enabled and same and http.port:
+        what = f"The SFTP server listens on {http.listen} port {http.port} already."
+        yield "http.port", Complaint(what, "Choose another port for one of the two.")
+
+
+def antivirus_complaint(address: str) -> Complaint | None:
+    """Where clamd listens: the absolute path of a socket, or host:port. "" for none."""
+    host, _, port = address.rpartition(":")
+    network = re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+", host) and port.isascii()
+    if not address or address.startswith("/"):
+        return None
+    if network and port.isdigit() and 1 <= int(port) <= 65535:
+        return None
+    return Complaint(
+        f'"{address}" is neither the absolute path of a socket nor host:port.',
+        'Write what clamd.conf says: LocalSocket as "/run/clamav/clamd.ctl", TCPAddr and '
+        'TCPSocket as "127.0.0.1:3310".',
+    )
+
+
+def needed_by_partners(settings: Settings, partners: Mapping[str, Partner]) -> Complaints:
+    """What enabled partners cannot do without and the settings do not have."""
+
+    def who(needs: Callable[[Partner], object]) -> str:
+        names = [name for name, partner in partners.items() if partner.enabled and needs(partner)]
+        return ", ".join(f'"{name}"' for name in names[:5]) + ", …" * (len(names) > 5)
+
+    if names := who(lambda partner: (partner.as2 or partner.http) and not settings.http.enabled):
+        yield (
+            "http.enabled",
+            Complaint(
+                f"The HTTP listener is off, but AS2 or HTTP is agreed with: {names}.",
+                "Set http.enabled = true, or remove [as2] and [http] from the partner's file.",
+            ),
+        )
+    if names := who(lambda p: p.as2 and not (p.as2.our_id or settings.as2.id)):
+        yield (
+            "as2.id",
+            Complaint(
+                f"We have no AS2 name towards: {names}.",
+                "Give our AS2 name here, the one partners write into AS2-To; or as2.our_id in the "
+                "partner's file.",
+            ),
+        )
+    if not settings.as2.identities and (names := who(lambda partner: partner.as2)):
+        yield (
+            "as2.identities",
+            Complaint(
+                f"We have no certificate to decrypt and sign with, but speak AS2 with: {names}.",
+                "Make one with: edi-gateway cert rotate --ours --new; or bring one in with: "
+                "edi-gateway cert import FILE --ours",
+            ),
+        )

@@ -1,0 +1,178 @@
+"""One POST to a partner's web server, body from a file, a bounded answer back."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from twisted.internet import defer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    BrowserLikePolicyForHTTPS,
+    FileBodyProducer,
+    HTTPConnectionPool,
+    ResponseDone,
+    ResponseNeverReceived,
+)
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers as WebHeaders
+
+from gateway.errors import DeliveryFailed
+from gateway.model.as2 import Headers
+
+CONNECT_SECONDS: Final = 20.0
+BYTES_PER_SECOND: Final = 100_000
+"""A large body has so much more time than the usual limit."""
+
+
+# Twisted's web client has no annotations.
+_web_agent: Any = Agent
+_policy: Any = BrowserLikePolicyForHTTPS
+_trust: Any = trustRootFromCertificates
+_connections: Any = HTTPConnectionPool
+_producer: Any = FileBodyProducer
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What the partner's server answered."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Poster:
+    """Posts to partners. Follows no redirect: the URL of the partner's file is the one that counts.
+
+    Connections stay open between messages, a few to each partner.
+    """
+
+    def __init__(self, reactor: Any, *, seconds: float, max_answer_bytes: int) -> None:
+        self._reactor = reactor
+        self._seconds = seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._agents: dict[str, Any] = {}
+        self._pool = _connections(reactor, persistent=True)
+
+    async def post(
+        self, url: str, headers: Headers, body: bytes | Path, *, ca_file: str = ""
+    ) -> Response:
+        """Send, and wait for the whole answer. Raises `DeliveryFailed` in words for an operator.
+
+        `ca_file`: PEM of the authorities that vouch for the partner's server; "": the system's.
+        """
+        source: BinaryIO
+        try:
+            agent = self._agent(ca_file)
+            source = io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
+        except OSError as error:
+            raise DeliveryFailed(f"{error.filename} cannot be read: {error.strerror}.") from error
+        size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        fields = WebHeaders()
+        for name, value in headers:
+            fields.addRawHeader(name, value)
+        fields.setRawHeaders("User-Agent", ["edi-gateway"])
+        going: defer.Deferred[Response] = defer.Deferred.fromCoroutine(
+            self._exchange(agent, url, fields, source)
+        )
+        going.addTimeout(self._seconds + size / BYTES_PER_SECOND, self._reactor)
+        try:
+            return await going
+        except defer.CancelledError:
+            raise
+        except defer.TimeoutError as error:
+            raise DeliveryFailed(
+                f"{url} did not answer within {self._seconds:g} s.",
+                remedy="Ask the partner whether its server is up; as2.send_timeout_seconds.",
+            ) from error
+        except Exception as error:
+            raise DeliveryFailed(
+                f"{url} could not be reached: {_words(error)}.",
+                remedy="Check as2.url of the partner, the way there, and its certificate.",
+            ) from error
+        finally:
+            source.close()
+
+    async def stop(self) -> None:
+        """Close the idle connections."""
+        await self._pool.closeCachedConnections()
+
+    async def _exchange(
+        self, agent: Any, url: str, fields: WebHeaders, source: BinaryIO
+    ) -> Response:
+        producer = _producer(source)
+        answer = await agent.request(b"POST", url.encode("ascii"), fields, producer)
+        collected = _Collector(self._max_answer_bytes)
+        answer.deliverBody(collected)
+        body = await collected.done
+        pairs = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, values in answer.headers.getAllRawHeaders()
+            for value in values
+        )
+        return Response(answer.code, pairs, body)
+
+    def _agent(self, ca_file: str) -> Any:
+        if ca_file not in self._agents:
+            root = _authorities(Path(ca_file)) if ca_file else None
+            self._agents[ca_file] = _web_agent(
+                self._reactor,
+                _policy(trustRoot=root),
+                connectTimeout=CONNECT_SECONDS,
+                pool=self._pool,
+            )
+        return self._agents[ca_file]
+
+
+class _Collector(Protocol):
+    """Gathers an answer's body, up to a size no receipt has."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.done: defer.Deferred[bytes] = defer.Deferred()
+        self.transport: Any = None
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """A piece of it."""
+        self._size += len(data)
+        if self._size > self._most:
+            self.transport.loseConnection()
+            if not self.done.called:
+                self.done.errback(ValueError("the answer is larger than any receipt"))
+            return
+        self._parts.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        """That was all; or it was cut off, which must not pass for all."""
+        if self.done.called:
+            return
+        if isinstance(reason.value, ResponseDone | PotentialDataLoss):
+            self.done.callback(b"".join(self._parts))
+        else:
+            self.done.errback(reason)
+
+
+def _authorities(ca_file: Path) -> Any:
+    end = b"-----END CERTIFICATE-----"
+    blocks = ca_file.read_bytes().split(end)
+    return _trust(
+        [
+            Certificate.loadPEM(block[block.index(b"-----BEGIN") :] + end)
+            for block in blocks
+            if b"-----BEGIN CERTIFICATE-----" in block
+        ]
+    )
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong under a request, without Twisted's wrapping."""
+    if isinstance(error, ResponseNeverReceived) and error.reasons:
+        return "; ".join(str(reason.value) for reason in error.reasons)
+    return str(error) or type(error).__name__

@@ -1,0 +1,367 @@
+"""`POST /as2`: a message comes in, and its receipt goes out (RFC 4130).
+
+    body on disk ─▶ known already? ─▶ decrypt, verify, make the receipt (crypto worker)
+                 ─▶ payload and body in the spool ─▶ COMMIT of interchange and receipt ─▶ answer
+
+A receipt that says "processed" leaves only when what it vouches for is durable. One that says no
+is never kept: the sender may mend its side and send the same Message-ID again. A resend of what
+was taken gets the receipt it should have had the first time, byte for byte.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from gateway.config.settings import As2 as As2Settings
+from gateway.core.as2 import As2Request, HeaderFault, is_mdn, read_request
+from gateway.errors import DuplicateMessage, GatewayError, IntakeRefused, JournalError, SpoolError
+from gateway.model.as2 import Failure, Headers, Mdn, MdnMode, Opened, Refused
+from gateway.model.crypto import OpenAnswer, OpenJob, RefuseJob
+from gateway.model.interchange import Interchange, Transport
+from gateway.service.as2 import receipts
+from gateway.service.as2.crypto import Crypto
+from gateway.service.as2.partners import Relation, url_allowed
+from gateway.service.http_server import Admitted, Answer, Received, RequestHead, later, plain
+from gateway.service.intake import Arrival, Beside, InThread
+from gateway.service.journal import Journal, records
+from gateway.service.journal.as2_records import IN
+from gateway.service.journal.tables import As2State
+from gateway.service.spool import Spool
+
+UNKNOWN = plain(403, "This gateway does not exchange AS2 messages between these two names.")
+NOT_NOW = later(503, "The gateway cannot take messages now. Send it again later.", 60)
+WRONG_URL = plain(
+    403, "Receipt-Delivery-Option names a URL that was not agreed; the message was not read."
+)
+_NOT_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SNIFFED = 8192
+
+
+class Receive(Protocol):
+    """`Intake.receive`."""
+
+    async def __call__(
+        self,
+        arrival: Arrival,
+        transport: Transport,
+        *,
+        claim_key: str | None = None,
+        beside: Beside | None = None,
+    ) -> str:
+        """The interchange id, once everything is on disk."""
+        ...
+
+
+Returned = Callable[[Relation, Headers, bytes], Awaitable[Answer]]
+"""Takes a receipt for a message of ours."""
+
+
+@dataclass(slots=True)
+class Payload:
+    """What was inside, as the intake wants it."""
+
+    partner: str
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+class As2Receiver:
+    """The handler of `/as2`, for messages and for asynchronous receipts."""
+
+    def __init__(
+        self,
+        relations: dict[str, Relation],
+        *,
+        settings: As2Settings,
+        max_body_bytes: int,
+        crypto: Crypto,
+        receive: Receive,
+        journal: Journal,
+        spool: Spool,
+        in_thread: InThread,
+        scratch: Path,
+        returned: Returned,
+        decline: Callable[[Relation, str, Mdn], None],
+        outbox_written: Callable[[], None],
+        now: Callable[[], Any],
+        log: Any,
+    ) -> None:
+        self._by_names = {(each.our_id, each.access.id): each for each in relations.values()}
+        self._settings = settings
+        self._max_body_bytes = max_body_bytes
+        self._crypto = crypto
+        self._receive = receive
+        self._journal = journal
+        self._spool = spool
+        self._in_thread = in_thread
+        self._scratch = scratch
+        self._returned = returned
+        self._decline = decline
+        self._outbox_written = outbox_written
+        self._now = now
+        self._log = log
+
+    # ---- before the body
+
+    def admit(self, head: RequestHead) -> Answer | Admitted:
+        """Whether these two names exchange messages, and the receipt may go where it should."""
+        if head.method != "POST":
+            return plain(405, "AS2 messages come by POST.", ("Allow", "POST"))
+        found = self._relation(head)
+        if isinstance(found, Answer):
+            return found
+        request, relation = found
+        url = request.mdn.url
+        if url is not None and not url_allowed(url, relation.access.receive.mdn_urls):
+            self._log.warning(
+                "as2_receipt_url_refused",
+                partner=relation.partner.name,
+                message_id=request.message_id,
+                url=url,
+                remedy="If it is the partner's, add it to as2.receive.mdn_urls of its file.",
+            )
+            return WRONG_URL
+        return Admitted(
+            max_bytes=self._max_body_bytes,
+            key=relation.partner.name,
+            max_connections=relation.access.max_connections,
+        )
+
+    def _relation(self, head: RequestHead) -> tuple[As2Request, Relation] | Answer:
+        request = read_request(head.headers)
+        if isinstance(request, HeaderFault):
+            self._log.warning("as2_request_unreadable", peer=head.peer, why=str(request))
+            return plain(400, f"This is no AS2 message that can be answered. {request}.")
+        relation = self._by_names.get((request.as2_to, request.as2_from))
+        if relation is None:
+            self._log.warning(
+                "as2_partner_unknown",
+                peer=head.peer,
+                as2_from=request.as2_from,
+                as2_to=request.as2_to,
+                remedy="AS2 names count to the letter: compare with as2.id and our_id.",
+            )
+            return UNKNOWN
+        return request, relation
+
+    # ---- the whole message
+
+    async def handle(self, received: Received) -> Answer:
+        """The receipt, once what it says is true."""
+        found = self._relation(received.head)
+        if isinstance(found, Answer):
+            return found
+        request, relation = found
+        log = self._log.bind(partner=relation.partner.name, message_id=request.message_id)
+        try:
+            start = await self._in_thread(_first_bytes, received.path)
+            if is_mdn(received.head.headers, start):
+                body = await self._in_thread(_small, received.path)
+                return await self._returned(relation, received.head.headers, body)
+            return await self._message(received, request, relation, log)
+        except (IntakeRefused, SpoolError, JournalError) as error:
+            log.warning("as2_not_taken", error=error.what, remedy=error.remedy)
+            return NOT_NOW
+        except GatewayError as error:
+            # A worker that died, hung or has no key: ours to mend, and the sender's to send again.
+            log.critical("as2_not_opened", error=error.what, remedy=error.remedy)
+            return NOT_NOW
+
+    async def _message(
+        self, received: Received, request: As2Request, relation: Relation, log: Any
+    ) -> Answer:
+        partner = relation.partner.name
+        before = await self._journal.read(
+            "as2_messages",
+            lambda conn: records.as2_messages_named(conn, partner, IN, request.message_id),
+        )
+        for row in before:
+            if row.raw_sha256 == received.sha256:
+                return await self._again(row, request, log)
+        if request.refusal is not None:
+            return await self._refuse(received, request.refusal, relation, log)
+        into = self._scratch / f"as2-{secrets.token_hex(8)}"
+        try:
+            await self._in_thread(into.mkdir, 0o700)
+            opened = await self._crypto.open(
+                OpenJob(
+                    partner=partner,
+                    headers=received.head.headers,
+                    body=str(received.path),
+                    into=str(into),
+                    now=self._now(),
+                    mdn_id=receipts.new_id(relation.our_id),
+                ),
+                received.size,
+            )
+            return await self._take(received, request, relation, opened, log)
+        finally:
+            await self._in_thread(shutil.rmtree, into, True)
+
+    async def _take(
+        self,
+        received: Received,
+        request: As2Request,
+        relation: Relation,
+        opened: OpenAnswer,
+        log: Any,
+    ) -> Answer:
+        outcome = opened.outcome
+        if isinstance(outcome, Refused):
+            return self._refused(request, relation, outcome, opened.mdn, log)
+        await self._in_thread(self._spool.adopt, received.path, received.sha256, received.size)
+        kept = _Kept(self, received, request, relation, outcome, opened)
+        payload = Payload(
+            relation.partner.name,
+            outcome.filename or request.message_id.strip("<> ")[:255],
+            Path(outcome.path),
+            outcome.sha256,
+            outcome.size,
+        )
+        try:
+            id_ = await self._receive(
+                payload, Transport.AS2, claim_key=request.message_id, beside=kept.write
+            )
+        except DuplicateMessage as error:
+            why = Refused(failure=Failure.UNEXPECTED, why=error.what, security=outcome.security)
+            return await self._refuse(received, why, relation, log)
+        if kept.known is not None:
+            return await self._again(kept.known, request, log)
+        self._outbox_written()
+        log.info(
+            "as2_received",
+            interchange=id_,
+            flow=None,
+            signed=outcome.security.signed,
+            encrypted=outcome.security.encrypted,
+            compressed=outcome.security.compressed,
+            mdn=request.mdn.mode.value,
+        )
+        return receipts.answer(request.mdn.mode, opened.mdn)
+
+    async def _again(self, row: records.As2Row, request: As2Request, log: Any) -> Answer:
+        """It was taken before: the same receipt, in the way it is asked for now."""
+        log.info("as2_resent", interchange=row.interchange_id, mdn=request.mdn.mode.value)
+        if request.mdn.mode is MdnMode.ASYNC and row.mdn is not None:
+            now = self._now()
+            await self._journal.write(
+                "as2_receipt_again",
+                lambda conn: receipts.send_again(conn, row, request.mdn.url, now),
+            )
+            self._outbox_written()
+        return receipts.answer(request.mdn.mode, row.mdn)
+
+    async def _refuse(
+        self, received: Received, outcome: Refused, relation: Relation, log: Any
+    ) -> Answer:
+        """Say no for a reason that needed no key."""
+        request = read_request(received.head.headers)
+        assert not isinstance(request, HeaderFault)
+        answer = await self._crypto.refuse(
+            RefuseJob(
+                partner=relation.partner.name,
+                headers=received.head.headers,
+                outcome=outcome,
+                now=self._now(),
+                mdn_id=receipts.new_id(relation.our_id),
+            )
+        )
+        return self._refused(request, relation, outcome, answer.mdn, log)
+
+    def _refused(
+        self,
+        request: As2Request,
+        relation: Relation,
+        outcome: Refused,
+        mdn: Mdn | None,
+        log: Any,
+    ) -> Answer:
+        log.warning("as2_refused", failure=outcome.failure.value, why=outcome.why)
+        if mdn is None:
+            return plain(422, f"The message was not taken: {outcome.failure.value}.")
+        if request.mdn.mode is MdnMode.ASYNC and request.mdn.url is not None:
+            self._decline(relation, request.mdn.url, mdn)
+        return receipts.answer(request.mdn.mode, mdn)
+
+
+class _Kept:
+    """What stands in the journal beside the interchange: the message, and its receipt."""
+
+    def __init__(
+        self,
+        receiver: As2Receiver,
+        received: Received,
+        request: As2Request,
+        relation: Relation,
+        outcome: Opened,
+        answer: OpenAnswer,
+    ) -> None:
+        self._received = received
+        self._request = request
+        self._relation = relation
+        self._outcome = outcome
+        self._answer = answer
+        self.known: records.As2Row | None = None
+        """Set when the same content came under this Message-ID before, encrypted anew."""
+
+    def write(self, conn: Connection, interchange: Interchange, receipt: records.Receipt) -> None:
+        """Part of the transaction that makes the message ours. Raises `DuplicateMessage`."""
+        request, outcome, name = self._request, self._outcome, self._relation.partner.name
+        before = records.as2_messages_named(conn, name, IN, request.message_id)
+        same = [row for row in before if row.content_sha256 == outcome.sha256]
+        self.known = same[0] if same else None
+        if self.known is not None:
+            return
+        if before and self._relation.access.receive.duplicates == "refuse":
+            raise DuplicateMessage(
+                "This Message-ID was used before, for other content: give every message its own.",
+                remedy='If the partner may do so, set as2.receive.duplicates = "accept".',
+            )
+        row = records.As2Row(
+            direction=IN,
+            partner=name,
+            message_id=request.message_id,
+            content_sha256=outcome.sha256,
+            interchange_id=receipt.interchange_id,
+            at=interchange.envelope.received_at,
+            state=As2State.RECEIVED,
+            as2_from=request.as2_from,
+            as2_to=request.as2_to,
+            headers=tuple(
+                (key, value)
+                for key, value in self._received.head.headers
+                if key.lower() not in _NOT_KEPT
+            ),
+            raw_sha256=self._received.sha256,
+            raw_size=self._received.size,
+            mic=str(outcome.mic) if outcome.mic else None,
+            security=outcome.security,
+            mdn_mode=request.mdn.mode.value,
+            mdn_url=request.mdn.url,
+            mdn=self._answer.mdn,
+            mdn_at=interchange.envelope.received_at if self._answer.mdn else None,
+            certificate=self._answer.certificate,
+        )
+        records.add_as2_message(conn, row)
+        if row.mdn is not None:
+            receipts.publish(conn, interchange, receipt.interchange_id, row, row.mdn)
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_SNIFFED)
+
+
+def _small(path: Path) -> bytes:
+    """The body of a receipt; what is larger than any receipt is cut, and then found unreadable."""
+    with path.open("rb") as file:
+        return file.read(receipts.MAX_BYTES + 1)

@@ -1,0 +1,120 @@
+"""The AS2 service: its crypto workers, its HTTP handler, its two channels of the outbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Configuration
+from gateway.service.as2 import receipts
+from gateway.service.as2.crypto import Crypto, crypto_boot
+from gateway.service.as2.partners import relations
+from gateway.service.as2.posting import Poster
+from gateway.service.as2.receiving import As2Receiver, Receive
+from gateway.service.as2.returning import As2Receipts
+from gateway.service.as2.sending import As2Sender
+from gateway.service.http_server import Handler
+from gateway.service.intake import InThread
+from gateway.service.journal import Journal, records
+from gateway.service.spool import Spool
+from gateway.service.workers import WorkerPool
+
+ROUTE = "/as2"
+MDN_CHANNEL = receipts.CHANNEL
+BOOT_SECONDS = 60.0
+
+
+class As2Service:
+    """Built only where partners speak AS2."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        *,
+        receive: Receive,
+        journal: Journal,
+        spool: Spool,
+        in_thread: InThread,
+        otherwise: Callable[[records.OutboxRow], Awaitable[None]],
+        outbox_written: Callable[[], None],
+        log: Any,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        settings = configuration.settings.as2
+        scratch = Path(configuration.state) / "scratch"
+        self.workers = WorkerPool(
+            reactor,
+            command=[sys.executable, "-m", "gateway.crypto_worker"],
+            boot=crypto_boot(configuration),
+            size=settings.processes,
+            time_limit=settings.time_limit_seconds,
+            boot_limit=BOOT_SECONDS,
+            memory_limit_mb=settings.memory_limit_mb,
+            section="as2",
+            log=log.bind(part="crypto"),
+        )
+        crypto = Crypto(self.workers, large_bytes=settings.large_bytes)
+        known = relations(configuration.partners, settings.id)
+        self._poster = Poster(
+            reactor,
+            seconds=settings.send_timeout_seconds,
+            max_answer_bytes=receipts.MAX_BYTES,
+        )
+        self._receipts = As2Receipts(reactor, known, poster=self._poster, journal=journal, log=log)
+        self._sender = As2Sender(
+            known,
+            mdn_url=settings.mdn_url,
+            crypto=crypto,
+            poster=self._poster,
+            journal=journal,
+            spool=spool,
+            in_thread=in_thread,
+            scratch=scratch,
+            otherwise=otherwise,
+            outbox_written=outbox_written,
+            now=now,
+            log=log,
+        )
+        self._receiver = As2Receiver(
+            known,
+            settings=settings,
+            max_body_bytes=configuration.settings.http.max_body_bytes,
+            crypto=crypto,
+            receive=receive,
+            journal=journal,
+            spool=spool,
+            in_thread=in_thread,
+            scratch=scratch,
+            returned=self._sender.returned,
+            decline=self._receipts.decline,
+            outbox_written=outbox_written,
+            now=now,
+            log=log,
+        )
+
+    @property
+    def routes(self) -> dict[str, Handler]:
+        """For the HTTP server."""
+        return {ROUTE: self._receiver}
+
+    async def deliver(self, row: records.OutboxRow) -> None:
+        """Send an acknowledgement: the outbox's channel `as2`."""
+        await self._sender.deliver(row)
+
+    async def deliver_receipt(self, row: records.OutboxRow) -> None:
+        """Send an asynchronous receipt: the outbox's channel `as2-mdn`."""
+        await self._receipts.deliver(row)
+
+    async def start(self) -> None:
+        """Start the crypto workers. Raises `WorkersBroken`, in their words."""
+        await self.workers.start()
+
+    async def stop(self, grace: float) -> None:
+        """Let running work finish for `grace` seconds."""
+        await self._receipts.stop()
+        await self.workers.stop(grace)
+        await self._poster.stop()

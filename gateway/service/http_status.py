@@ -1,0 +1,130 @@
+"""What a partner is told about an interchange of its own, out of the journal. Reads only.
+
+Causes that speak of our side (a missing rule pack, a judge that died) are for operators: a
+partner reads that its file is held, as in the report.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.model.lifecycle import DocumentState, InterchangeState
+from gateway.model.verdict import Language, Text
+from gateway.service.journal import records
+from gateway.service.settle import BROKER
+
+PAGE = 100
+"""Documents told of at once."""
+FINDINGS = 50
+"""Findings told of each document: enough to mend it; the report has them all."""
+MAX_ORDINAL = 2**31 - 1
+
+ROUTE = "/v1/interchanges"
+ACKNOWLEDGEMENTS = "acknowledgements"
+
+_HELD = Text(
+    en="The gateway could not finish checking this; nothing has to be sent again.",
+    fr="La passerelle n'a pas pu terminer le contrôle ; rien n'est à renvoyer.",
+)
+
+
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """The newest report of an interchange: in `body`, or in the spool under `payload`."""
+
+    filename: str
+    content_type: str
+    body: bytes
+    payload: str | None
+
+
+def own(conn: Connection, id_: str, partner: str) -> records.InterchangeRow | None:
+    """The interchange, if it is this partner's."""
+    row = records.interchange(conn, id_)
+    return row if row is not None and row.partner == partner else None
+
+
+def describe(
+    conn: Connection, id_: str, partner: str, *, after: int, language: Language
+) -> dict[str, Any] | None:
+    """The interchange and its documents above `after`; None when the partner has none of this id.
+
+    The language of the partner is not looked at: `language` was chosen by whoever asks.
+    """
+    row = own(conn, id_, partner)
+    if row is None:
+        return None
+    page = records.documents_page(conn, id_, after=after, limit=PAGE + 1)
+    shown = page[:PAGE]
+    held = row.state is InterchangeState.QUARANTINED
+    return {
+        "id": row.id,
+        "name": row.name,
+        "size": row.size,
+        "sha256": row.sha256,
+        "received_at": row.received_at,
+        "state": row.state,
+        "flow": row.flow,
+        "cause": _HELD.to(language) if held else row.cause,
+        "counts": {
+            "total": row.documents_total,
+            "open": row.documents_open,
+            "states": dict(sorted(records.document_states(conn, id_).items())),
+            "verdicts": records.verdicts_of(conn, [id_]).get(id_, {}),
+        },
+        "documents": [_document(each, language) for each in shown],
+        "next": f"{ROUTE}/{id_}?after={shown[-1].ordinal}&lang={language}"
+        if len(page) > PAGE
+        else None,
+        "acknowledgements": f"{ROUTE}/{id_}/{ACKNOWLEDGEMENTS}",
+    }
+
+
+def acknowledgement(conn: Connection, id_: str) -> Acknowledgement | None:
+    """The newest report; None while there is none."""
+    reports = [
+        row
+        for row in records.outbox_of(conn, id_, ordinals=(0,))
+        # What went to the broker is the same, perhaps as a claim check.
+        if row.kind == "report" and row.destination != BROKER
+    ]
+    if not reports:
+        return None
+    newest = reports[-1]
+    return Acknowledgement(
+        filename=newest.filename or "report.xml",
+        content_type=newest.content_type,
+        body=newest.body,
+        payload=newest.payload,
+    )
+
+
+def _document(row: records.DocumentRow, language: Language) -> dict[str, Any]:
+    findings = records.load_judgement(row).findings if row.judgement is not None else ()
+    cause = None
+    if row.state in (DocumentState.UNDETERMINED, DocumentState.QUARANTINED):
+        cause = _HELD.to(language)
+    elif row.state is DocumentState.DISCARDED:
+        cause = row.cause
+    return {
+        "number": row.ordinal,
+        "name": row.name,
+        "state": row.state,
+        "verdict": row.verdict,
+        "cause": cause,
+        "invoice_number": row.invoice_number,
+        "findings_total": len(findings),
+        "findings": [
+            {
+                "rule": finding.rule,
+                "severity": finding.severity,
+                "line": finding.line,
+                "message": finding.message,
+                "explanation": finding.explanation.to(language) if finding.explanation else None,
+                "remedy": finding.remedy.to(language) if finding.remedy else None,
+            }
+            for finding in findings[:FINDINGS]
+        ],
+    }

@@ -1,0 +1,10 @@
+"""Only the eight bytes with the checksum are missing."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD, member, tar_gz
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(tar_gz(member("FA-1.xml", GOOD))[:-8])

@@ -1,0 +1,10 @@
+"""The first ten bytes of a gzip and no more."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD, member, tar_gz
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(tar_gz(member("FA-1.xml", GOOD))[:10])

@@ -1,0 +1,11 @@
+"""A size that should stand in a zip64 field, which is missing."""
+
+from pathlib import Path
+
+from tests.core.archives import ZipFile, hand_made_zip
+from tests.evil.building import GOOD
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(hand_made_zip([ZipFile(b"FA-1.xml", GOOD, size=0xFFFFFFFF)]))

@@ -1,0 +1,11 @@
+"""A zero byte in a name of the directory."""
+
+from pathlib import Path
+
+from tests.core.archives import ZipFile, hand_made_zip
+from tests.evil.building import GOOD
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(hand_made_zip([ZipFile(b"FA-1.xml\0.exe", GOOD)]))

@@ -1,0 +1,15 @@
+"""An invoice of 150 MB of blanks in 150 kB."""
+
+import zlib
+from pathlib import Path
+
+from tests.pdfs import objects, stream, written, xmp
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(150)) + packer.flush()
+    parts = objects([("factur-x.xml", b"")], xmp())
+    parts[11] = stream(packed, "/Filter /FlateDecode", packed=False)
+    path.write_bytes(written(parts))

@@ -1,0 +1,11 @@
+"""The first kilobyte is missing, and with it the mark of a PDF."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD_CII
+from tests.pdfs import pdf
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(pdf(("factur-x.xml", GOOD_CII))[1024:])

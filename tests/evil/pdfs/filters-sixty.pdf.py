@@ -1,0 +1,13 @@
+"""Sixty encodings one upon the other."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD_CII
+from tests.pdfs import objects, stream, written, xmp
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    parts = objects([("factur-x.xml", GOOD_CII)], xmp())
+    parts[11] = stream(GOOD_CII, "/Filter [" + "/ASCIIHexDecode " * 60 + "]", packed=False)
+    path.write_bytes(written(parts))

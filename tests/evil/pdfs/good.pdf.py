@@ -1,0 +1,11 @@
+"""A sound Factur-X: one invoice, under the name it must have, with metadata that say so."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD_CII
+from tests.pdfs import pdf
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(pdf(("factur-x.xml", GOOD_CII)))

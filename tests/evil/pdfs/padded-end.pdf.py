@@ -1,0 +1,11 @@
+"""Something filled the file up with zeros, behind its end."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD_CII
+from tests.pdfs import pdf
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(pdf(("factur-x.xml", GOOD_CII)) + bytes(4096))

@@ -1,0 +1,11 @@
+"""A tag is not closed."""
+
+from pathlib import Path
+
+from tests.evil.building import GOOD_CII
+from tests.pdfs import pdf
+
+
+def build(path: Path) -> None:
+    """Write the case."""
+    path.write_bytes(pdf(("factur-x.xml", GOOD_CII.replace(b"</ram:ID>", b"", 1))))
