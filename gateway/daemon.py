@@ -256,6 +256,8 @@ class Daemon:
         if self.scanner is not None:  # not waited for: a clamd that hangs holds nobody back here
             log = self._log.bind(part="antivirus")
             defer.Deferred.fromCoroutine(self.scanner.warn_if_silent(log))
+        if self.as2 is not None:
+            await self.as2.start()
         await self.intake.start()
         await self.control.start()
         self._started.append(("control", self.control.stop))
