@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core import xsd
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml, parse
 from gateway.core.xsd import MAX_FINDINGS, SchemaStore
@@ -181,6 +182,25 @@ def test_findings_are_capped_and_the_cap_is_said(catalogue: OneSchema) -> None:
     assert [finding.rule for finding in findings[:-1]] == ["XSD-INVALID"] * MAX_FINDINGS
     assert findings[-1].rule == "XSD-MORE"
     assert findings[-1].severity is Severity.INFO
+
+
+def test_thousands_of_deviations_cost_no_more_to_name_than_those_shown(
+    catalogue: OneSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An element is looked for once per finding shown, and once more: not for every error."""
+    looked_for: list[str] = []
+
+    def element_at(document: ParsedXml, path: str) -> object:
+        looked_for.append(path)
+        return real(document, path)
+
+    real = xsd.element_at
+    monkeypatch.setattr(xsd, "element_at", element_at)
+    amounts = '<amount currency="E">x</amount>' * 2000
+    findings = SchemaStore(catalogue).validate("order", order(GOOD + amounts))
+    assert findings[-1].rule == "XSD-MORE"
+    # libxml2 has up to two complaints about one element.
+    assert len(looked_for) <= 2 * (MAX_FINDINGS + 1)
 
 
 def test_a_schema_that_cannot_be_used_is_our_failure(catalogue: OneSchema) -> None:
