@@ -66,4 +66,6 @@ def _role(process: psutil.Process, daemon: psutil.Process) -> str:
     words = " ".join(process.cmdline())
     if "sftp_server" in words:
         return "sftp"
+    if "crypto_worker" in words:
+        return "crypto"
     return "worker" if "gateway.worker" in words else "other"

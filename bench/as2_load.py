@@ -1,0 +1,153 @@
+"""The other side of `bench.as2`: a partner with keys who packs messages and sends them fast."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from bench.invoices import ubl_invoice
+from gateway.core.as2 import pack, read_mdn
+from gateway.core.as2.cms import Identity
+from gateway.model.as2 import STRONG_DIGESTS, As2Send, Headers, MdnRead
+
+CHECKED_EVERY = 20
+"""Of so many receipts one has its signature verified; of the others, MIC and disposition."""
+
+
+def identity(name: str) -> Identity:
+    """A fresh 2048-bit key with its own certificate."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=400))
+        .sign(key, hashes.SHA256())
+    )
+    return Identity(certificate, key)
+
+
+def pem(identity_: Identity, *, with_key: bool) -> bytes:
+    """The certificate as PEM, after its key if asked for."""
+    certificate = identity_.certificate.public_bytes(serialization.Encoding.PEM)
+    if not with_key:
+        return certificate
+    return certificate + identity_.private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+class Ready(NamedTuple):
+    """A message on disk."""
+
+    headers: Headers
+    path: Path
+    message_id: str
+    mic: str
+
+
+def packed(folder: Path, count: int, ours: Identity, theirs: Identity) -> list[Ready]:
+    """So many different invoices of about 20 kB, signed and encrypted, receipts asked for."""
+    made = []
+    now = dt.datetime.now(dt.UTC)
+    for number in range(count):
+        into = folder / str(number)
+        into.mkdir(parents=True)
+        source = into / "invoice.xml"
+        source.write_bytes(ubl_invoice(f"FA-{number:06d}", lines=12))
+        message_id = f"<{number}@bench>"
+        message = pack(
+            source,
+            into,
+            filename=f"FA-{number:06d}.xml",
+            content_type="application/xml",
+            message_id=message_id,
+            as2_from="BENCH",
+            as2_to="HUB",
+            url_for_async_mdn=None,
+            send=As2Send(),
+            identity=ours,
+            recipient_certificates=[theirs.certificate],
+            now=now,
+        )
+        source.unlink()
+        made.append(Ready(message.headers, Path(message.path), message_id, message.mic.value))
+    return made
+
+
+class Load:
+    """Sends everything over `connections` connections, and counts who got a good receipt, when."""
+
+    def __init__(self, port: int, messages: list[Ready], theirs: Identity) -> None:
+        self._port = port
+        self._messages = iter(messages)
+        self._lock = threading.Lock()
+        self._theirs = theirs
+        self.answered: list[float] = []
+        self.faults: list[str] = []
+        self.seconds = 0.0
+
+    def run(self, connections: int) -> None:
+        """Send until nothing is left."""
+        began = time.monotonic()
+        with ThreadPoolExecutor(connections) as pool:
+            for lane in [pool.submit(self._lane, began) for _ in range(connections)]:
+                lane.result()
+        self.seconds = time.monotonic() - began
+
+    def _lane(self, began: float) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            while True:
+                with self._lock:
+                    message = next(self._messages, None)
+                if message is None:
+                    return
+                body = message.path.read_bytes()
+                connection.request("POST", "/as2", body, dict(message.headers))
+                answer = connection.getresponse()
+                receipt = answer.read()
+                fault = self._fault(message, answer, receipt)
+                with self._lock:
+                    self.answered.append(time.monotonic() - began)
+                    if fault:
+                        self.faults.append(fault)
+        finally:
+            connection.close()
+
+    def _fault(
+        self, message: Ready, answer: http.client.HTTPResponse, receipt: bytes
+    ) -> str | None:
+        if answer.status != 200:
+            return f"{message.message_id}: status {answer.status}"
+        if message.mic.encode() not in receipt or b"; processed\r\n" not in receipt:
+            return f"{message.message_id}: no good receipt"
+        if len(self.answered) % CHECKED_EVERY:
+            return None
+        read = read_mdn(
+            tuple(answer.getheaders()),
+            receipt,
+            [self._theirs.certificate],
+            require_signed=True,
+            allowed=STRONG_DIGESTS,
+            on=dt.datetime.now(dt.UTC),
+        )
+        good = isinstance(read, MdnRead) and read.processed and read.mic is not None
+        return None if good else f"{message.message_id}: {read}"
