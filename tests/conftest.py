@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from gateway.service.amqp_topology import EXCHANGES, QUEUES
 from tests.broker import Broker, require_rabbitmq
 
-
 MOST_UNCOLLECTED = 50_000
 """Objects made since the last collection of garbage, beyond which the next one is due."""
 
 
 def pytest_configure() -> None:
+    """Let libraries that never meet in one process of the gateway get along in this one."""
+    _collect_garbage_in_one_thread()
+    _keep_zope_out_of_python()
+
+
+def _keep_zope_out_of_python() -> None:
+    """Take away what zope.interface leaves in Python's own Sequence and its bases.
+
+    `twisted.internet.testing` declares an interface for a kind of Sequence, which gives each base
+    a `__provides__` that `dir` shows and `getattr` refuses. xmlschema, whose schemas are Sequences
+    too, then fails at every one.
+    """
+    import twisted.internet.testing  # noqa: F401
+
+    for base in Sequence.__mro__:
+        if "__provides__" in vars(base):
+            del base.__provides__
+
+
+def _collect_garbage_in_one_thread() -> None:
     """Leave no garbage for Python to collect in whatever thread happens to be running.
 
     SaxonC's runtime ends the process (exit code 99, without a word) when one of its objects is

@@ -108,8 +108,10 @@ class SchemaStore:
             words = {complaint.subject: complaint for complaint in reversed(complaints)}
             for error in self._explainers[path].iter_errors(parsed.root):
                 yield _from_xmlschema(error, words)
-        except (xmlschema.XMLSchemaException, RecursionError):
-            # It only explains: the verdict stands, libxml2's words remain.
+        except MemoryError:
+            raise
+        except Exception:
+            # Whatever broke, it only explains: the verdict stands, libxml2's words remain.
             return
 
 
