@@ -143,6 +143,17 @@ def every_message() -> Iterator[Any]:
         yield pytest.param(
             messages.claim_check(report, SHA256, len(report.body)), id=f"large report {flow}"
         )
+    yield pytest.param(
+        messages.mdn_publication(
+            RECEIVED,
+            b"--b\r\n\r\n--b--\r\n",
+            content_type="multipart/signed",
+            sha256=SHA256,
+            filename="0123.mdn",
+            now=MOMENT,
+        ),
+        id="mdn",
+    )
     for interchange_state in InterchangeState:
         yield pytest.param(
             event(interchange_state, 0, cause="why"), id=f"event {interchange_state}"
