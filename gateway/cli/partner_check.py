@@ -33,10 +33,18 @@ def outcomes(reading: Reading, name: str, now: dt.datetime) -> Iterator[Outcome]
     for result, found in (
         (Result.FAULT, faults),
         (Result.FAULT, [*_about(reading.faults, str(configuration.file))]),
-        (Result.NOTICE, [*_about(configuration.notices, str(file))]),
+        (
+            Result.NOTICE,
+            [
+                each
+                for each in _about(configuration.notices, str(file))
+                if each not in reading.unusable
+            ],
+        ),
     ):
         for fault in found:
             yield Outcome(check="configuration", subject=fault.file, result=result, fault=fault)
+    yield from probes.folders(reading, file=str(file))
     partner = configuration.partners.get(name)
     if partner is None:
         return

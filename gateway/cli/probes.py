@@ -156,6 +156,13 @@ def mappings(reading: Reading) -> Iterator[Outcome]:
             yield Outcome(check="mapping", subject=name, result=Result.OK)
 
 
+def folders(reading: Reading, *, file: str | None = None) -> Iterator[Outcome]:
+    """Partners' folders on this machine that cannot be used; of one partner file, or of all."""
+    for fault in reading.unusable:
+        if file in (None, fault.file):
+            yield Outcome(check="folder", subject=fault.file, result=Result.FAULT, fault=fault)
+
+
 def certificates(
     reading: Reading, now: dt.datetime, *, owners: Collection[str | None] | None = None
 ) -> Iterator[Outcome]:

@@ -12,10 +12,11 @@ import msgspec
 from sqlalchemy import Connection
 from tabulate import tabulate
 
-from gateway.cli import options
+from gateway.cli import options, show_as2
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language
 from gateway.service.journal import open_reader, records
+from gateway.service.spool import Spool
 
 SHOWN = 20
 """Documents shown of one archive; the others on demand."""
@@ -60,8 +61,12 @@ def run(args: argparse.Namespace) -> int:
         outbox = records.outbox_of(conn, found.id, ordinals=shown)
         states = records.document_states(conn, found.id)
         beside = list(_attachments(conn, found.id))
+        by_as2 = records.as2_messages_of(conn, found.id)
     if args.json:
-        print(json.dumps(_as_json(found, documents, transitions, outbox, language)))
+        shown_json = _as_json(found, documents, transitions, outbox, language)
+        spool = Spool(options.journal_path(args).parent / "spool")
+        shown_json["as2"] = [show_as2.as_json(row, spool) for row in by_as2]
+        print(json.dumps(shown_json))
         return 0
     print(
         tabulate(
@@ -89,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
         name = options.printable(row.name)
         goes_with = f" beside {options.printable(row.beside)}" if row.beside else ""
         print(f"\n{row.role.value.capitalize()}: {name} ({row.size} bytes){goes_with}")
+    for message in by_as2:
+        show_as2.print_message(message)
     print("\nWhat happened")
     print(
         tabulate(

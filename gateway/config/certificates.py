@@ -137,7 +137,10 @@ def key_complaint(certificate: x509.Certificate) -> Complaint | None:
 
 
 def in_use(certificates: Sequence[x509.Certificate], now: dt.datetime) -> x509.Certificate | None:
-    """The newest valid one: what is encrypted to, or, of ours, what is signed with."""
+    """The newest valid one: what is encrypted to, or, of ours, what is signed with.
+
+    A partner that last encrypted for another valid one of ours gets signatures of that one.
+    """
     valid = [each for each in certificates if _is_valid(each, now)]
     return newest_first(valid)[0] if valid else None
 

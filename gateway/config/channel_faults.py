@@ -1,7 +1,7 @@
 """The checks of partners' channels, in their places: which file, which key.
 
-`channel_faults` knows only the files; `surroundings` looks at this machine, as the user this
-process runs as.
+`channel_faults` knows only the files; `surroundings` and `unusable_folders` look at this machine,
+as the user this process runs as.
 """
 
 from __future__ import annotations
@@ -48,15 +48,26 @@ def channel_notices(partners: Folder[Partner]) -> Iterator[Fault]:
 
 
 def surroundings(partners: Folder[Partner]) -> Iterator[Fault]:
-    """Files and folders of this machine that enabled partners name and we cannot use."""
+    """Files of this machine that enabled partners name and we cannot use."""
     for name, partner in partners.by_name.items():
         if partner.enabled:
             found = (
                 *_of(partner.as2, _authorities),
                 *_of(partner.sftp_remote, channel_checks.login_file_complaints),
-                *_of(partner.folder, channel_checks.access_complaints),
             )
             yield from _in_file(partners, name, iter(found))
+
+
+def unusable_folders(partners: Folder[Partner]) -> Iterator[Fault]:
+    """Folders of this machine that enabled partners name and we cannot use today.
+
+    No faults: a share that is not mounted must not keep the gateway from the other partners. What
+    watches the folder tries again.
+    """
+    for name, partner in partners.by_name.items():
+        if partner.enabled:
+            found = _of(partner.folder, channel_checks.access_complaints)
+            yield from _in_file(partners, name, found)
 
 
 def _channel_complaints(partner: Partner) -> Complaints:

@@ -19,7 +19,12 @@ from gateway import resources
 from gateway.config import as2_checks, consistency, settings_checks
 from gateway.config.absolute import with_absolute_paths
 from gateway.config.certificates import Held, read_certificates
-from gateway.config.channel_faults import channel_faults, channel_notices, surroundings
+from gateway.config.channel_faults import (
+    channel_faults,
+    channel_notices,
+    surroundings,
+    unusable_folders,
+)
 from gateway.config.files import (
     Secret,
     authorities_complaint,
@@ -87,7 +92,8 @@ class Reading:
     """What was read, and everything wrong with it. `configuration` serves only without faults.
 
     `flow_files` and `partner_files` tell for each flow and partner the file it stands in; `held`
-    tells where each certificate stands, ours first.
+    tells where each certificate stands, ours first. `unusable` are folders that cannot be used
+    today: among the notices, for a gateway starts without them, and failed checks for `check`.
     """
 
     configuration: Configuration
@@ -95,6 +101,7 @@ class Reading:
     flow_files: dict[str, Path]
     partner_files: dict[str, Path]
     held: tuple[Held, ...]
+    unusable: tuple[Fault, ...] = ()
 
 
 def builtin_file() -> Path:
@@ -163,6 +170,7 @@ def read(file: Path | None = None) -> Reading:
     password = _broker_password(settings.rabbitmq)
     complaints = [*_settings_faults(settings, password, partners.by_name)]
     certificates = read_certificates(file, settings, partners, dt.datetime.now(dt.UTC))
+    unusable = tuple(unusable_folders(partners))
     return Reading(
         configuration=Configuration(
             file=file,
@@ -181,6 +189,7 @@ def read(file: Path | None = None) -> Reading:
                 *flows.notices,
                 *partners.notices,
                 *channel_notices(partners),
+                *unusable,
                 *certificates.notices,
             ),
         ),
@@ -199,6 +208,7 @@ def read(file: Path | None = None) -> Reading:
         flow_files=flows.files,
         partner_files=partners.files,
         held=tuple(certificates.held),
+        unusable=unusable,
     )
 
 

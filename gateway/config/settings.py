@@ -86,9 +86,10 @@ class As2(_Section, frozen=True, kw_only=True):
     """AS2 (RFC 4130). `id` is our AS2 name; `mdn_url` is where partners send receipts later.
 
     `identities` are our certificates with their private keys, PEM or PKCS#12; what comes in is
-    decrypted with any of them, what goes out is signed with the newest valid one.
-    `password_file` holds the password of those that have one. `processes` decrypt and sign; of
-    messages of at least `large_bytes` never two at once, so that the small ones go on.
+    decrypted with any of them, what goes out is signed with the one the partner last encrypted
+    for, if it is still valid, else with the newest valid one. `password_file` holds the password
+    of those that have one. `processes` decrypt and sign; of messages of at least `large_bytes`
+    never two at once, so that the small ones go on.
     """
 
     id: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config.settings import Settings
 from gateway.config.strict import Complaint
+from gateway.model.as2 import MdnMode
 from gateway.model.partner import Partner
 
 Complaints = Iterator[tuple[str, Complaint]]
@@ -114,6 +115,15 @@ def needed_by_partners(settings: Settings, partners: Mapping[str, Partner]) -> C
                 "partner's file.",
             ),
         )
+    if not settings.as2.mdn_url and (names := who(_awaits_receipts)):
+        yield (
+            "as2.mdn_url",
+            Complaint(
+                f'as2.send.mdn is "async", and we name no URL for those receipts to: {names}.',
+                'Give the public URL of our /as2, such as "https://edi.example.com/as2"; or set '
+                'as2.send.mdn = "sync" in the partner\'s file.',
+            ),
+        )
     if not settings.as2.identities and (names := who(lambda partner: partner.as2)):
         yield (
             "as2.identities",
@@ -123,3 +133,9 @@ def needed_by_partners(settings: Settings, partners: Mapping[str, Partner]) -> C
                 "edi-gateway cert import FILE --ours",
             ),
         )
+
+
+def _awaits_receipts(partner: Partner) -> bool:
+    """Whether receipts for what we post to the partner come later, by a request of its own."""
+    as2 = partner.as2
+    return as2 is not None and bool(as2.url) and as2.send.mdn is MdnMode.ASYNC

@@ -63,7 +63,11 @@ class Checked:
 
     def __call__(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """Exit code and outcomes; the last one is the summary."""
-        code = main(["check", "--config", str(self.file), "--json", *options])
+        return self.said("check", *options)
+
+    def said(self, *command: str) -> tuple[int, list[dict[str, Any]]]:
+        """The same of any command that checks."""
+        code = main([*command, "--config", str(self.file), "--json"])
         captured = self._capsys.readouterr()
         assert captured.err == ""
         return code, [json.loads(line) for line in captured.out.splitlines()]
@@ -127,6 +131,21 @@ def test_everything_is_checked_whatever_is_wrong(checked: Checked) -> None:
         ("rule pack", "cii.toml", "chain[0].rules[0]"),
         ("state directory", "gateway.toml", "paths.state"),
     ]
+
+
+def test_a_folder_that_is_not_there(checked: Checked) -> None:
+    """A failed check, told once, and no fault of the configuration: a gateway starts with it."""
+    partner = checked.root / "partners" / "acme.toml"
+    inbox = checked.root / "share"
+    partner.write_text(f'name = "acme"\nflows = ["plain"]\n[folder]\ninbox = "{inbox}"\n')
+    code, (fault,) = checked.faults()
+    assert (code, fault["check"], fault["key"]) == (1, "folder", "folder.inbox")
+    _, outcomes = checked()
+    assert (outcomes[-1]["faults"], outcomes[-1]["notices"]) == (1, 0)
+    code, outcomes = checked.said("partner", "check", "acme")
+    assert (code, outcomes[-1]["faults"], outcomes[-1]["notices"]) == (1, 1, 0)
+    inbox.mkdir()
+    assert checked()[0] == 0
 
 
 def test_what_depends_on_a_faulty_section_is_left_out(checked: Checked) -> None:

@@ -202,6 +202,7 @@ def test_the_built_in_configuration_is_not_written_to(
 
 def test_check_rehearses_every_algorithm(partner: Command) -> None:
     """Exit code 0: the file, the days, each digest and cipher it may use, and a report of ours."""
+    partner.folder.settings(f'{SETTINGS}mdn_url = "https://edi.example.com/as2"\n')
     partner.folder.partner(
         f'{PARTNER}[as2.receive]\ndigests = ["sha-256", "sha-512"]\n'
         'ciphers = ["aes128-cbc", "aes256-gcm", "3des"]\n'

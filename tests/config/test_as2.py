@@ -217,6 +217,25 @@ def test_settings_that_are_refused(
     assert (fault.file, fault.key) == (str(folder.file), key)
 
 
+def test_receipts_that_come_later_need_a_url_of_ours(folder: As2Folder) -> None:
+    """Asked for by a partner we post to; not of one we post nothing to, or with sync receipts."""
+    later = '[as2.send]\nmdn = "async"\n'
+    folder.partner(PARTNER + later)
+    fault = folder.fault()
+    assert (fault.file, fault.key) == (str(folder.file), "as2.mdn_url")
+    assert '"acme"' in fault.what
+    folder.settings(f'{SETTINGS}mdn_url = "https://edi.example.com/as2"\n')
+    assert folder.reading().faults == ()
+    folder.settings()
+    for text in (
+        PARTNER.replace('url = "https://as2.acme.example/as2"\n', "") + later,
+        "enabled = false\n" + PARTNER + later,
+        PARTNER,
+    ):
+        folder.partner(text)
+        assert folder.reading().faults == ()
+
+
 def test_tls_needs_both_files(folder: As2Folder) -> None:
     """Each that is missing is said."""
     folder.settings(f"{SETTINGS}\n[http.tls]\nenabled = true\n")

@@ -67,6 +67,13 @@ class Folder:
         assert fault.remedy
         return fault
 
+    def notice(self) -> Fault:
+        """The only thing that is remarked: a folder; nothing is wrong."""
+        (notice,) = config.load(self.root / "gateway.toml").notices
+        assert config.read(self.root / "gateway.toml").unusable == (notice,)
+        assert notice.remedy
+        return notice
+
 
 def private_key(password: bytes | None = None) -> bytes:
     """A key as ssh-keygen writes it."""
@@ -174,19 +181,34 @@ def test_a_key_that_others_may_read_is_remarked(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        (lambda text: text.replace("/in", "/none"), "folder.inbox"),
-        (lambda text: text.replace("/in", "/gateway.toml"), "folder.inbox"),
         (lambda text: re.sub(r'".*/in"', '"in"', text), "folder.inbox"),
         (lambda text: re.sub(r'".*/in"', '""', text), "folder.inbox"),
-        (lambda text: text.replace("/out", "/none"), "folder.out"),
         (lambda text: text.replace("/out", "/in/../in"), "folder.out"),
         (lambda text: text + 'move_to = "done"', "folder.move_to"),
     ],
 )
 def test_folders_that_are_refused(folder: Folder, change: Callable[[str], str], key: str) -> None:
-    """Not there, no folder, not said in full, or the inbox again."""
+    """Not said in full, or the inbox again."""
     folder.partner(change(folder.folder))
     assert folder.fault().key == key
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda text: text.replace("/in", "/none"), "folder.inbox"),
+        (lambda text: text.replace("/in", "/gateway.toml"), "folder.inbox"),
+        (lambda text: text.replace("/out", "/none"), "folder.out"),
+        (lambda text: text + f'move_to = "{os.devnull}"', "folder.move_to"),
+    ],
+)
+def test_folders_that_are_not_there_stop_nothing(
+    folder: Folder, change: Callable[[str], str], key: str
+) -> None:
+    """Not mounted today, or no folder: a notice; the gateway starts for the other partners."""
+    file = folder.partner(change(folder.folder))
+    notice = folder.notice()
+    assert (notice.file, notice.key) == (str(file), key)
 
 
 def test_an_inbox_belongs_to_one_partner(folder: Folder) -> None:
@@ -200,10 +222,10 @@ def test_a_folder_that_is_closed_to_us(folder: Folder, monkeypatch: pytest.Monke
     """Who we are, whose it is, and three ways to open it."""
     monkeypatch.setattr(channel_checks, "_may", lambda path, _mode: path.name != "in")
     folder.partner(folder.folder)
-    fault = folder.fault()
-    assert fault.key == "folder.inbox"
-    assert f"(id {os.geteuid()}) may not" in fault.what
-    assert all(word in fault.remedy for word in ("chgrp", "2770", "setfacl"))
+    notice = folder.notice()
+    assert notice.key == "folder.inbox"
+    assert f"(id {os.geteuid()}) may not" in notice.what
+    assert all(word in notice.remedy for word in ("chgrp", "2770", "setfacl"))
 
 
 def test_a_sticky_inbox(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,13 +233,14 @@ def test_a_sticky_inbox(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None
     (folder.root / "in").chmod(0o1777)
     folder.partner(folder.folder)
     monkeypatch.setattr(channel_checks.os, "geteuid", lambda: 64999)
-    assert "sticky" in folder.fault().what
+    assert "sticky" in folder.notice().what
 
 
 def test_a_disabled_partner_needs_no_folder(folder: Folder) -> None:
     """It is being prepared."""
     folder.partner("enabled = false\n" + folder.folder.replace("/in", "/none"))
     assert folder.faults() == ()
+    assert config.load(folder.root / "gateway.toml").notices == ()
 
 
 def test_the_example_is_sound_when_uncommented() -> None:

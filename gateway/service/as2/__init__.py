@@ -4,6 +4,7 @@ receiving   `POST /as2`: a message, and its receipt
 receipts    receipts of ours, as rows of the outbox; returning: those that go to a URL
 sending     acknowledgements of ours, and the receipts for them
 posting     one POST to a partner's server
+patience    deliveries that take long do not hold back others
 partners    who is who
 crypto      the worker processes that hold the keys
 service     all of it together

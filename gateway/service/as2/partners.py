@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.model.as2 import As2Access
 from gateway.model.partner import Partner
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
     except ValueError:
         return None
     scheme = parts.scheme.lower()
-    if scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    if scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         return None
     path = parts.path or "/"
     # An escaped dot or slash would be undone behind our back.
@@ -67,4 +70,4 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
         return None
     if "%2e" in lowered or "%2f" in lowered or "%5c" in lowered:
         return None
-    return scheme, parts.hostname.lower(), port or (443 if scheme == "https" else 80), path
+    return scheme, parts.hostname.lower(), _DEFAULT_PORTS[scheme] if port is None else port, path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -77,8 +78,9 @@ class Poster:
         for name, value in headers:
             fields.addRawHeader(name, value)
         fields.setRawHeaders("User-Agent", ["edi-gateway"])
+        producer = _producer(source)
         going: defer.Deferred[Response] = defer.Deferred.fromCoroutine(
-            self._exchange(agent, url, fields, source)
+            self._exchange(agent, url, fields, producer)
         )
         going.addTimeout(self._seconds + size / BYTES_PER_SECOND, self._reactor)
         try:
@@ -96,16 +98,16 @@ class Poster:
                 remedy="Check as2.url of the partner, the way there, and its certificate.",
             ) from error
         finally:
+            # A server may say no before it has read all, and the rest is being sent still.
+            with contextlib.suppress(AttributeError):  # so it says that it never began
+                producer.stopProducing()
             source.close()
 
     async def stop(self) -> None:
         """Close the idle connections."""
         await self._pool.closeCachedConnections()
 
-    async def _exchange(
-        self, agent: Any, url: str, fields: WebHeaders, source: BinaryIO
-    ) -> Response:
-        producer = _producer(source)
+    async def _exchange(self, agent: Any, url: str, fields: WebHeaders, producer: Any) -> Response:
         answer = await agent.request(b"POST", url.encode("ascii"), fields, producer)
         collected = _Collector(self._max_answer_bytes)
         answer.deliverBody(collected)
@@ -136,14 +138,15 @@ class _Collector(Protocol):
         self._most = most
         self._parts: list[bytes] = []
         self._size = 0
-        self.done: defer.Deferred[bytes] = defer.Deferred()
+        # Whoever stops waiting for an answer stops hearing it: it may drip on for ever.
+        self.done: defer.Deferred[bytes] = defer.Deferred(lambda _: self._hang_up())
         self.transport: Any = None
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """A piece of it."""
         self._size += len(data)
         if self._size > self._most:
-            self.transport.loseConnection()
+            self._hang_up()
             if not self.done.called:
                 self.done.errback(ValueError("the answer is larger than any receipt"))
             return
@@ -157,6 +160,11 @@ class _Collector(Protocol):
             self.done.callback(b"".join(self._parts))
         else:
             self.done.errback(reason)
+
+    def _hang_up(self) -> None:
+        self._parts.clear()
+        if self.transport is not None:
+            self.transport.loseConnection()
 
 
 def _authorities(ca_file: Path) -> Any:

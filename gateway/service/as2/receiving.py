@@ -203,7 +203,7 @@ class As2Receiver:
                 ),
                 received.size,
             )
-            return await self._take(received, request, relation, opened, log)
+            return await self._take(received, request, relation, before, opened, log)
         finally:
             await self._in_thread(shutil.rmtree, into, True)
 
@@ -212,13 +212,34 @@ class As2Receiver:
         received: Received,
         request: As2Request,
         relation: Relation,
+        before: list[records.As2Row],
         opened: OpenAnswer,
         log: Any,
     ) -> Answer:
         outcome = opened.outcome
         if isinstance(outcome, Refused):
             return self._refused(request, relation, outcome, opened.mdn, log)
-        await self._in_thread(self._spool.adopt, received.path, received.sha256, received.size)
+        try:
+            # Asked again when it is written, but then its bytes are in the spool for nothing.
+            known = _taken_before(before, outcome, relation)
+            if known is not None:
+                return await self._again(known, request, log)
+            await self._in_thread(self._spool.adopt, received.path, received.sha256, received.size)
+            return await self._keep(received, request, relation, outcome, opened, log)
+        except DuplicateMessage as error:
+            why = Refused(failure=Failure.UNEXPECTED, why=error.what, security=outcome.security)
+            return await self._refuse(received, why, relation, log)
+
+    async def _keep(
+        self,
+        received: Received,
+        request: As2Request,
+        relation: Relation,
+        outcome: Opened,
+        opened: OpenAnswer,
+        log: Any,
+    ) -> Answer:
+        """Make it ours, then say so. Raises `DuplicateMessage`."""
         kept = _Kept(self, received, request, relation, outcome, opened)
         payload = Payload(
             relation.partner.name,
@@ -227,13 +248,9 @@ class As2Receiver:
             outcome.sha256,
             outcome.size,
         )
-        try:
-            id_ = await self._receive(
-                payload, Transport.AS2, claim_key=request.message_id, beside=kept.write
-            )
-        except DuplicateMessage as error:
-            why = Refused(failure=Failure.UNEXPECTED, why=error.what, security=outcome.security)
-            return await self._refuse(received, why, relation, log)
+        id_ = await self._receive(
+            payload, Transport.AS2, claim_key=request.message_id, beside=kept.write
+        )
         if kept.known is not None:
             return await self._again(kept.known, request, log)
         self._outbox_written()
@@ -317,15 +334,9 @@ class _Kept:
         """Part of the transaction that makes the message ours. Raises `DuplicateMessage`."""
         request, outcome, name = self._request, self._outcome, self._relation.partner.name
         before = records.as2_messages_named(conn, name, IN, request.message_id)
-        same = [row for row in before if row.content_sha256 == outcome.sha256]
-        self.known = same[0] if same else None
+        self.known = _taken_before(before, outcome, self._relation)
         if self.known is not None:
             return
-        if before and self._relation.access.receive.duplicates == "refuse":
-            raise DuplicateMessage(
-                "This Message-ID was used before, for other content: give every message its own.",
-                remedy='If the partner may do so, set as2.receive.duplicates = "accept".',
-            )
         row = records.As2Row(
             direction=IN,
             partner=name,
@@ -354,6 +365,24 @@ class _Kept:
         records.add_as2_message(conn, row)
         if row.mdn is not None:
             receipts.publish(conn, interchange, receipt.interchange_id, row, row.mdn)
+
+
+def _taken_before(
+    before: list[records.As2Row], outcome: Opened, relation: Relation
+) -> records.As2Row | None:
+    """The same content, taken under this Message-ID before.
+
+    Raises `DuplicateMessage` when it was other content, and that was not agreed.
+    """
+    for row in before:
+        if row.content_sha256 == outcome.sha256:
+            return row
+    if before and relation.access.receive.duplicates == "refuse":
+        raise DuplicateMessage(
+            "This Message-ID was used before, for other content: give every message its own.",
+            remedy='If the partner may do so, set as2.receive.duplicates = "accept".',
+        )
+    return None
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from gateway.config import Configuration
 from gateway.service.as2 import receipts
 from gateway.service.as2.crypto import Crypto, crypto_boot
 from gateway.service.as2.partners import relations
+from gateway.service.as2.patience import Patience
 from gateway.service.as2.posting import Poster
 from gateway.service.as2.receiving import As2Receiver, Receive
 from gateway.service.as2.returning import As2Receipts
@@ -79,6 +80,18 @@ class As2Service:
             now=now,
             log=log,
         )
+        self._channels = [
+            Patience(
+                reactor,
+                way,
+                journal=journal,
+                settings=configuration.settings.outbox,
+                outbox_written=outbox_written,
+                now=now,
+                log=log,
+            )
+            for way in (self._sender.deliver, self._receipts.deliver)
+        ]
         self._receiver = As2Receiver(
             known,
             settings=settings,
@@ -103,11 +116,11 @@ class As2Service:
 
     async def deliver(self, row: records.OutboxRow) -> None:
         """Send an acknowledgement: the outbox's channel `as2`."""
-        await self._sender.deliver(row)
+        await self._channels[0].deliver(row)
 
     async def deliver_receipt(self, row: records.OutboxRow) -> None:
         """Send an asynchronous receipt: the outbox's channel `as2-mdn`."""
-        await self._receipts.deliver(row)
+        await self._channels[1].deliver(row)
 
     async def start(self) -> None:
         """Start the crypto workers. Raises `WorkersBroken`, in their words."""
@@ -116,5 +129,7 @@ class As2Service:
     async def stop(self, grace: float) -> None:
         """Let running work finish for `grace` seconds."""
         await self._receipts.stop()
+        for channel in self._channels:
+            await channel.stop()
         await self.workers.stop(grace)
         await self._poster.stop()
