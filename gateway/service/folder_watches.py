@@ -6,8 +6,8 @@ the spool's threads, which others wait for.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -120,11 +120,13 @@ class FolderWatches:
 def put_acknowledgement(folder: Path, filename: str, body: bytes) -> None:
     """Put a whole file there, durably; safe to run twice. Raises OSError.
 
-    It appears under its name complete; until then it has a name with a dot in front. The folder
-    must be there: it is the other program's.
+    It appears under its name complete; until then it has a name with a dot in front, the same one
+    at every attempt, so that what a crash left there is taken away by the next. The folder must be
+    there: it is the other program's.
     """
-    temporary = folder / f".tmp-{secrets.token_hex(8)}"
+    temporary = folder / f".tmp-{hashlib.sha256(filename.encode()).hexdigest()[:16]}"
     try:
+        temporary.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, OUT_MODE), "wb") as file:
             os.fchmod(file.fileno(), OUT_MODE)

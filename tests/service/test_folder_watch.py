@@ -684,3 +684,27 @@ def test_the_spool_is_what_copies_are_made_for(tmp_path: Path) -> None:
         "a.xml", spool.incoming, lambda size: None, threading.Event()
     )
     assert spool.adopt(copied.path, copied.sha256, copied.size).read_bytes() == b"<a/>"
+
+
+def test_what_a_crash_left_of_an_acknowledgement_goes_with_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing unfinished stays in a folder that is another program's."""
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def killed(*_: object) -> None:
+        raise KilledHere
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.service.folder_watches.os.rename", killed)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # a killed process cleans nothing up
+        with pytest.raises(KilledHere):
+            put_acknowledgement(out, "r.xml", b"half a rep")
+    assert len(list(out.iterdir())) == 1
+    put_acknowledgement(out, "r.xml", b"report")
+    assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [("r.xml", b"report")]
+
+
+class KilledHere(BaseException):
+    """The process ended at this point."""
