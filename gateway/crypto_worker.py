@@ -87,10 +87,12 @@ class Desk:
 
     def _open(self, job: OpenJob) -> OpenAnswer:
         partner = self._partner(job.partner)
+        into = Path(job.into)
+        into.mkdir(mode=0o700, exist_ok=True)
         outcome = open_message(
             job.headers,
             Path(job.body),
-            Path(job.into),
+            into,
             identities=self._identities,
             certificates=partner.certificates,
             policy=partner.access.receive,
@@ -204,7 +206,7 @@ def build(boot_payload: bytes) -> Answer:
 def _identity(certificate: bytes, private_key: bytes) -> Identity:
     key = load_der_private_key(private_key, None)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("an AS2 identity has an RSA key")  # noqa: TRY004 - it is a wrong value
+        raise ValueError("an AS2 identity has an RSA key")  # noqa: TRY004 - a bad value
     return Identity(x509.load_der_x509_certificate(certificate), key)
 
 

@@ -20,28 +20,28 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
-from gateway.errors import DeliveryFailed, GatewayError
+from gateway.errors import GatewayError
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
 from gateway.service.antivirus import Clamd
 from gateway.service.as2 import As2Service
-from gateway.service.as2.service import MDN_CHANNEL
 from gateway.service.control import Control
 from gateway.service.folder_watches import FolderWatches
 from gateway.service.http_api import routes as api_routes
 from gateway.service.http_server import Handler, HttpServer
 from gateway.service.intake import Intake
-from gateway.service.journal import Journal, records
+from gateway.service.journal import Journal
 from gateway.service.judges import Judges
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
 from gateway.service.quarantine import Quarantine
 from gateway.service.sd_notify import Notifier
 from gateway.service.sftp_client import SftpClients
-from gateway.service.sftp_server import SftpService, Upload, place_in_out
+from gateway.service.sftp_server import SftpService, Upload
 from gateway.service.sftp_server.folders import make_folder
 from gateway.service.spool import Spool
+from gateway.service.ways_back import WaysBack
 from gateway.service.workers import WorkerPool
 
 SPOOL_THREADS = 4
@@ -95,19 +95,19 @@ class Daemon:
             alone_memory_limit_mb=self._settings.judges.large_memory_limit_mb,
             log=log.bind(part="judges"),
         )
+        self.ways_back = WaysBack(
+            state=state,
+            partners=configuration.partners,
+            spool=self.spool,
+            in_thread=self._in_thread,
+            log=log.bind(part="outbox"),
+        )
         self.broker = self._build_broker()
         self.outbox = Outbox(
             reactor,
             journal=self.journal,
             broker=self.broker,
-            channels={
-                Transport.SFTP.value: self._to_partner,
-                Transport.SFTP_REMOTE.value: self._to_remote,
-                Transport.FOLDER.value: self._to_folder,
-                Transport.HTTPS.value: _ready_for_retrieval,
-                Transport.AS2.value: self._to_as2,
-                MDN_CHANNEL: self._receipt_to_as2,
-            },
+            channels=self.ways_back.channels(),
             settings=self._settings.outbox,
             log=log.bind(part="outbox"),
         )
@@ -150,7 +150,7 @@ class Daemon:
                 log=log.bind(part="sftp"),
                 log_level=self._settings.log.level,
             )
-        self.folders = FolderWatches(
+        self.folders = self.ways_back.folders = FolderWatches(
             reactor,
             partners=configuration.partners,
             spool=self.spool,
@@ -160,7 +160,7 @@ class Daemon:
             in_thread=self._in_thread,
             log=log.bind(part="folders"),
         )
-        self.remotes = SftpClients(
+        self.remotes = self.ways_back.remotes = SftpClients(
             reactor,
             partners=list(configuration.partners.values()),
             spool=self.spool,
@@ -172,14 +172,14 @@ class Daemon:
         )
         self.as2: As2Service | None = None
         if self._settings.as2.id and self._settings.http.enabled:
-            self.as2 = As2Service(
+            self.as2 = self.ways_back.as2 = As2Service(
                 reactor,
                 configuration,
                 receive=self.intake.receive,
                 journal=self.journal,
                 spool=self.spool,
                 in_thread=self._in_thread,
-                otherwise=self._otherwise,
+                otherwise=self.ways_back.otherwise,
                 outbox_written=self.outbox.wake,
                 log=log.bind(part="as2"),
             )
@@ -324,54 +324,6 @@ class Daemon:
     async def _receive_folder(self, upload: Upload) -> str:
         return await self.intake.receive(upload, Transport.FOLDER)
 
-    async def _to_folder(self, row: records.OutboxRow) -> None:
-        await self.folders.deliver(row)
-
-    async def _to_remote(self, row: records.OutboxRow) -> None:
-        await self.remotes.deliver(row)
-
-    async def _to_as2(self, row: records.OutboxRow) -> None:
-        if self.as2 is None:
-            raise _no_as2(row)
-        await self.as2.deliver(row)
-
-    async def _receipt_to_as2(self, row: records.OutboxRow) -> None:
-        if self.as2 is None:
-            raise _no_as2(row)
-        await self.as2.deliver_receipt(row)
-
-    async def _otherwise(self, row: records.OutboxRow) -> None:
-        """A report for a partner that sends by AS2 and takes none: by another way it has."""
-        partner = self._configuration.partners.get(row.partner)
-        if partner is not None and partner.sftp is not None:
-            await self._to_partner(row)
-        elif partner is not None and partner.folder is not None:
-            await self._to_folder(row)
-        elif partner is not None and partner.sftp_remote is not None:
-            await self._to_remote(row)
-        else:  # RabbitMQ has it, and so has GET /v1/interchanges/ID/acknowledgements
-            self._log.info(
-                "report_not_sent",
-                partner=row.partner,
-                interchange=row.interchange_id,
-                flow=row.headers.get("flow"),
-                remedy="Set as2.url of the partner if it wants reports.",
-            )
-
-    async def _to_partner(self, row: records.OutboxRow) -> None:
-        if row.filename is None:
-            raise DeliveryFailed(f"Outbox row {row.id} names no file for the partner.")
-        try:
-            body = row.body
-            if row.payload is not None:
-                body = await self._in_thread(self.spool.path(row.payload).read_bytes)
-            await self._in_thread(place_in_out, self.state, row.partner, row.filename, body)
-        except OSError as error:
-            raise DeliveryFailed(
-                f"{row.filename} could not be put in {row.partner}'s out/: {error}.",
-                remedy="Check the disk and the rights of the state directory.",
-            ) from error
-
     def _every(self, seconds: float, function: Callable[[], None]) -> None:
         loop = task.LoopingCall(function)
         loop.clock = self._reactor
@@ -402,17 +354,6 @@ class Daemon:
 
     def _say_status(self) -> None:
         self._notifier.status(self._describe())
-
-
-def _no_as2(row: records.OutboxRow) -> DeliveryFailed:
-    return DeliveryFailed(
-        f"AS2 is switched off; {row.filename} for {row.partner} waits.",
-        remedy="Set as2.id and http.enabled, and restart the gateway.",
-    )
-
-
-async def _ready_for_retrieval(row: records.OutboxRow) -> None:
-    """An acknowledgement that the partner fetches over HTTPS: it is delivered by lying ready."""
 
 
 async def _called(stop: Callable[[], Any]) -> None:

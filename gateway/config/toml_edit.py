@@ -116,7 +116,8 @@ def _with(text: str, tokens: Sequence[_Token], names: Sequence[str]) -> str:
         return text[:place] + comma + between + ", ".join(quoted) + text[place:]
     texts = [token for token in told if token.kind == "text"]
     line = text.rfind("\n", 0, texts[-1].start) + 1 if texts else None
-    indent = re.match(r"[ \t]*", text[line:])[0] if line is not None else "  "  # type: ignore[index]
+    rest = "  ." if line is None else text[line:]
+    indent = rest[: len(rest) - len(rest.lstrip(" \t"))]
     more = "".join(f"\n{indent}{name}," for name in quoted)
     return text[:place] + comma + text[place:line_end] + more + text[line_end:]
 

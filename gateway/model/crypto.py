@@ -50,8 +50,8 @@ class CryptoBoot(msgspec.Struct, frozen=True, kw_only=True):
 class OpenJob(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
     """Take a message out of its wrappings and make the receipt it asks for.
 
-    `body` is the request's body as received, `into` a folder for what comes out, on the spool's
-    file system. `mdn_id` is the Message-ID of the receipt.
+    `body` is the request's body as received, `into` a folder to make for what comes out, on the
+    spool's file system. `mdn_id` is the Message-ID of the receipt.
     """
 
     partner: str

@@ -11,6 +11,8 @@ another machine, and reads nothing of ours. It opens archives and PDFs by itself
 `Heuristics.Limits.Exceeded…`, which is no virus but a check that was not made.
 """
 
+# ruff: noqa: N802 (the names of protocol methods are Twisted's)
+
 from __future__ import annotations
 
 import gzip
@@ -159,7 +161,7 @@ class Conversation(protocol.Protocol):
         self._sent = 0
         self.reply: defer.Deferred[str] = defer.Deferred()
 
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+    def connectionMade(self) -> None:
         """Begin."""
         self._transport.write(b"zINSTREAM\0")
         self._transport.registerProducer(self, False)
@@ -168,7 +170,7 @@ class Conversation(protocol.Protocol):
     def _transport(self) -> Any:
         return self.transport
 
-    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+    def resumeProducing(self) -> None:
         """The last piece has left: send the next one."""
         try:
             piece = self._file.read(_CHUNK_BYTES)
@@ -180,10 +182,10 @@ class Conversation(protocol.Protocol):
         if not piece:  # the length 0 just written says: that was all
             self._transport.unregisterProducer()
 
-    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+    def stopProducing(self) -> None:
         """The connection is gone: `connectionLost` says so."""
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+    def dataReceived(self, data: bytes) -> None:
         """A piece of the reply; it may come before all was sent."""
         self._received += data
         line, end, _ = self._received.partition(b"\0")
@@ -192,7 +194,7 @@ class Conversation(protocol.Protocol):
         elif len(self._received) > _REPLY_BYTES:
             self._fail("What answers is not clamd.", "See what antivirus.address names.")
 
-    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """Without a reply it was not scanned, even if all was sent."""
         ended = "" if isinstance(reason.value, ConnectionDone) else f" ({reason.value})"
         self._fail(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,13 @@ from gateway.service.http_status import ACKNOWLEDGEMENTS, ROUTE
 from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Arrival, InThread
 from gateway.service.journal import Journal
+from gateway.service.sftp_server import Upload
 from gateway.service.spool import Spool
 
 Receive = Callable[[Arrival, Transport], Awaitable[str]]
 
 MAX_KEY = 255
 _KEY = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
-
-
-@dataclass(slots=True)
-class File:
-    """A file a partner has sent, as the intake wants it."""
-
-    partner: str
-    name: str
-    path: Path
-    sha256: str
-    size: int
 
 
 def routes(
@@ -136,7 +125,7 @@ class Submissions:
         try:
             assert received.key is not None
             name, boundary = _plan(received.head)
-            file = File(received.key, name, received.path, received.sha256, received.size)
+            file = Upload(received.key, name, received.path, received.sha256, received.size)
             if boundary is not None:
                 apart = self._incoming / f"{secrets.token_hex(16)}.part"
                 file = await self._in_thread(_take_apart, file, boundary, apart)
@@ -179,9 +168,9 @@ def _plan(head: RequestHead) -> tuple[str, bytes | None]:
     return name_of(head.get("Content-Disposition"), head.query, kind), None
 
 
-def _take_apart(file: File, boundary: bytes, target: Path) -> File:
+def _take_apart(file: Upload, boundary: bytes, target: Path) -> Upload:
     part = http_multipart.extract(file.path, boundary, target)
-    return File(file.partner, checked(part.name), part.path, part.sha256, part.size)
+    return Upload(file.partner, checked(part.name), part.path, part.sha256, part.size)
 
 
 def _bad_name(error: BadName) -> Answer:

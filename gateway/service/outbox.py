@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
 from twisted.internet import defer
 
 from gateway.config.settings import Outbox as OutboxSettings
@@ -40,6 +41,21 @@ class Publisher(Protocol):
 
 Send = Callable[[records.OutboxRow], Awaitable[None]]
 """Delivers one row; raises `GatewayError` when it could not."""
+
+
+def postpone(
+    conn: Connection,
+    row: records.OutboxRow,
+    error: BaseException | None,
+    settings: OutboxSettings,
+    now: dt.datetime,
+) -> None:
+    """Keep why an attempt failed, and when the next is due: later each time, or as `error` says."""
+    pause = min(settings.retry_min_seconds * 2 ** min(row.attempts, 30), settings.retry_max_seconds)
+    if isinstance(error, DeliveryAwaited):
+        pause = error.seconds
+    next_attempt_at = now + dt.timedelta(seconds=pause)
+    records.mark_failed(conn, row.id, error=str(error), next_attempt_at=next_attempt_at)
 
 
 class Destination:
@@ -196,18 +212,7 @@ class Destination:
         now: dt.datetime,
     ) -> int:
         for row, error in failed:
-            pause = min(
-                self._settings.retry_min_seconds * 2 ** min(row.attempts, 30),
-                self._settings.retry_max_seconds,
-            )
-            if isinstance(error, DeliveryAwaited):
-                pause = error.seconds
-            records.mark_failed(
-                conn,
-                row.id,
-                error=str(error),
-                next_attempt_at=now + dt.timedelta(seconds=pause),
-            )
+            postpone(conn, row, error, self._settings, now)
         return settle.delivered(conn, sent, now) if sent else 0
 
     def _complain(

@@ -5,27 +5,28 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from gateway.model.as2 import Cipher, MdnMode
-from tests.interop.hub import OUR_ID, TOOLS, Hub, Scenario, until
+from tests.interop.hub import OUR_ID, TOOLS, Hub, Scenario
+from tests.interop.peer_process import PeerProcess
 
 SCRIPT = Path(__file__).with_name("libas2") / "peer.js"
 _numbers = itertools.count(1)
 
 
-class LibAs2:
-    """One process. Each scenario has an AS2 name."""
+class LibAs2(PeerProcess):
+    """Each scenario has an AS2 name."""
+
+    name = "libas2"
 
     def __init__(self, folder: Path, hub: Hub, scenarios: list[Scenario]) -> None:
         folder.mkdir()
         self._port = hub.peer_port
-        self.log_file = folder / "libas2.log"
+        super().__init__(folder / "libas2.log")
         self._config = folder / "peer.json"
-        self._process: subprocess.Popen[bytes] | None = None
         told = {
             "modules": str(TOOLS / "libas2" / "node_modules"),
             "port": hub.peer_port,
@@ -46,31 +47,6 @@ class LibAs2:
             },
         }
         self._config.write_text(json.dumps(told))
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                ["node", str(SCRIPT), str(self._config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        until(self._up, lambda: f"libas2 did not start:\n{self.log()}")
-
-    def stop(self) -> None:
-        """End it, by its own process id."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)
-
-    def log(self) -> str:
-        """All it said."""
-        return self.log_file.read_text(errors="replace")
 
     # ---- the peer
 
@@ -106,9 +82,10 @@ class LibAs2:
         told: dict[str, Any] = json.loads(body)
         return told
 
-    def _up(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, f"libas2 ended:\n{self.log()}"
+    def _command(self) -> list[str]:
+        return ["node", str(SCRIPT), str(self._config)]
+
+    def _listens(self) -> bool:
         return "listening" in self.log()
 
 

@@ -10,56 +10,27 @@ from xml.sax.saxutils import quoteattr
 from gateway.model.as2 import Cipher, Compression, Digest, MdnMode
 from tests.as2_partner import openssl
 from tests.interop.hub import OUR_ID, TOOLS, Hub, Scenario, until
+from tests.interop.peer_process import PeerProcess
 
 PASSWORD = "interop"
 SIGNS = {Digest.SHA256: "SHA256", Digest.SHA384: "SHA384", Digest.SHA512: "SHA512"}
 ENCRYPTS = {Cipher.AES128_CBC: "AES128", Cipher.AES256_CBC: "AES256"}
 
 
-class OpenAs2:
-    """One process. Each scenario has an AS2 name and a folder whose files are sent."""
+class OpenAs2(PeerProcess):
+    """Each scenario has an AS2 name and a folder whose files are sent."""
+
+    name = "OpenAS2"
 
     def __init__(self, folder: Path, hub: Hub, scenarios: list[Scenario]) -> None:
         self._folder, self._hub = folder, hub
-        self.log_file = folder / "openas2.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder / "openas2.log")
         (folder / "config").mkdir(parents=True)
         self._write_keys()
         (folder / "config" / "partnerships.xml").write_text(_partnerships(hub, scenarios))
         (folder / "config" / "config.xml").write_text(self._config(scenarios))
         for scenario in scenarios:
             (folder / "out" / scenario.name).mkdir(parents=True)
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *("java", "-Xmx256m", "-cp", f"{TOOLS / 'openas2' / 'lib'}/*"),
-                    "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log",
-                    "-Dorg.openas2.logging.defaultlog=TRACE",
-                    *("org.openas2.app.OpenAS2Server", str(self._folder / "config" / "config.xml")),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-            )
-        until(self._up, lambda: f"OpenAS2 did not start:\n{self.log()[-4000:]}")
-
-    def stop(self) -> None:
-        """End it, by its own process id."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10)
-
-    def log(self) -> str:
-        """All it said."""
-        return self.log_file.read_text(errors="replace")
 
     # ---- the peer
 
@@ -92,9 +63,15 @@ class OpenAs2:
 
     # ---- its set-up
 
-    def _up(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, f"OpenAS2 ended:\n{self.log()[-4000:]}"
+    def _command(self) -> list[str]:
+        return [
+            *("java", "-Xmx256m", "-cp", f"{TOOLS / 'openas2' / 'lib'}/*"),
+            "-Dorg.apache.commons.logging.Log=org.openas2.logging.Log",
+            "-Dorg.openas2.logging.defaultlog=TRACE",
+            *("org.openas2.app.OpenAS2Server", str(self._folder / "config" / "config.xml")),
+        ]
+
+    def _listens(self) -> bool:
         return re.search(r"OpenAS2 Server v\S+ started", self.log()) is not None
 
     def _write_keys(self) -> None:

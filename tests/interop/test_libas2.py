@@ -10,6 +10,7 @@ from gateway.model.as2 import Cipher, Digest, KeyTransport, MdnMode
 from tests.broker import free_port
 from tests.interop.hub import Hub, Scenario, exchange, why_not
 from tests.interop.libas2_peer import LibAs2
+from tests.interop.peer_process import both_running
 
 # What libas2 0.8.2 cannot do, and its script therefore does not ask of it:
 # - compression: `AS2Crypto.compress` throws NOT YET IMPLEMENTED;
@@ -36,14 +37,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, LibAs2
     folder = tmp_path_factory.mktemp("libas2")
     hub = Hub(folder, SCENARIOS, free_port())
     peer = LibAs2(folder / "peer", hub, SCENARIOS)
-    try:
-        hub.gateway.start()
-        peer.start()
+    with both_running(hub, peer):
         yield hub, peer
-        assert hub.gateway.stop() == 0
-    finally:
-        peer.stop()
-        hub.gateway.ensure_gone()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)

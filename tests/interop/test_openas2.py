@@ -10,6 +10,7 @@ from gateway.model.as2 import Cipher, Compression, Digest, MdnMode
 from tests.broker import free_port
 from tests.interop.hub import Hub, Scenario, exchange, why_not
 from tests.interop.openas2 import OpenAs2
+from tests.interop.peer_process import both_running
 
 # Not base64: OpenAS2 2.10.1 takes the body of a request for binary, whatever its
 # Content-Transfer-Encoding says ("Malformed content").
@@ -34,14 +35,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, OpenAs
     folder = tmp_path_factory.mktemp("openas2")
     hub = Hub(folder, SCENARIOS, free_port(), free_port())
     peer = OpenAs2(folder / "peer", hub, SCENARIOS)
-    try:
-        hub.gateway.start()
-        peer.start()
+    with both_running(hub, peer):
         yield hub, peer
-        assert hub.gateway.stop() == 0
-    finally:
-        peer.stop()
-        hub.gateway.ensure_gone()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)

@@ -29,7 +29,13 @@ from gateway.core.as2.headers import (
     read_request,
 )
 from gateway.core.as2.mdn import build_mdn
-from gateway.core.as2.mdn_reading import MAX_MDN_BYTES, MdnFault, is_mdn, read_mdn
+from gateway.core.as2.mdn_reading import (
+    MAX_MDN_BYTES,
+    MdnFault,
+    is_mdn,
+    may_be_signed_mdn,
+    read_mdn,
+)
 from gateway.core.as2.mdn_text import mdn_text
 from gateway.core.as2.opening import open_message
 from gateway.core.as2.packing import pack
@@ -46,6 +52,7 @@ __all__ = [
     "disposition",
     "format_as2_name",
     "is_mdn",
+    "may_be_signed_mdn",
     "mdn_text",
     "open_message",
     "pack",

@@ -82,6 +82,15 @@ def is_mdn(headers: Headers, start: bytes) -> bool:
     return value is not None and value.value in {"multipart/report", _NOTIFICATION}
 
 
+def may_be_signed_mdn(headers: Headers) -> bool:
+    """Whether only the body tells if this is a receipt: both it and a message may be signed."""
+    try:
+        value = content_type(headers)
+    except FieldError:
+        return False
+    return value is not None and value.value == "multipart/signed"
+
+
 def read_mdn(
     headers: Headers,
     body: bytes,

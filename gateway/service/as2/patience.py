@@ -17,6 +17,7 @@ from gateway.config.settings import Outbox as OutboxSettings
 from gateway.errors import DeliveryAwaited
 from gateway.service import settle
 from gateway.service.journal import Journal, records
+from gateway.service.outbox import postpone
 
 SECONDS: Final = 3.0
 """How long a batch waits for one delivery."""
@@ -105,13 +106,7 @@ class Patience:
             self._outbox_written()
             return
         error = result.value
-        pause = min(
-            self._settings.retry_min_seconds * 2 ** min(row.attempts, 30),
-            self._settings.retry_max_seconds,
-        )
-        if isinstance(error, DeliveryAwaited):
-            pause = error.seconds
-        else:
+        if not isinstance(error, DeliveryAwaited):
             self._log.warning(
                 "as2_undelivered",
                 partner=row.partner,
@@ -119,10 +114,8 @@ class Patience:
                 flow=row.headers.get("flow"),
                 error=str(error),
             )
-        again = now + dt.timedelta(seconds=pause)
         await self._journal.write(
-            "outbox_late",
-            lambda conn: records.mark_failed(conn, row.id, error=str(error), next_attempt_at=again),
+            "outbox_late", lambda conn: postpone(conn, row, error, self._settings, now)
         )
 
     def _unwritten(self, failure: Failure) -> None:

@@ -1,5 +1,7 @@
 """One POST to a partner's web server, body from a file, a bounded answer back."""
 
+# ruff: noqa: N802 (the names of protocol methods are Twisted's)
+
 from __future__ import annotations
 
 import contextlib
@@ -142,7 +144,7 @@ class _Collector(Protocol):
         self.done: defer.Deferred[bytes] = defer.Deferred(lambda _: self._hang_up())
         self.transport: Any = None
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+    def dataReceived(self, data: bytes) -> None:
         """A piece of it."""
         self._size += len(data)
         if self._size > self._most:
@@ -152,7 +154,7 @@ class _Collector(Protocol):
             return
         self._parts.append(data)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """That was all; or it was cut off, which must not pass for all."""
         if self.done.called:
             return

@@ -13,26 +13,29 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
-
-from gateway.config.settings import As2 as As2Settings
-from gateway.core.as2 import As2Request, HeaderFault, is_mdn, read_request
+from gateway.core.as2 import (
+    As2Request,
+    HeaderFault,
+    is_mdn,
+    may_be_signed_mdn,
+    read_request,
+)
 from gateway.errors import DuplicateMessage, GatewayError, IntakeRefused, JournalError, SpoolError
 from gateway.model.as2 import Failure, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import OpenAnswer, OpenJob, RefuseJob
-from gateway.model.interchange import Interchange, Transport
+from gateway.model.interchange import Transport
 from gateway.service.as2 import receipts
 from gateway.service.as2.crypto import Crypto
+from gateway.service.as2.keeping import Kept, taken_before
 from gateway.service.as2.partners import Relation, url_allowed
 from gateway.service.http_server import Admitted, Answer, Received, RequestHead, later, plain
 from gateway.service.intake import Arrival, Beside, InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import IN
-from gateway.service.journal.tables import As2State
+from gateway.service.sftp_server import Upload
 from gateway.service.spool import Spool
 
 UNKNOWN = plain(403, "This gateway does not exchange AS2 messages between these two names.")
@@ -40,7 +43,6 @@ NOT_NOW = later(503, "The gateway cannot take messages now. Send it again later.
 WRONG_URL = plain(
     403, "Receipt-Delivery-Option names a URL that was not agreed; the message was not read."
 )
-_NOT_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
 _SNIFFED = 8192
 
 
@@ -63,17 +65,6 @@ Returned = Callable[[Relation, Headers, bytes], Awaitable[Answer]]
 """Takes a receipt for a message of ours."""
 
 
-@dataclass(slots=True)
-class Payload:
-    """What was inside, as the intake wants it."""
-
-    partner: str
-    name: str
-    path: Path
-    sha256: str
-    size: int
-
-
 class As2Receiver:
     """The handler of `/as2`, for messages and for asynchronous receipts."""
 
@@ -81,7 +72,6 @@ class As2Receiver:
         self,
         relations: dict[str, Relation],
         *,
-        settings: As2Settings,
         max_body_bytes: int,
         crypto: Crypto,
         receive: Receive,
@@ -96,7 +86,6 @@ class As2Receiver:
         log: Any,
     ) -> None:
         self._by_names = {(each.our_id, each.access.id): each for each in relations.values()}
-        self._settings = settings
         self._max_body_bytes = max_body_bytes
         self._crypto = crypto
         self._receive = receive
@@ -163,8 +152,7 @@ class As2Receiver:
         request, relation = found
         log = self._log.bind(partner=relation.partner.name, message_id=request.message_id)
         try:
-            start = await self._in_thread(_first_bytes, received.path)
-            if is_mdn(received.head.headers, start):
+            if await self._is_receipt(received):
                 body = await self._in_thread(_small, received.path)
                 return await self._returned(relation, received.head.headers, body)
             return await self._message(received, request, relation, log)
@@ -175,6 +163,14 @@ class As2Receiver:
             # A worker that died, hung or has no key: ours to mend, and the sender's to send again.
             log.critical("as2_not_opened", error=error.what, remedy=error.remedy)
             return NOT_NOW
+
+    async def _is_receipt(self, received: Received) -> bool:
+        headers, start = received.head.headers, b""
+        if is_mdn(headers, start):
+            return True
+        if may_be_signed_mdn(headers):
+            start = await self._in_thread(_first_bytes, received.path)
+        return is_mdn(headers, start)
 
     async def _message(
         self, received: Received, request: As2Request, relation: Relation, log: Any
@@ -187,11 +183,8 @@ class As2Receiver:
         for row in before:
             if row.raw_sha256 == received.sha256:
                 return await self._again(row, request, log)
-        if request.refusal is not None:
-            return await self._refuse(received, request.refusal, relation, log)
         into = self._scratch / f"as2-{secrets.token_hex(8)}"
         try:
-            await self._in_thread(into.mkdir, 0o700)
             opened = await self._crypto.open(
                 OpenJob(
                     partner=partner,
@@ -221,7 +214,7 @@ class As2Receiver:
             return self._refused(request, relation, outcome, opened.mdn, log)
         try:
             # Asked again when it is written, but then its bytes are in the spool for nothing.
-            known = _taken_before(before, outcome, relation)
+            known = taken_before(before, outcome, relation)
             if known is not None:
                 return await self._again(known, request, log)
             await self._in_thread(self._spool.adopt, received.path, received.sha256, received.size)
@@ -240,8 +233,8 @@ class As2Receiver:
         log: Any,
     ) -> Answer:
         """Make it ours, then say so. Raises `DuplicateMessage`."""
-        kept = _Kept(self, received, request, relation, outcome, opened)
-        payload = Payload(
+        kept = Kept(received, request, relation, outcome, opened)
+        payload = Upload(
             relation.partner.name,
             outcome.filename or request.message_id.strip("<> ")[:255],
             Path(outcome.path),
@@ -308,81 +301,6 @@ class As2Receiver:
         if request.mdn.mode is MdnMode.ASYNC and request.mdn.url is not None:
             self._decline(relation, request.mdn.url, mdn)
         return receipts.answer(request.mdn.mode, mdn)
-
-
-class _Kept:
-    """What stands in the journal beside the interchange: the message, and its receipt."""
-
-    def __init__(
-        self,
-        receiver: As2Receiver,
-        received: Received,
-        request: As2Request,
-        relation: Relation,
-        outcome: Opened,
-        answer: OpenAnswer,
-    ) -> None:
-        self._received = received
-        self._request = request
-        self._relation = relation
-        self._outcome = outcome
-        self._answer = answer
-        self.known: records.As2Row | None = None
-        """Set when the same content came under this Message-ID before, encrypted anew."""
-
-    def write(self, conn: Connection, interchange: Interchange, receipt: records.Receipt) -> None:
-        """Part of the transaction that makes the message ours. Raises `DuplicateMessage`."""
-        request, outcome, name = self._request, self._outcome, self._relation.partner.name
-        before = records.as2_messages_named(conn, name, IN, request.message_id)
-        self.known = _taken_before(before, outcome, self._relation)
-        if self.known is not None:
-            return
-        row = records.As2Row(
-            direction=IN,
-            partner=name,
-            message_id=request.message_id,
-            content_sha256=outcome.sha256,
-            interchange_id=receipt.interchange_id,
-            at=interchange.envelope.received_at,
-            state=As2State.RECEIVED,
-            as2_from=request.as2_from,
-            as2_to=request.as2_to,
-            headers=tuple(
-                (key, value)
-                for key, value in self._received.head.headers
-                if key.lower() not in _NOT_KEPT
-            ),
-            raw_sha256=self._received.sha256,
-            raw_size=self._received.size,
-            mic=str(outcome.mic) if outcome.mic else None,
-            security=outcome.security,
-            mdn_mode=request.mdn.mode.value,
-            mdn_url=request.mdn.url,
-            mdn=self._answer.mdn,
-            mdn_at=interchange.envelope.received_at if self._answer.mdn else None,
-            certificate=self._answer.certificate,
-        )
-        records.add_as2_message(conn, row)
-        if row.mdn is not None:
-            receipts.publish(conn, interchange, receipt.interchange_id, row, row.mdn)
-
-
-def _taken_before(
-    before: list[records.As2Row], outcome: Opened, relation: Relation
-) -> records.As2Row | None:
-    """The same content, taken under this Message-ID before.
-
-    Raises `DuplicateMessage` when it was other content, and that was not agreed.
-    """
-    for row in before:
-        if row.content_sha256 == outcome.sha256:
-            return row
-    if before and relation.access.receive.duplicates == "refuse":
-        raise DuplicateMessage(
-            "This Message-ID was used before, for other content: give every message its own.",
-            remedy='If the partner may do so, set as2.receive.duplicates = "accept".',
-        )
-    return None
 
 
 def _first_bytes(path: Path) -> bytes:

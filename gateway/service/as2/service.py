@@ -94,7 +94,6 @@ class As2Service:
         ]
         self._receiver = As2Receiver(
             known,
-            settings=settings,
             max_body_bytes=configuration.settings.http.max_body_bytes,
             crypto=crypto,
             receive=receive,

@@ -80,7 +80,7 @@ class HttpChannel(http.HTTPChannel):
             self.desk.log.warning("http_connections_full", peer=self._peer)
             self.refuse(FULL)
 
-    def connectionLost(self, reason: Any = connectionDone) -> None:  # noqa: N802
+    def connectionLost(self, reason: Any = connectionDone) -> None:  # noqa: N802 - Twisted's
         """The client is gone."""
         self._stop_ending()
         self._deaf = True

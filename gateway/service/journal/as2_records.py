@@ -51,8 +51,8 @@ class As2Row(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-_SAME = ("mdn", "headers", "security")
-_PLAIN = [name for name in As2Row.__struct_fields__ if name not in _SAME]
+_CONVERTED = ("mdn", "headers", "security")
+_PLAIN = [name for name in As2Row.__struct_fields__ if name not in _CONVERTED]
 _SELECT = sa.select(
     *(as2_messages.c[name] for name in _PLAIN),
     as2_messages.c.headers,

@@ -7,14 +7,10 @@ connection from one that does not.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
+from gateway.service.sftp_server.fields import INT, LONG, Fields, Short
 from gateway.service.sftp_server.protocol import (
-    OWNER,
-    PERMISSIONS,
-    SIZE,
-    TIMES,
     VERSION,
     Attributes,
     Kind,
@@ -28,9 +24,7 @@ POSIX_RENAME = b"posix-rename@openssh.com"
 FSYNC = b"fsync@openssh.com"
 
 _EXTENDED_ATTRIBUTES = 0x80000000
-_INT = struct.Struct(">I")
-_LONG = struct.Struct(">Q")
-_NO_ATTRIBUTES = _INT.pack(0)
+_NO_ATTRIBUTES = INT.pack(0)
 
 
 # ---- requests
@@ -38,21 +32,21 @@ _NO_ATTRIBUTES = _INT.pack(0)
 
 def _packet(kind: Kind, *parts: bytes) -> bytes:
     body = b"".join(parts)
-    return _INT.pack(len(body) + 1) + bytes((kind,)) + body
+    return INT.pack(len(body) + 1) + bytes((kind,)) + body
 
 
 def _string(value: bytes) -> bytes:
-    return _INT.pack(len(value)) + value
+    return INT.pack(len(value)) + value
 
 
 def init() -> bytes:
     """The first packet."""
-    return _packet(Kind.INIT, _INT.pack(VERSION))
+    return _packet(Kind.INIT, INT.pack(VERSION))
 
 
 def about(number: int, kind: Kind, *strings: bytes) -> bytes:
     """A request about one or two paths, or a handle."""
-    return _packet(kind, _INT.pack(number), *map(_string, strings))
+    return _packet(kind, INT.pack(number), *map(_string, strings))
 
 
 def extended(number: int, name: bytes, *strings: bytes) -> bytes:
@@ -62,20 +56,20 @@ def extended(number: int, name: bytes, *strings: bytes) -> bytes:
 
 def open_file(number: int, path: bytes, flags: OpenFlag) -> bytes:
     """Open a file; one that is made gets the server's usual rights."""
-    return _packet(Kind.OPEN, _INT.pack(number), _string(path), _INT.pack(flags), _NO_ATTRIBUTES)
+    return _packet(Kind.OPEN, INT.pack(number), _string(path), INT.pack(flags), _NO_ATTRIBUTES)
 
 
 def read(number: int, handle: bytes, offset: int, length: int) -> bytes:
     """Read at an offset."""
     return _packet(
-        Kind.READ, _INT.pack(number), _string(handle), _LONG.pack(offset), _INT.pack(length)
+        Kind.READ, INT.pack(number), _string(handle), LONG.pack(offset), INT.pack(length)
     )
 
 
 def write(number: int, handle: bytes, offset: int, content: bytes) -> bytes:
     """Write at an offset."""
     return _packet(
-        Kind.WRITE, _INT.pack(number), _string(handle), _LONG.pack(offset), _string(content)
+        Kind.WRITE, INT.pack(number), _string(handle), LONG.pack(offset), _string(content)
     )
 
 
@@ -141,50 +135,23 @@ class Looked:
 Answer = Ended | Opened | Content | Names | Looked
 
 
-class _Fields:
-    """Takes field after field from a packet. Raises `ProtocolError` beyond its end."""
-
-    def __init__(self, packet: bytes, position: int) -> None:
-        self._packet = packet
-        self._position = position
-
-    @property
-    def left(self) -> int:
-        return len(self._packet) - self._position
+class _Fields(Fields):
+    """The fields of an answer. Raises `ProtocolError` beyond its end."""
 
     def raw(self, count: int) -> bytes:
-        start, end = self._position, self._position + count
-        if end > len(self._packet):
-            raise ProtocolError("an answer is shorter than its fields")
-        self._position = end
-        return self._packet[start:end]
-
-    def integer(self) -> int:
-        value: int = _INT.unpack(self.raw(4))[0]
-        return value
-
-    def long(self) -> int:
-        value: int = _LONG.unpack(self.raw(8))[0]
-        return value
-
-    def string(self) -> bytes:
-        return self.raw(self.integer())
+        try:
+            return super().raw(count)
+        except Short:
+            raise ProtocolError("an answer is shorter than its fields") from None
 
     def attributes(self) -> Attributes:
         flags = self.integer()
-        size = self.long() if flags & SIZE else None
-        if flags & OWNER:
-            self.raw(8)
-        permissions = self.integer() if flags & PERMISSIONS else None
-        mtime = None
-        if flags & TIMES:
-            self.integer()
-            mtime = self.integer()
+        found = self.attributes_of(flags)
         if flags & _EXTENDED_ATTRIBUTES:
             for _ in range(self.integer()):
                 self.string()
                 self.string()
-        return Attributes(size, bool(flags & OWNER), permissions, mtime)
+        return found
 
     def entry(self) -> Entry:
         name = self.string()
@@ -194,7 +161,7 @@ class _Fields:
 
 def packet_length(head: bytes) -> int:
     """The length that the first four bytes of a packet announce. Raises `ProtocolError`."""
-    length: int = _INT.unpack(head)[0]
+    length: int = INT.unpack(head)[0]
     if not 1 <= length <= MAX_ANSWER_BYTES:
         raise ProtocolError(f"a packet of {length} bytes")
     return length

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from gateway.service.sftp_server.fields import INT, Fields, Short
 from gateway.service.sftp_server.protocol import (
     MAX_PACKET,
-    OWNER,
-    PERMISSIONS,
-    SIZE,
-    TIMES,
-    Attributes,
     Init,
     Kind,
     Limits,
@@ -46,50 +41,6 @@ _ON_PATH = frozenset(
     }
 )
 _ON_HANDLE = frozenset({Kind.CLOSE, Kind.FSTAT, Kind.READDIR})
-_INT = struct.Struct(">I")
-_LONG = struct.Struct(">Q")
-
-
-class _Short(Exception):
-    """A field reaches beyond its packet."""
-
-
-class _Fields:
-    """Takes field after field from a packet."""
-
-    def __init__(self, packet: bytes, position: int) -> None:
-        self._packet = packet
-        self._position = position
-
-    def raw(self, count: int) -> bytes:
-        start, end = self._position, self._position + count
-        if end > len(self._packet):
-            raise _Short
-        self._position = end
-        return self._packet[start:end]
-
-    def integer(self) -> int:
-        value: int = _INT.unpack(self.raw(4))[0]
-        return value
-
-    def long(self) -> int:
-        value: int = _LONG.unpack(self.raw(8))[0]
-        return value
-
-    def string(self) -> bytes:
-        return self.raw(self.integer())
-
-    def attributes(self) -> Attributes:
-        flags = self.integer()
-        size = self.long() if flags & SIZE else None
-        if flags & OWNER:
-            self.raw(8)
-        permissions = self.integer() if flags & PERMISSIONS else None
-        mtime = None
-        if flags & TIMES:
-            self.integer()
-            mtime = self.integer()
-        return Attributes(size, bool(flags & OWNER), permissions, mtime)
 
 
 @dataclass(slots=True)
@@ -102,7 +53,7 @@ class Decoder:
         """Yield every request that `chunk` completes. Raises `ProtocolError`."""
         self._buffer += chunk
         while len(self._buffer) >= 4:
-            size = _INT.unpack_from(self._buffer)[0]
+            size = INT.unpack_from(self._buffer)[0]
             if not 1 <= size <= MAX_PACKET:
                 raise ProtocolError(f"a packet of {size} bytes")
             if len(self._buffer) < 4 + size:
@@ -114,20 +65,20 @@ class Decoder:
 
 
 def _request(packet: bytes) -> Request:
-    fields = _Fields(packet, 1)
+    fields = Fields(packet, 1)
     try:
         number = fields.integer()
-    except _Short:
+    except Short:
         raise ProtocolError("a packet without a request number") from None
     if packet[0] == Kind.INIT:
         return Init(number)
     try:
         return _body(packet[0], number, fields)
-    except _Short:
+    except Short:
         return Malformed(number)
 
 
-def _body(kind: int, number: int, fields: _Fields) -> Request:
+def _body(kind: int, number: int, fields: Fields) -> Request:
     if kind == Kind.WRITE:
         return Write(number, fields.string(), fields.long(), fields.string())
     if kind == Kind.READ:
@@ -153,7 +104,7 @@ def _body(kind: int, number: int, fields: _Fields) -> Request:
     return Unknown(number)
 
 
-def _extended(name: bytes, number: int, fields: _Fields) -> Request:
+def _extended(name: bytes, number: int, fields: Fields) -> Request:
     match name:
         case b"posix-rename@openssh.com":
             return Rename(number, fields.string(), fields.string())

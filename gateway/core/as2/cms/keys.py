@@ -139,7 +139,7 @@ def _from_pkcs12(
 
 def _rsa_only(key: object) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("The private key is not an RSA key; AS2 needs one.")  # noqa: TRY004
+        raise ValueError("The private key is not an RSA key; AS2 needs one.")  # noqa: TRY004 - a bad file
     return key
 
 
