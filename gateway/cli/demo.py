@@ -1,9 +1,10 @@
 """`edi-gateway demo`: the whole line on this machine, with sample invoices and no broker.
 
-A gateway on a free loopback port, in a temporary state directory, with one sample partner. Real
+A gateway on free loopback ports, in a temporary state directory, with one sample partner. Real
 files travel the real way: OpenSSH's `sftp` (paramiko's client where it is absent) puts them in
-the partner's `in/`: invoices by themselves, a tar.gz of them, a Factur-X PDF. Judges judge them,
-publications go to files, acknowledgements to `out/`, and the client fetches them from there.
+the partner's `in/`: invoices by themselves, a tar.gz of them, a Factur-X PDF. One more goes by
+AS2, and OpenSSL verifies the receipt for it. Judges judge them, publications go to files,
+acknowledgements to `out/`, and the client fetches them from there.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gateway.cli import options
+from gateway.cli import demo_as2, options
 from gateway.cli.demo_client import Client, make_key
 from gateway.cli.demo_table import Outcome, as_expected, outcomes_of, table
 from gateway.config import Configuration, load
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
+from gateway.model.as2 import As2Access
 from gateway.model.partner import Partner, SftpAccess
 from gateway.model.verdict import Language
-from gateway.samples.sendings import Sending, sendings
+from gateway.samples.sendings import Sending, by_as2, sendings
 from gateway.service.journal import records
 
 PARTNER = "demo-partner"
@@ -48,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo: 0 when every sample got the verdict it should, else 1."""
+    """Run the demo: 0 when every verdict and the AS2 receipt are what they should be, else 1."""
     if args.state_dir is not None:
         state = args.state_dir.resolve()
         state.mkdir(parents=True, exist_ok=True)
@@ -73,7 +76,8 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     state = folder / "state"
     key, public_key = make_key(folder / "partner-key")
     _log_to(folder / "daemon.log")
-    daemon = Daemon(loop, demo_configuration(state, public_key, language), log=logger())
+    keys = demo_as2.make_keys()
+    daemon = Daemon(loop, demo_configuration(state, public_key, keys, language), log=logger())
     exit_code = 1
 
     async def session() -> None:
@@ -81,6 +85,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         print("Starting a gateway: judges compile the official rules, a few seconds ...")
         await daemon.start()
         assert daemon.sftp is not None
+        assert daemon.http is not None
         client = Client(
             port=daemon.sftp.port,
             user=PARTNER,
@@ -90,27 +95,30 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         )
         samples = folder / "samples"
         samples.mkdir()
-        sent = sendings()
-        for sending in sent:
+        by_sftp, one_by_as2 = sendings(), by_as2()
+        for sending in by_sftp:
             (samples / sending.file).write_bytes(sending.content)
+        sent = [*by_sftp, one_by_as2]
         count = sum(len(sending.documents) for sending in sent)
         print(
-            f"{PARTNER} sends {len(sent)} files with {client.name}: invoices by themselves,"
-            f"\na tar.gz of them, and a Factur-X PDF; {count} invoices in all ...\n"
+            f"{PARTNER} sends {len(by_sftp)} files with {client.name}: invoices by themselves,"
+            f"\na tar.gz of them, and a Factur-X PDF; and one more by AS2, signed and encrypted,"
+            f"\nfor which it wants a signed receipt. {count} invoices in all ...\n"
         )
-        await threads.deferToThread(client.put, [samples / sending.file for sending in sent])
-        await _acknowledged(loop, daemon, len(sent))
+        await threads.deferToThread(client.put, [samples / sending.file for sending in by_sftp])
+        exchange = await threads.deferToThread(
+            demo_as2.exchange, daemon.http.port, one_by_as2, folder / demo_as2.FOLDER, keys
+        )
+        await _acknowledged(loop, daemon, len(by_sftp) + exchange.taken)
         received = folder / "received"
         received.mkdir()
         await threads.deferToThread(client.get_all, received)
         outcomes = await _outcomes(daemon, sent, state, received, language)
         print(table(outcomes))
-        good = as_expected(outcomes, count)
-        print()
-        if good:
-            print("Every sample got the verdict it should.")
-        else:
-            print("NOT every sample got the verdict it should: see 'expected' above.")
+        print(f"\n{demo_as2.words(exchange)}\n")
+        good, said = conclusion(outcomes, count, exchange)
+        print(said)
+        if not good:
             print(f"The daemon's own words, last 20 lines of {folder / 'daemon.log'}:")
             print("\n".join((folder / "daemon.log").read_text().splitlines()[-20:]))
         exit_code = 0 if good else 1
@@ -149,12 +157,32 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
     return exit_code
 
 
-def demo_configuration(state: Path, public_key: str, language: Language) -> Configuration:
-    """The built-in configuration, on a free loopback port, with the sample partner."""
+def conclusion(
+    outcomes: Sequence[Outcome], count: int, exchange: demo_as2.Exchange
+) -> tuple[bool, str]:
+    """Whether all `count` invoices and the AS2 receipt came out as they should, and the words."""
+    judged = as_expected(outcomes, count)
+    said = [
+        "Every sample got the verdict it should."
+        if judged
+        else "NOT every sample got the verdict it should: see 'expected' above.",
+        "The AS2 receipt vouches for exactly what was sent."
+        if exchange.good
+        else "The AS2 receipt is NOT as it should be: see above.",
+    ]
+    return judged and exchange.good, "\n".join(said)
+
+
+def demo_configuration(
+    state: Path, public_key: str, keys: demo_as2.Keys, language: Language
+) -> Configuration:
+    """The built-in configuration, on free loopback ports, with the sample partner."""
     base = load()
     settings = msgspec.structs.replace(
         base.settings,
         sftp=msgspec.structs.replace(base.settings.sftp, listen="127.0.0.1", port=0, processes=1),
+        http=msgspec.structs.replace(base.settings.http, enabled=True, listen="127.0.0.1", port=0),
+        as2=msgspec.structs.replace(base.settings.as2, id=demo_as2.HUB_ID, processes=1),
         judges=msgspec.structs.replace(
             base.settings.judges, processes=min(2, len(os.sched_getaffinity(0)))
         ),
@@ -165,8 +193,16 @@ def demo_configuration(state: Path, public_key: str, language: Language) -> Conf
         language=language,
         flows=(FLOW,),
         sftp=SftpAccess(authorized_keys=(public_key,)),
+        as2=As2Access(id=demo_as2.PARTNER_ID),
     )
-    return dataclasses.replace(base, settings=settings, state=state, partners={PARTNER: partner})
+    return dataclasses.replace(
+        base,
+        settings=settings,
+        state=state,
+        partners={PARTNER: partner},
+        identities=(keys.hub,),
+        certificates={PARTNER: (keys.partner.certificate,)},
+    )
 
 
 def _log_to(file: Path) -> None:
@@ -215,7 +251,7 @@ async def _outcomes(
 
 def _afterwards(folder: Path, kept: bool) -> str:
     if kept:
-        return f"\nEverything is kept in {folder}: state/publications, received, daemon.log."
+        return f"\nEverything is kept in {folder}: state/publications, received, as2, daemon.log."
     return (
         "\nThat was `--once`: its directory is gone. Without it the gateway stays up, so that"
         "\nyou can look at the published messages and send invoices of your own: make demo"
@@ -224,14 +260,16 @@ def _afterwards(folder: Path, kept: bool) -> str:
 
 def what_next(folder: Path, session: str, *, kept: bool) -> str:
     """Where to look and what to try, in commands that work as they are; `session` opens SFTP."""
-    state = folder / "state"
+    state, as2 = folder / "state", folder / demo_as2.FOLDER
     program = _program()
+    verifying = demo_as2.verify_by_hand(as2)
     command = f"{program} {{}} --state-dir {shlex.quote(str(state))}"
     words = [
         "",
         "Where to look",
         f"  published messages    {state / 'publications'}",
         f"  acknowledgements      {folder / 'received'} (fetched from the partner's out/)",
+        f"  the AS2 receipt       {as2 / demo_as2.RECEIPT}",
         f"  the daemon's log      {folder / 'daemon.log'}",
         "What to try next, from another terminal",
         f"  send your own         {session}",
@@ -240,6 +278,7 @@ def what_next(folder: Path, session: str, *, kept: bool) -> str:
         f"  what came in          {command.format('interchanges')}",
         f"  one in full           {command.format('show ID')}",
         f"  judge without sending {program} validate --flow {FLOW} my-invoice.xml",
+        *([f"  verify the receipt    {verifying}"] if verifying else []),
         f"Ctrl-C ends the demo; {folder} {'stays' if kept else 'is removed then'}.",
     ]
     return "\n".join(words)

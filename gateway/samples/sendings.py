@@ -1,7 +1,7 @@
 """The samples as partners send them: one by one, several in a tar.gz, one inside a Factur-X PDF.
 
-The invoices are those of the package; those in the archive and in the PDF have numbers of their
-own, for nobody issues an invoice twice.
+One more goes by AS2. The invoices are those of the package; all but those sent one by one have
+numbers of their own, for nobody issues an invoice twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from gateway.samples import SAMPLES, Sample, sample_bytes
 
 BATCH = "batch.tar.gz"
 HYBRID = "facturx-invoice.pdf"
+BY_AS2 = "as2-invoice.xml"
 _CII = "cii-invoice.xml"
+_UBL = "ubl-invoice.xml"
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -29,15 +31,20 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 def sendings() -> list[Sending]:
-    """Every sample by itself, then all of them in one archive, half of them faulty, then a PDF."""
+    """By SFTP: every sample by itself, then all in one archive, half of them faulty, then a PDF."""
     alone = [Sending(s.file, sample_bytes(s.file), ((s.file, s),)) for s in SAMPLES]
-    (invoice,) = (sample for sample in SAMPLES if sample.file == _CII)
-    hybrid = msgspec.structs.replace(invoice, title="Factur-X PDF with an EN 16931 invoice")
+    hybrid = msgspec.structs.replace(_sample(_CII), title="Factur-X PDF with an EN 16931 invoice")
     return [
         *alone,
         Sending(BATCH, batch(), tuple((sample.file, sample) for sample in SAMPLES)),
         Sending(HYBRID, facturx_pdf(), ((HYBRID, hybrid),)),
     ]
+
+
+def by_as2() -> Sending:
+    """A good UBL invoice, which the demo's partner signs and encrypts."""
+    content = renumbered(sample_bytes(_UBL), "3")
+    return Sending(BY_AS2, content, ((BY_AS2, _sample(_UBL)),))
 
 
 def batch() -> bytes:
@@ -68,6 +75,10 @@ def renumbered(invoice: bytes, series: str) -> bytes:
     for start in (b"FA-2026-", b"AV-2026-", b"2026/TC/"):
         invoice = invoice.replace(start + b"0", start + series.encode())
     return invoice
+
+
+def _sample(file: str) -> Sample:
+    return next(sample for sample in SAMPLES if sample.file == file)
 
 
 def _page(invoice: bytes) -> bytes:

@@ -82,7 +82,9 @@ def test_the_wheel_works_from_any_directory_in_an_environment_of_its_own(tmp_pat
     assert "Every sample got the verdict it should." in shown.stdout
     assert "BR-CO-15" in shown.stdout
     assert "batch.tar.gz:" in shown.stdout
-    assert len(list((kept / "received").iterdir())) == 8
+    assert "verified by OpenSSL: CMS Verification successful" in shown.stdout
+    assert "The AS2 receipt vouches for exactly what was sent." in shown.stdout
+    assert len(list((kept / "received").iterdir())) == 9
     bodies = list((kept / "state" / "publications" / "edi.documents").glob("*/*.headers.json"))
-    assert len(bodies) == 13
+    assert len(bodies) == 14
     assert shown.stderr == "", "the terminal is kept for people"
