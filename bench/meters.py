@@ -32,8 +32,13 @@ def meters(gateway: GatewayProcess) -> dict[str, tuple[float, float]]:
 def forget_peaks(gateway: GatewayProcess) -> None:
     """Let peak RSS count from now on (proc(5), clear_refs); if that is allowed."""
     for process in processes(gateway):
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+        forget_peak(process.pid)
+
+
+def forget_peak(pid: int) -> None:
+    """The same for one process."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def peak_mb(pid: int) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import pytest
 import sqlalchemy as sa
 
 from gateway.model.as2 import Cipher, Compression, Digest, KeyTransport, Mdn, MdnMode
@@ -22,7 +23,7 @@ from tests.broker import free_port
 from tests.gateway_process import GatewayProcess
 
 OUR_ID = "HUB"
-SECONDS = 20.0
+SECONDS = 60.0
 TOOLS = Path(__file__).resolve().parents[2] / ".interop"
 """Where scripts/install-interop-tools puts the other implementations."""
 
@@ -67,14 +68,15 @@ class Peer(Protocol):
         ...
 
 
-def why_not(peer: str) -> str | None:
-    """What kept the installer from bringing a peer; None if it is there."""
-    folder = TOOLS / peer
-    if (folder / "ready").exists():
-        return None
-    reason = folder / "why-not"
-    said = reason.read_text(errors="replace").strip() if reason.exists() else "never installed"
-    return f"{peer} cannot be run here: {said}\nRun `make interop`, which installs it."
+def insist_on(peer: str) -> None:
+    """Fail, not skip, when a peer is not there: untested must not look like tested."""
+    reason, ready = TOOLS / peer / "why-not", TOOLS / peer / "ready"
+    said = "It was never installed."
+    if reason.exists():
+        said = reason.read_text(errors="replace").strip()
+    elif ready.exists():
+        return
+    pytest.fail(f"{peer} cannot be run here: {said}\n`make interop` installs it.", pytrace=False)
 
 
 class Hub:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.as2 import Cipher, Digest, KeyTransport, MdnMode
 from tests.broker import free_port
-from tests.interop.hub import Hub, Scenario, exchange, why_not
+from tests.interop.hub import Hub, Scenario, exchange, insist_on
 from tests.interop.libas2_peer import LibAs2
 from tests.interop.peer_process import both_running
 
@@ -31,9 +31,7 @@ SCENARIOS = [
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, LibAs2]]:
     """A gateway and a libas2."""
-    missing = why_not("libas2")
-    if missing:
-        pytest.fail(missing)
+    insist_on("libas2")
     folder = tmp_path_factory.mktemp("libas2")
     hub = Hub(folder, SCENARIOS, free_port())
     peer = LibAs2(folder / "peer", hub, SCENARIOS)

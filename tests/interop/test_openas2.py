@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.as2 import Cipher, Compression, Digest, MdnMode
 from tests.broker import free_port
-from tests.interop.hub import Hub, Scenario, exchange, why_not
+from tests.interop.hub import Hub, Scenario, exchange, insist_on
 from tests.interop.openas2 import OpenAs2
 from tests.interop.peer_process import both_running
 
@@ -29,9 +29,7 @@ SCENARIOS = [
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, OpenAs2]]:
     """A gateway and an OpenAS2."""
-    missing = why_not("openas2")
-    if missing:
-        pytest.fail(missing)
+    insist_on("openas2")
     folder = tmp_path_factory.mktemp("openas2")
     hub = Hub(folder, SCENARIOS, free_port(), free_port())
     peer = OpenAs2(folder / "peer", hub, SCENARIOS)
