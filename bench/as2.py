@@ -30,7 +30,7 @@ from tabulate import tabulate
 from bench.as2_load import Load, identity, packed, pem
 from bench.meters import meters, processes
 from gateway.core.as2.cms import Identity
-from tests.broker import free_port
+from tests.broker import Broker, free_port
 from tests.gateway_process import GatewayProcess
 
 INVOICE_BYTES = 20_000
@@ -41,23 +41,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.as2", description=__doc__)
     parser.add_argument("-n", type=int, default=6000, help="messages (default 6000)")
     parser.add_argument("--connections", type=int, default=8, help="default 8")
+    parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-as2-") as folder:
-        measured = measure(Path(folder), args.n, args.connections)
+        measured = measure(Path(folder), args.n, args.connections, embedded=args.embedded)
     show(measured)
     if args.json:
         print(json.dumps(measured))
     return 1 if measured["faults"] else 0
 
 
-def measure(folder: Path, count: int, connections: int) -> dict[str, Any]:
+def measure(folder: Path, count: int, connections: int, *, embedded: bool) -> dict[str, Any]:
     """Pack, send, and read the meters."""
+    broker = None if embedded else Broker(folder / "broker")
+    try:
+        if broker is not None:
+            broker.start()
+        return _measured(folder, count, connections, broker)
+    finally:
+        if broker is not None:
+            broker.close()
+
+
+def _measured(folder: Path, count: int, connections: int, broker: Broker | None) -> dict[str, Any]:
     hub, partner = identity("hub"), identity("bench")
     port = free_port()
     gateway = GatewayProcess(
         folder / "gateway",
         judges=1,
+        rabbitmq_port=broker.port if broker else None,
         settings=f"[http]\nenabled = true\nport = {port}\n"
         '[as2]\nid = "HUB"\nidentities = ["hub.pem"]\n',
     )

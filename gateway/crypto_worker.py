@@ -8,15 +8,17 @@ are taken apart, hold no key. Bodies travel as files: a message of 1 GB passes t
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from gateway import worker_loop
 from gateway.core.as2 import (
@@ -33,6 +35,7 @@ from gateway.core.as2.cms import Identity, fingerprint
 from gateway.errors import CryptoFailed
 from gateway.model.as2 import As2Access, As2Limits, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import (
+    SCRATCH_PREFIX,
     CryptoAnswer,
     CryptoBoot,
     CryptoJob,
@@ -44,6 +47,7 @@ from gateway.model.crypto import (
     ReadJob,
     RefuseJob,
 )
+from gateway.spool import Spool
 from gateway.worker_loop import Answer
 
 REPORTING_UA = "edi-gateway"
@@ -55,6 +59,8 @@ class Partner(NamedTuple):
 
     access: As2Access
     certificates: tuple[x509.Certificate, ...]
+    encoded: dict[str, bytes]
+    """The same in DER, by their SHA-256."""
 
 
 class Desk:
@@ -66,13 +72,26 @@ class Desk:
             name: Partner(
                 counterpart.access,
                 tuple(x509.load_der_x509_certificate(der) for der in counterpart.certificates),
+                {hashlib.sha256(der).hexdigest(): der for der in counterpart.certificates},
             )
             for name, counterpart in boot.partners.items()
         }
         self._limits: As2Limits = boot.limits
+        self._spool = Spool(Path(boot.spool))
+        self._scratch = Path(boot.scratch) / f"{SCRATCH_PREFIX}{os.getpid()}"
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
 
     def answered(self, job: CryptoJob) -> CryptoAnswer:
         """Do what is asked. Raises CryptoFailed when our own set-up stands in the way."""
+        try:
+            return self._done(job)
+        except OSError as error:
+            raise CryptoFailed(
+                f"A file could not be read or written: {error}.",
+                remedy="Check the space and the rights of the file system of paths.state.",
+            ) from error
+
+    def _done(self, job: CryptoJob) -> CryptoAnswer:
         match job:
             case OpenJob():
                 return self._open(job)
@@ -87,23 +106,56 @@ class Desk:
 
     def _open(self, job: OpenJob) -> OpenAnswer:
         partner = self._partner(job.partner)
-        into = Path(job.into)
-        into.mkdir(mode=0o700, exist_ok=True)
-        outcome = open_message(
-            job.headers,
-            Path(job.body),
-            into,
-            identities=self._identities,
-            certificates=partner.certificates,
-            policy=partner.access.receive,
-            limits=self._limits,
-            on=job.now,
-        )
-        if isinstance(outcome, Opened):
-            _sync(Path(outcome.path))
-        mdn = self._receipt(job.headers, outcome, partner, job.now, job.mdn_id)
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        try:
+            body, on_disk = self._body(job)
+            outcome = open_message(
+                job.headers,
+                body,
+                self._scratch,
+                identities=self._identities,
+                certificates=partner.certificates,
+                policy=partner.access.receive,
+                limits=self._limits,
+                on=job.now,
+            )
+            # The receipt first: what it cannot be made for has no place in the spool.
+            mdn = self._receipt(job.headers, outcome, partner, job.now, job.mdn_id)
+            if isinstance(outcome, Opened):
+                on_disk.result()
+                outcome = self._kept(job, body, outcome)
+        finally:
+            self._clear()
         signer = outcome.security.signer
-        return OpenAnswer(outcome=outcome, mdn=mdn, certificate=_named(signer, partner))
+        return OpenAnswer(outcome=outcome, mdn=mdn, certificate=partner.encoded.get(signer or ""))
+
+    def _body(self, job: OpenJob) -> tuple[Path, Future[None]]:
+        """The body as a file, and when it is fsynced: the disk works while we compute."""
+        if job.body is None:
+            return Path(job.path), self._disk.submit(_nothing)
+        path = self._scratch / "body"
+        with path.open("wb", buffering=0) as file:
+            file.write(job.body)
+        return path, self._disk.submit(_sync, path)
+
+    def _kept(self, job: OpenJob, body: Path, outcome: Opened) -> Opened:
+        """Put body and payload into the spool. Raises OSError and `SpoolError`.
+
+        Whoever hears of it makes them somebody's in the journal; until then they are nobody's,
+        and after some time they are swept.
+        """
+        payload = Path(outcome.path)
+        _sync(payload)
+        other = self._disk.submit(self._spool.adopt, body, job.sha256, body.stat().st_size)
+        stored = self._spool.adopt(payload, outcome.sha256, outcome.size)
+        other.result()
+        return msgspec.structs.replace(outcome, path=str(stored))
+
+    def _clear(self) -> None:
+        self._disk.submit(_nothing).result()  # what it had to do is done
+        with os.scandir(self._scratch) as left:
+            for entry in left:
+                os.unlink(entry.path)
 
     def _receipt(
         self,
@@ -171,7 +223,7 @@ class Desk:
         )
         if isinstance(read, MdnFault):
             return ReadAnswer(read=None, fault=f"{read.failure.value}: {read.why}")
-        return ReadAnswer(read=read, certificate=_named(read.signer, partner))
+        return ReadAnswer(read=read, certificate=partner.encoded.get(read.signer or ""))
 
     def _partner(self, name: str) -> Partner:
         try:
@@ -179,7 +231,7 @@ class Desk:
         except KeyError:
             raise CryptoFailed(
                 f"Partner {name} has no AS2 access.",
-                remedy="Give its file an [as2] table and restart the gateway.",
+                remedy="Give its file an [as2] table, and run: edi-gateway reload",
             ) from None
 
     def _signing(self, now: dt.datetime, known: str | None) -> Identity | None:
@@ -214,10 +266,8 @@ def _valid(certificate: x509.Certificate, now: dt.datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def _named(sha256: str | None, partner: Partner) -> bytes | None:
-    """The partner's certificate with this fingerprint, in DER."""
-    found = [each for each in partner.certificates if fingerprint(each) == sha256]
-    return found[0].public_bytes(Encoding.DER) if found else None
+def _nothing() -> None:
+    """Done when everything before it is."""
 
 
 def _sync(path: Path) -> None:
@@ -231,6 +281,7 @@ def _sync(path: Path) -> None:
 
 def main() -> int:
     """Entry point of `python -m gateway.crypto_worker`."""
+    os.umask(0o027)  # what it stores is the gateway's and its group's
     return worker_loop.main(build)
 
 

@@ -21,6 +21,9 @@ from gateway.model.as2 import (
     Refused,
 )
 
+SCRATCH_PREFIX = "crypto-"
+"""The folder a worker makes in `CryptoBoot.scratch` is called so, and by its process id."""
+
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """One of our identities: certificate and PKCS#8 private key, both DER. Never shown."""
@@ -40,30 +43,40 @@ class Counterpart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CryptoBoot(msgspec.Struct, frozen=True, kw_only=True):
-    """First frame a crypto worker receives. `keys`: the newest first; partners by name."""
+    """First frame a crypto worker receives. `keys`: the newest first; partners by name.
+
+    `spool` is the folder of the spool, `scratch` one on the same file system where each worker
+    makes a folder of its own.
+    """
 
     keys: tuple[Key, ...]
     partners: dict[str, Counterpart]
+    spool: str
+    scratch: str
     limits: As2Limits = As2Limits()
 
 
 class OpenJob(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
-    """Take a message out of its wrappings and make the receipt it asks for.
+    """Take a message out of its wrappings, store it and its payload, make the receipt.
 
-    `body` is the request's body as received, `into` a folder to make for what comes out, on the
-    spool's file system. `mdn_id` is the Message-ID of the receipt.
+    The request's body as received is `body`, or, if that is None, the fsynced file at `path` on
+    the spool's file system; `sha256` is of its bytes. `mdn_id` is the receipt's Message-ID.
     """
 
     partner: str
     headers: Headers
-    body: str
-    into: str
+    body: bytes | None
+    path: str
+    sha256: str
     now: dt.datetime
     mdn_id: str
 
 
 class OpenAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="opened"):
-    """`mdn` None: none was asked for. An opened payload is fsynced."""
+    """`mdn` None: none was asked for.
+
+    What was opened is in the spool, payload and body, and durable. Of what was refused nothing is.
+    """
 
     outcome: Opened | Refused
     mdn: Mdn | None

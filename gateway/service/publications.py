@@ -14,19 +14,24 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from gateway.durable import sync_folder
 from gateway.errors import BrokerUnavailable
 from gateway.model.publication import Publication
 from gateway.service.message_headers import properties_of
 
-THREADS = 4
+THREADS = 2
 """Each spends its time waiting for the disk."""
+BATCH = 32
+"""Publications a thread writes at once: they share its visit, and the fsync of their folder."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 200
@@ -46,6 +51,8 @@ class FilePublisher:
         self._reactor = reactor
         self._root = root
         self._threads = ThreadPool(minthreads=0, maxthreads=THREADS, name="publications")
+        self._waiting: deque[tuple[Publication, Deferred[None]]] = deque()
+        self._busy = 0
         self._known: set[Path] = set()
         self._lock = threading.Lock()
 
@@ -69,19 +76,64 @@ class FilePublisher:
     async def publish(self, publication: Publication) -> None:
         """Return once body and headers are on disk. Raises `BrokerUnavailable`."""
         if not self.available:
-            raise BrokerUnavailable("The gateway is not publishing now.")
-        try:
-            await deferToThreadPool(self._reactor, self._threads, self._write, publication)
-        except OSError as error:
-            raise _unwritable(self._root, error) from error
+            raise _stopped()
+        written: Deferred[None] = Deferred()
+        self._waiting.append((publication, written))
+        if self._busy < THREADS:
+            self._busy += 1
+            # From the next turn on, so that what is published together is written together.
+            self._reactor.callLater(0, self._work)
+        await written
 
-    def _write(self, publication: Publication) -> None:
-        body, headers = paths_of(self._root, publication)
-        folder = body.parent
-        self._make_folder(folder)
-        _write_durably(headers, described(publication))
-        _write_durably(body, publication.body)
-        _sync_folder(folder)
+    def _work(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        if not batch:
+            self._busy -= 1
+            return
+        if not self.available:  # stopped meanwhile: their rows wait for the next start
+            for _, written in batch:
+                written.errback(_stopped())
+            self._work()
+            return
+        publications = [publication for publication, _ in batch]
+        writing = deferToThreadPool(self._reactor, self._threads, self._write, publications)
+
+        def tell(outcomes: Sequence[OSError | None]) -> None:
+            for (_, written), error in zip(batch, outcomes, strict=True):
+                if error is None:
+                    written.callback(None)
+                else:
+                    written.errback(_unwritable(self._root, error))
+
+        def fail(failure: Any) -> None:
+            for _, written in batch:
+                written.errback(failure)
+
+        writing.addCallbacks(tell, fail)
+        writing.addBoth(lambda _: self._work())
+
+    def _write(self, publications: Sequence[Publication]) -> list[OSError | None]:
+        """Why each could not be written, or None. In a thread."""
+        outcomes: list[OSError | None] = []
+        folders: dict[Path, list[int]] = {}
+        for number, publication in enumerate(publications):
+            body, headers = paths_of(self._root, publication)
+            try:
+                self._make_folder(body.parent)
+                _write_whole(str(headers), described(publication))
+                _write_whole(str(body), publication.body)
+            except OSError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+                folders.setdefault(body.parent, []).append(number)
+        for folder, numbers in folders.items():
+            try:
+                sync_folder(folder)
+            except OSError as error:
+                for number in numbers:
+                    outcomes[number] = error
+        return outcomes
 
     def _make_folder(self, folder: Path) -> None:
         """Make it and its parents, each durable in its own parent."""
@@ -91,7 +143,7 @@ class FilePublisher:
             missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
             for each in reversed(missing):
                 each.mkdir(exist_ok=True)
-                _sync_folder(each.parent)
+                sync_folder(each.parent)
             self._known.add(folder)
 
 
@@ -126,21 +178,23 @@ def _suffix(content_type: str) -> str:
     return {"json": ".json", "xml": ".xml", "pdf": ".pdf"}.get(subtype, ".bin")
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}{_PARTIAL}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _write_whole(path: str, content: bytes) -> None:
+    """The file with its bytes on disk; its name will be once its folder is fsynced."""
+    folder, name = os.path.split(path)
+    partial = os.path.join(folder, f".{name}{_PARTIAL}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
-        os.fsync(handle)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
+    os.rename(partial, path)
+
+
+def _stopped() -> BrokerUnavailable:
+    return BrokerUnavailable("The gateway is not publishing now.")
 
 
 def _unwritable(root: Path, error: OSError) -> BrokerUnavailable:

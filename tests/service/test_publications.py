@@ -98,7 +98,7 @@ async def test_files_and_their_folders_are_synced_before_success(
 ) -> None:
     """Both files reach the disk before their names appear, and the folder after."""
     events: list[str] = []
-    fsync, replace = os.fsync, Path.replace
+    fsync, rename = os.fsync, os.rename
 
     def name_of(handle: int) -> str:
         return Path(os.readlink(f"/proc/self/fd/{handle}")).name
@@ -107,14 +107,14 @@ async def test_files_and_their_folders_are_synced_before_success(
         events.append(f"sync {name_of(handle)}")
         fsync(handle)
 
-    def recording_replace(self: Path, target: Path) -> Path:
-        events.append(f"name {target.name}")
-        return replace(self, target)
+    def recording_rename(old: str, new: str) -> None:
+        events.append(f"name {Path(new).name}")
+        rename(old, new)
 
     sent = a_publication()
     id_ = sent.message_id
     monkeypatch.setattr(os, "fsync", recording_fsync)
-    monkeypatch.setattr(Path, "replace", recording_replace)
+    monkeypatch.setattr(os, "rename", recording_rename)
     await publisher.publish(sent)
     assert events == [
         "sync publications",

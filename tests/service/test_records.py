@@ -103,7 +103,8 @@ class TestReceive:
         receipt = records.receive(
             conn, interchange, interface_code="FSO1100A", claim_key="FA-1.xml", now=NOW
         )
-        assert receipt == records.Receipt(interchange.id, new=True)
+        (step,) = records.transitions_of(conn, interchange.id)
+        assert receipt == records.Receipt(interchange.id, new=True, step=step)
         row = the_interchange(conn, interchange.id)
         assert row.interchange() == interchange
         assert (row.interface_code, row.state, row.updated_at) == ("FSO1100A", I.RECEIVED, NOW)

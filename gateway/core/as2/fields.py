@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable
 from email.errors import HeaderParseError
 from email.header import decode_header
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -27,10 +28,12 @@ MAX_NAME_BYTES: Final = 255
 
 _MAX_PARAMETERS: Final = 100
 _MAX_ENCODED: Final = 2000
+_MAX_REMEMBERED: Final = 1000
 _CHARSETS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,200})[ \t]*:(.*)", re.DOTALL)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_SPECIAL = re.compile(r'["\\(]')
 _SEGMENT = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*)?\Z")
 
 
@@ -95,7 +98,8 @@ def find(headers: Headers, name: str) -> str | None:
     Raises FieldError when it stands there twice and says two things: whoever reads the message
     behind us might take the other one.
     """
-    found = {value for each, value in headers if each.lower() == name.lower()}
+    wanted = name.lower()
+    found = {value for each, value in headers if each.lower() == wanted}
     if len(found) > 1:
         raise FieldError(f"{name} stands there more than once, with different values")
     return found.pop() if found else None
@@ -107,6 +111,8 @@ def split(text: str, separator: str) -> list[str]:
     A parenthesis opens a comment only where one can begin, so that `filename=fa(1).xml`, which
     should have been quoted, keeps its name.
     """
+    if not _SPECIAL.search(text):
+        return [piece.strip() for piece in text.split(separator)]
     pieces = [""]
     quoted, depth, escaped = False, 0, False
     for character in text:
@@ -146,6 +152,10 @@ def parse_value(text: str) -> Value:
 
     Raises FieldError.
     """
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _parsed(text)
+
+
+def _parsed(text: str) -> Value:
     first, *rest = split(text, ";")
     if len(rest) > _MAX_PARAMETERS:
         raise FieldError(f"there are more than {_MAX_PARAMETERS} parameters")
@@ -167,6 +177,10 @@ def parse_value(text: str) -> Value:
         ):
             raise FieldError(f"a piece of the parameter {base[:40]!r} stands there twice")
     return Value(first.lower(), plain | {name: _joined(parts) for name, parts in pieces.items()})
+
+
+_remembered = lru_cache(maxsize=64)(_parsed)
+"""The Content-Type of an entity is asked for at every step of opening it."""
 
 
 def _joined(parts: dict[int, tuple[bool, str]]) -> str:

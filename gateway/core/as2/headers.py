@@ -9,6 +9,7 @@ an MDN that says `failed/Failure` (RFC 4130 §7.5.3), and the message is not tak
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -75,10 +76,14 @@ class HeaderFault(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.field}: {self.why}"
 
 
+@lru_cache(maxsize=64)
 def read_request(
     headers: Headers, max_bytes: int = As2Limits().max_header_bytes
 ) -> As2Request | HeaderFault:
-    """What the header fields of a POST say (RFC 4130 §6, §7.3), or why they say nothing."""
+    """What the header fields of a POST say (RFC 4130 §6, §7.3), or why they say nothing.
+
+    Remembered for the last few messages: it is asked on admission, on arrival, for the receipt.
+    """
     size = sum(len(name) + len(value) + 4 for name, value in headers)
     if len(headers) > MAX_FIELDS or size > max_bytes:
         return HeaderFault(field="headers", why=f"more than {MAX_FIELDS} or {max_bytes} bytes")

@@ -41,6 +41,7 @@ MAX_MDN_BYTES: Final = 1_000_000
 
 _MAX_PARTS: Final = 10
 _MAX_TEXT: Final = 10_000
+_MAX_SHOWN: Final = 80
 _HEADER_BYTES: Final = As2Limits().max_header_bytes
 _NOTIFICATION: Final = "message/disposition-notification"
 
@@ -194,9 +195,12 @@ def _read(report: _Entity, signer: str | None) -> MdnRead | MdnFault:
     fields = parse_fields(notifications[0].body)
     message_id = find(fields, "Original-Message-ID")
     said = find(fields, "Disposition")
-    disposition = parse_disposition(said) if said else None
-    if not message_id or said is None or disposition is None:
-        return _fault(Failure.UNEXPECTED, "Original-Message-ID or Disposition is missing")
+    if not message_id or not said:
+        absent = "Original-Message-ID" if not message_id else "Disposition"
+        return _fault(Failure.UNEXPECTED, f"it has no {absent}")
+    disposition = parse_disposition(said)
+    if disposition is None:
+        return _fault(Failure.UNEXPECTED, f"its Disposition is malformed: {_shown(said)}")
     return MdnRead(
         original_message_id=message_id,
         processed=disposition.processed,
@@ -205,6 +209,11 @@ def _read(report: _Entity, signer: str | None) -> MdnRead | MdnFault:
         signer=signer,
         text=next((_text(part) for part in parts if part.media_type == "text/plain"), ""),
     )
+
+
+def _shown(said: str) -> str:
+    """The beginning of what the partner wrote, for a log: nothing in it moves a cursor."""
+    return ascii(said[:_MAX_SHOWN]) + ("…" if len(said) > _MAX_SHOWN else "")
 
 
 def parse_mic(text: str) -> Mic | None:

@@ -41,7 +41,7 @@ class _Range(io.RawIOBase):
         super().__init__()
         self._file = path.open("rb", buffering=0)
         self._start, self._end = start, max(start, end)
-        self._file.seek(start)
+        self._at = self._file.seek(start)
 
     def readable(self) -> bool:
         return True
@@ -50,17 +50,20 @@ class _Range(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        left = self._end - self._file.tell()
+        left = self._end - self._at
         if left <= 0:
             return 0
-        return self._file.readinto(memoryview(buffer)[:left]) or 0
+        count = self._file.readinto(memoryview(buffer)[:left]) or 0
+        self._at += count
+        return count
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = (self._start, self._file.tell(), self._end)[whence]
-        return self._file.seek(max(self._start, base + offset)) - self._start
+        base = (self._start, self._at, self._end)[whence]
+        self._at = self._file.seek(max(self._start, base + offset))
+        return self._at - self._start
 
     def tell(self) -> int:
-        return self._file.tell() - self._start
+        return self._at - self._start
 
     def close(self) -> None:
         self._file.close()
@@ -93,12 +96,17 @@ class _Joined(io.RawIOBase):
 
 def open_range(path: Path, start: int, end: int) -> BinaryIO:
     """The bytes from `start` up to `end` of a file."""
-    return io.BufferedReader(_Range(path, start, end), CHUNK)
+    return io.BufferedReader(_Range(path, start, end), _buffer(end - start))
 
 
 def open_joined(head: bytes, path: Path) -> BinaryIO:
     """`head`, then the file."""
-    return io.BufferedReader(_Joined(head, path), CHUNK)
+    return io.BufferedReader(_Joined(head, path), _buffer(len(head) + path.stat().st_size))
+
+
+def _buffer(size: int) -> int:
+    """How large a buffer is enough: most messages are small, and memory costs time."""
+    return max(4096, min(CHUNK, size + 1))
 
 
 class Sink(io.BufferedWriter):

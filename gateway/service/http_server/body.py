@@ -72,6 +72,14 @@ class Body:
             self._held = True
             self._hold()
 
+    def taken(self) -> bytes | None:
+        """All of a complete body, if none of it is on disk; it will not be written then."""
+        if self._file is not None:
+            return None
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        return data
+
     async def finish(self) -> str:
         """The SHA-256, once every byte is safe. Raises `SpoolError`."""
         if self._file is None:

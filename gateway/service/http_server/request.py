@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from traceback import format_exception
 from typing import Any
 
@@ -157,8 +158,14 @@ class HttpRequest(http.Request):
         body = self._body
         path = self.desk.incoming / "none"
         sha256 = _NOTHING
+        content = None
         if body is not None:
-            sha256, path = await body.finish(), body.path
+            path = body.path
+            content = body.taken() if self._admitted.small_in_memory else None
+            if content is None:
+                sha256 = await body.finish()
+            else:
+                sha256 = hashlib.sha256(content).hexdigest()
         return await self._handler.handle(
             Received(
                 head=self._head,
@@ -166,6 +173,7 @@ class HttpRequest(http.Request):
                 sha256=sha256,
                 size=body.size if body else 0,
                 key=self._admitted.key,
+                content=content,
             )
         )
 

@@ -38,7 +38,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A complete request: its body is a file of ours, fsynced, in the spool's `incoming`.
 
     Whoever wants to keep the file moves it away; otherwise it is removed after the answer. A GET
-    or HEAD without a body has no file in `path`. `key` is what `Admitted` said.
+    or HEAD without a body has no file in `path`. `key` is what `Admitted` said. `content` is a
+    small body whose handler stores it itself: then nothing of it is on disk.
     """
 
     head: RequestHead
@@ -46,6 +47,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     size: int
     key: str | None = None
+    content: bytes | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,12 +66,14 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """The body may come, so many bytes of it.
 
     `key` says who sends: more than `max_connections` requests of one key at once are refused.
-    None is not counted.
+    None is not counted. With `small_in_memory`, a body of up to `limits.SMALL_BYTES` does not
+    come as a file.
     """
 
     max_bytes: int
     key: str | None
     max_connections: int
+    small_in_memory: bool = False
 
 
 class Handler(Protocol):

@@ -99,6 +99,25 @@ _RECEIPTED = (
     )
 )
 
+_VOUCHED = (
+    sa.update(as2_messages)
+    .where(
+        as2_messages.c.partner == sa.bindparam("b_partner"),
+        as2_messages.c.direction == IN,
+        as2_messages.c.message_id == sa.bindparam("b_message_id"),
+        as2_messages.c.content_sha256 == sa.bindparam("b_content_sha256"),
+        as2_messages.c.mdn_body.is_(None),
+    )
+    .values(
+        mic=sa.bindparam("b_mic"),
+        mdn_mode=sa.bindparam("b_mode"),
+        mdn_url=sa.bindparam("b_url"),
+        mdn_headers=sa.bindparam("b_headers"),
+        mdn_body=sa.bindparam("b_body"),
+        mdn_at=sa.bindparam("b_now"),
+    )
+)
+
 
 def add_as2_message(conn: sa.Connection, row: As2Row) -> None:
     """Enter a message and count its raw body, which must be in the spool."""
@@ -163,6 +182,23 @@ def as2_receipted(
         "b_error": error,
     }
     return conn.execute(_RECEIPTED, values).rowcount > 0
+
+
+def as2_vouched(conn: sa.Connection, row: As2Row) -> bool:
+    """Keep the receipt of a message that came in and had none; False if it had one already."""
+    assert row.mdn is not None
+    values = {
+        "b_partner": row.partner,
+        "b_message_id": row.message_id,
+        "b_content_sha256": row.content_sha256,
+        "b_mic": row.mic,
+        "b_mode": row.mdn_mode,
+        "b_url": row.mdn_url,
+        "b_headers": row.mdn.headers,
+        "b_body": row.mdn.body,
+        "b_now": row.mdn_at,
+    }
+    return conn.execute(_VOUCHED, values).rowcount > 0
 
 
 def _row(found: Any) -> As2Row:

@@ -14,10 +14,10 @@ keep a receipt from being written.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -25,8 +25,9 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 
+from gateway.durable import sync_folder
 from gateway.errors import JournalError
-from gateway.service.journal.batch import Task, Tasks, answer, commit, read, take
+from gateway.service.journal.batch import BUSY_SECONDS, Task, Tasks, answer, commit, read, take
 from gateway.service.journal.engine import (
     driver,
     enforce_foreign_keys,
@@ -69,6 +70,7 @@ class Journal:
         self._open = False
         self._pending = 0
         self.commits = 0
+        self._committed = 0.0
 
     @property
     def pending(self) -> int:
@@ -147,8 +149,9 @@ class Journal:
         engine = writer_engine(self._path)
         conn: sa.Connection | None = self._prepare(engine)
         ready()
-        while tasks := take(queued):
+        while tasks := take(queued, self._busy):
             conn, outcomes = commit(engine, conn, tasks)
+            self._committed = time.monotonic()
             self.commits += 1
             self._reactor.callFromThread(answer, outcomes)
         if conn is not None:
@@ -158,6 +161,9 @@ class Journal:
                 driver(conn).execute("PRAGMA wal_checkpoint(TRUNCATE)")
             conn.close()
         engine.dispose()
+
+    def _busy(self) -> bool:
+        return time.monotonic() - self._committed < BUSY_SECONDS
 
     def _prepare(self, engine: sa.Engine) -> sa.Connection:
         try:
@@ -169,7 +175,7 @@ class Journal:
             with conn.begin():
                 upgrade(conn, self._path)
             enforce_foreign_keys(conn)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except (sa.exc.DatabaseError, sqlite3.Error) as error:
             conn.close()
             raise self._unusable(error) from error
@@ -200,12 +206,3 @@ class Journal:
         if conn is not None:
             conn.close()
         engine.dispose()
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new journal's name must survive a power cut as well as its content."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.service.journal.tables import payloads
 
 _THE_PAYLOAD = payloads.c.sha256 == sa.bindparam("b_sha256")
-_ADD_REFERENCE = (
-    sa.update(payloads)
-    .where(_THE_PAYLOAD)
-    .values(refs=payloads.c.refs + 1, stored_at=sa.bindparam("b_now"))
-)
-_ADD_PAYLOAD = sa.insert(payloads).inline()
+
+
+def _reference(insert: Any) -> Any:
+    """A new payload, or one more reference to a known one: one statement on either database."""
+    new = insert(payloads).inline()
+    return new.on_conflict_do_update(
+        index_elements=["sha256"],
+        set_={"refs": payloads.c.refs + 1, "stored_at": new.excluded.stored_at},
+    )
+
+
+_ADD_REFERENCE = {
+    "sqlite": _reference(sqlite.insert),
+    "postgresql": _reference(postgresql.insert),
+}
 _RELEASE = (
     sa.update(payloads)
     .where(_THE_PAYLOAD, payloads.c.refs > 0)
@@ -22,14 +34,16 @@ _RELEASE = (
     .returning(payloads.c.refs)
 )
 _FORGET = sa.delete(payloads).where(_THE_PAYLOAD)
+_NAMED = sa.select(payloads.c.sha256).where(
+    payloads.c.sha256.in_(sa.bindparam("b_sums", expanding=True))
+)
 _REFERENCES = sa.select(payloads.c.refs).where(_THE_PAYLOAD)
 
 
 def add_payload_reference(conn: sa.Connection, sha256: str, *, size: int, now: dt.datetime) -> None:
     """Say that one more interchange needs this payload of `size` bytes."""
-    if conn.execute(_ADD_REFERENCE, {"b_sha256": sha256, "b_now": now}).rowcount == 0:
-        row = {"sha256": sha256, "size": size, "refs": 1, "stored_at": now}
-        conn.execute(_ADD_PAYLOAD, row)
+    row = {"sha256": sha256, "size": size, "refs": 1, "stored_at": now}
+    conn.execute(_ADD_REFERENCE[conn.dialect.name], row)
 
 
 def release_payload(conn: sa.Connection, sha256: str) -> int:
@@ -46,3 +60,12 @@ def release_payload(conn: sa.Connection, sha256: str) -> int:
 def payload_references(conn: sa.Connection, sha256: str) -> int:
     """How many interchanges need the payload."""
     return int(conn.execute(_REFERENCES, {"b_sha256": sha256}).scalar() or 0)
+
+
+def named_payloads(conn: sa.Connection, sums: Sequence[str]) -> set[str]:
+    """Which of these payloads (a few hundred at most) something in the journal needs.
+
+    Whatever names a payload counts it: interchanges, AS2 messages, reports and results beside the
+    outbox. So this table alone tells.
+    """
+    return set(conn.execute(_NAMED, {"b_sums": list(sums)}).scalars())

@@ -14,6 +14,7 @@ from gateway.service.journal.as2_records import (
     as2_messages_of,
     as2_receipted,
     as2_sent,
+    as2_vouched,
 )
 from gateway.service.journal.judgement_records import (
     load_judgement,
@@ -43,6 +44,7 @@ from gateway.service.journal.outbox_records import (
 )
 from gateway.service.journal.payload_records import (
     add_payload_reference,
+    named_payloads,
     payload_references,
     release_payload,
 )
@@ -98,6 +100,7 @@ __all__ = [
     "as2_messages_of",
     "as2_receipted",
     "as2_sent",
+    "as2_vouched",
     "attachments_page",
     "counts",
     "document",
@@ -115,6 +118,7 @@ __all__ = [
     "mark_failed",
     "move_document",
     "move_interchange",
+    "named_payloads",
     "next_attempt_of",
     "next_revision",
     "outbox_named",

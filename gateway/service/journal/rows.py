@@ -18,10 +18,14 @@ from gateway.service.journal.tables import OutboxState
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The interchange that holds a delivery; `new` is False when it was there before."""
+    """The interchange that holds a delivery, and the first step of its life.
+
+    `new` is False when it was there before; no step was taken then.
+    """
 
     interchange_id: str
     new: bool
+    step: Transition | None = None
 
 
 class Transition(msgspec.Struct, frozen=True):

@@ -135,8 +135,8 @@ def receive(
         },
     )
     add_payload_reference(conn, interchange.sha256, size=interchange.size, now=now)
-    _write_transition(conn, interchange.id, 0, None, InterchangeState.RECEIVED, now, None)
-    return Receipt(interchange.id, new=True)
+    step = _write_transition(conn, interchange.id, 0, None, InterchangeState.RECEIVED, now, None)
+    return Receipt(interchange.id, new=True, step=step)
 
 
 def move_interchange(

@@ -7,6 +7,7 @@ signers, attributes) comes out whole, with definite lengths. The caller walks:
 
     reader.enter(reader.expect(SEQUENCE))     into a structure
     reader.whole(reader.expect(INTEGER))      a small field
+    reader.skip(reader.expect(SET))           one that does not matter
     reader.octets(reader.expect(...))         a large field
     reader.leave()                            out; there must be nothing left
     reader.finish()                           behind the last element
@@ -147,6 +148,22 @@ class Reader:
             parts.append(self.whole(child))
         self.leave()
         return tlv(header.tag, *parts)
+
+    def skip(self, header: Header) -> None:
+        """Pass over the element that `next` just gave, which nobody looks into.
+
+        It counts like one that is read whole.
+        """
+        self._count(2)
+        if header.length is not None:
+            self._count(header.length)
+            for _part in self._bytes(header.length):
+                pass
+            return
+        self.enter(header)
+        while (child := self.next()) is not None:
+            self.skip(child)
+        self.leave()
 
     def octets(self, header: Header) -> Iterator[bytes]:
         """The bytes of an OCTET STRING, or of one with an implicit tag, in chunks.

@@ -130,7 +130,7 @@ def _read(
     for number in (0, 1):
         if header.tag == context(number):
             # Certificates and revocation lists.
-            reader.whole(header)
+            reader.skip(header)
             header = reader.expect(context(1), SET)
     if header.tag != SET:
         raise NotCms("The signers are missing.")

@@ -1,11 +1,12 @@
 """Payload files, named by their content: once here, a file is never changed, only discarded.
 
     <root>/incoming/                 files being written; whatever is left there at a start is stale
-    <root>/payloads/ab/cd/abcd….     complete files: the name is the SHA-256 of the bytes
+    <root>/payloads/ab/abcd….        complete files: the name is the SHA-256 of the bytes
 
 A payload counts as stored when a power cut can no longer take it away: the file's bytes are
-fsynced first, then it gets its name, then the folder that holds the name is fsynced, and so is
-every folder made on the way. Any other order can leave a name without its bytes.
+fsynced first, then it gets its name, then the folder that holds the name is fsynced. Any other
+order can leave a name without its bytes. The 256 folders are there from the start, so that each
+payload costs these two fsyncs and no others.
 
 All methods block; the daemon calls them in threads. They are safe to run in several threads or
 processes at once: two deliveries of the same bytes end in the same file. How many interchanges
@@ -26,11 +27,13 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.durable import make_folder, sync_folder
 from gateway.errors import SpoolError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _READ_BYTES = 1 << 20
 _MODE = 0o640
+_FOLDER_MODE = 0o750
 
 
 class StoredPayload(msgspec.Struct, frozen=True):
@@ -48,7 +51,6 @@ class Spool:
         self._root = root
         self._payloads = root / "payloads"
         self.incoming = root / "incoming"
-        self._durable: set[Path] = set()
 
     def prepare(self) -> None:
         """Make the folders, remove what an earlier run left half-written.
@@ -56,8 +58,13 @@ class Spool:
         Only for the daemon that holds the state directory, before anything is received.
         """
         with _failures(f"prepare {self._root}"):
-            self._make_folder(self._payloads)
-            self._make_folder(self.incoming)
+            for folder in (self._payloads, self.incoming):
+                make_folder(folder, mode=_FOLDER_MODE)
+                sync_folder(folder.parent)  # an earlier start may not have come as far as this
+            for number in range(256):
+                (self._payloads / f"{number:02x}").mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            sync_folder(self._payloads)
+            self._move_old()
             with os.scandir(self.incoming) as left_over:
                 for entry in left_over:
                     if not entry.is_dir(follow_symlinks=False):
@@ -67,14 +74,14 @@ class Spool:
         """Where the payload is, or would be. Raises `SpoolError` when that is no SHA-256."""
         if not _SHA256.fullmatch(sha256):
             raise SpoolError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex.")
-        return self._payloads / sha256[:2] / sha256[2:4] / sha256
+        return self._payloads / sha256[:2] / sha256
 
     def adopt(self, path: Path, sha256: str, size: int) -> Path:
         """Take over a complete, already fsynced file whose hash its receiver computed.
 
         `path` must be on the spool's file system; afterwards nothing is there. Adopting again
         what was adopted before, with `path` gone, answers the same. Raises `SpoolError` when the
-        file is not `size` bytes or cannot be made durable; `path` is then left where it was.
+        file is not `size` bytes or cannot be made durable; it can then be adopted once more.
         """
         target = self.path(sha256)
         with _failures(f"take over {path.name!r}"):
@@ -114,11 +121,11 @@ class Spool:
                 f"The spool's {target.name} has {found} bytes instead of {size}: it was damaged.",
                 remedy=f"Check the disk; move {target} aside, then have the file sent again.",
             )
+        os.utime(target)  # as young as a new one: whoever sweeps must leave it alone
         return target
 
     def _name(self, path: Path, target: Path, size: int) -> None:
         """Give a fsynced file its final name, durably; a second copy of known bytes is dropped."""
-        self._make_folder(target.parent)
         try:
             self._known(target, size)
         except FileNotFoundError:
@@ -127,21 +134,18 @@ class Spool:
         else:
             os.unlink(path)
         # In both cases: whoever named it first may not have come as far as this yet.
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it; each name is fsynced in its parent.
+    def _move_old(self) -> None:
+        """Bring payloads that an earlier gateway put into `ab/cd/` to where they are looked for.
 
-        Also when it was there: another thread may have made it and not have synced it yet.
+        Broken off, it goes on at the next start.
         """
-        if folder in self._durable:
-            return
-        if folder != self._root:
-            self._make_folder(folder.parent)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o750, parents=folder == self._root)
-        _sync_folder(folder.parent)
-        self._durable.add(folder)
+        for old in self._payloads.glob("??/??/"):
+            for path in old.iterdir():
+                os.rename(path, self.path(path.name))
+            sync_folder(old.parent)
+            old.rmdir()
 
     def verify(self, sha256: str) -> int:
         """Read the payload and compare; its size. Raises `SpoolError` when missing or altered."""
@@ -167,7 +171,45 @@ class Spool:
                 os.unlink(path)
             except FileNotFoundError:
                 return
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
+
+    def older_than(self, prefix: str, before: float) -> list[str]:
+        """The payloads whose SHA-256 begins with two hex digits, last adopted before that time.
+
+        `before` is in seconds since 1970. What counts is the inode's change time, which each
+        adoption renews and no sender can set.
+        """
+        found = []
+        with _failures("list its payloads"), os.scandir(self._payloads / prefix) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # discarded meanwhile
+                    if _SHA256.fullmatch(entry.name) and entry.stat().st_ctime < before:
+                        found.append(entry.name)
+        return found
+
+    def discard_older(self, sha256: str, before: float) -> int | None:
+        """Remove a payload unless it was adopted since `before`; its size in bytes if it went.
+
+        Adopting and sweeping may meet, in other processes too. So the file is taken aside first,
+        when nobody can adopt it any more, and put back if somebody just had: an adoption changes
+        the modification time, a rename does not.
+        """
+        path = self.path(sha256)
+        aside = self.incoming / f"{secrets.token_hex(16)}.swept"
+        with _failures(f"sweep payload {sha256}"):
+            try:
+                seen = os.lstat(path)
+                if seen.st_ctime >= before:
+                    return None
+                os.rename(path, aside)
+            except FileNotFoundError:
+                return None
+            if os.lstat(aside).st_mtime_ns != seen.st_mtime_ns:
+                os.rename(aside, path)
+                sync_folder(path.parent)
+                return None
+            os.unlink(aside)
+        return seen.st_size
 
     def free_mb(self) -> int:
         """Free space for an ordinary user on the spool's file system, in MB (10⁶ bytes)."""
@@ -212,14 +254,6 @@ def _write(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
         with _failures("store a payload"):
             os.close(fd)
     return digest.hexdigest(), size
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _write_all(fd: int, chunk: bytes) -> None:

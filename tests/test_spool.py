@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import SpoolError
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 BODY = b"<Invoice/>" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -43,7 +43,7 @@ class TestStore:
         """Stored chunks lie under the hash of their sum, in two levels of folders."""
         stored = spool.store([BODY[:7], b"", BODY[7:]])
         assert (stored.sha256, stored.size) == (SHA256, len(BODY))
-        assert files_under(tmp_path / "spool") == [f"payloads/{SHA256[:2]}/{SHA256[2:4]}/{SHA256}"]
+        assert files_under(tmp_path / "spool") == [f"payloads/{SHA256[:2]}/{SHA256}"]
         assert stored.path == spool.path(SHA256)
         assert stored.path.read_bytes() == BODY
 
@@ -227,12 +227,12 @@ class Recorder:
         monkeypatch.setattr(os, "unlink", self.unlink)
 
     def _short(self, path: Any) -> str:
-        relative = Path(path).relative_to(self.root)
+        relative = Path(os.path.relpath(path, self.root))
+        if not relative.parts or relative.parts[0] == "..":
+            return "above"
         if relative.parts[0] == "incoming":
             return "temporary"
-        return {1: "payloads", 2: "payloads/ab", 3: "payloads/ab/cd", 4: "payload"}[
-            len(relative.parts)
-        ]
+        return {1: "payloads", 2: "payloads/ab", 3: "payload"}[len(relative.parts)]
 
     def _note(self, call: str, kind: str) -> None:
         self.calls.append(call)
@@ -263,9 +263,6 @@ class Recorder:
         self._real["unlink"](path)
 
 
-FOLDERS = ["fsync payloads", "fsync payloads/ab"]
-
-
 class TestOrder:
     """A power cut between any two calls leaves either no name, or a name with all its bytes."""
 
@@ -275,9 +272,8 @@ class TestOrder:
         spool.store([BODY])
         assert recorder.calls == [
             "fsync temporary",
-            *FOLDERS,
             "rename temporary → payload",
-            "fsync payloads/ab/cd",
+            "fsync payloads/ab",
         ]
 
     def test_adopt(self, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,38 +282,45 @@ class TestOrder:
         recorder = Recorder(tmp_path / "spool", monkeypatch)
         spool.adopt(path, SHA256, len(BODY))
         assert recorder.calls == [
-            *FOLDERS,
             "rename temporary → payload",
-            "fsync payloads/ab/cd",
+            "fsync payloads/ab",
         ]
 
     def test_duplicate(self, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A duplicate counts on the first file's name, so its folder is fsynced here as well.
-
-        The folders above were fsynced before by this process, and are not again.
-        """
+        """A duplicate counts on the first file's name, so its folder is fsynced here as well."""
         spool.store([BODY])
         path = a_received_file(spool)
         recorder = Recorder(tmp_path / "spool", monkeypatch)
         spool.adopt(path, SHA256, len(BODY))
-        assert recorder.calls == ["unlink temporary", "fsync payloads/ab/cd"]
+        assert recorder.calls == ["unlink temporary", "fsync payloads/ab"]
 
-    def test_folders_of_another_process(
-        self, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_the_folders_are_durable_before_anything_comes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A folder that merely exists may not be on disk yet: it is fsynced once."""
-        spool.store([BODY])
-        other = Spool(tmp_path / "spool")
-        other.prepare()
-        recorder = Recorder(tmp_path / "spool", monkeypatch)
-        other.adopt(a_received_file(spool), SHA256, len(BODY))
-        assert recorder.calls == [*FOLDERS, "unlink temporary", "fsync payloads/ab/cd"]
+        """`prepare` fsyncs the folder that holds the 256, whether it made them or found them."""
+        for _ in range(2):
+            recorder = Recorder(tmp_path / "spool", monkeypatch)
+            Spool(tmp_path / "spool").prepare()
+            monkeypatch.undo()
+            assert recorder.calls[-1] == "fsync payloads"
+            assert len(list((tmp_path / "spool" / "payloads").iterdir())) == 256
+
+    def test_payloads_of_an_earlier_gateway_are_found(self, spool: Spool, tmp_path: Path) -> None:
+        """They lay two folders deep; a start brings them to where they are looked for."""
+        kept = spool.store([BODY]).path
+        old = kept.parent / SHA256[2:4] / SHA256
+        old.parent.mkdir()
+        kept.rename(old)
+        Spool(tmp_path / "spool").prepare()
+        assert kept.read_bytes() == BODY
+        assert not old.parent.exists()
+        assert spool.verify(SHA256) == len(BODY)
 
 
 class TestFailures:
     """A disk that fails is told as `SpoolError`, and never leaves a name without its bytes."""
 
-    @pytest.mark.parametrize("kind", ["fsync file", "fsync folder", "rename"])
+    @pytest.mark.parametrize("kind", ["fsync file", "rename"])
     def test_store(
         self, kind: str, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -329,14 +332,11 @@ class TestFailures:
         assert files_under(tmp_path / "spool") == []
         assert spool.store([BODY]).path.read_bytes() == BODY
 
-    @pytest.mark.parametrize("kind", ["fsync folder", "rename"])
-    def test_adopt(
-        self, kind: str, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_adopt(self, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The received file stays with its receiver, who can try again."""
         path = a_received_file(spool)
         with monkeypatch.context() as patched:
-            Recorder(tmp_path / "spool", patched, fail=kind)
+            Recorder(tmp_path / "spool", patched, fail="rename")
             with pytest.raises(SpoolError):
                 spool.adopt(path, SHA256, len(BODY))
         assert files_under(tmp_path / "spool") == ["incoming/received"]
