@@ -66,6 +66,7 @@ def main(build: Build) -> int:
     # whether a worker ends is the daemon's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Frames get standard output for themselves: a stray print, from here or from a library in C,
     # must not end up between them.
     with os.fdopen(os.dup(1), "wb", buffering=0) as sink:

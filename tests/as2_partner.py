@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +94,14 @@ def verified(answer: Said, signer: Keys) -> bytes:
     )
 
 
-def post(port: int, body: bytes, as2_from: str, message_id: str, **more: str | None) -> Said:
+def post(
+    port: int,
+    body: bytes,
+    as2_from: str,
+    message_id: str,
+    tls: ssl.SSLContext | None = None,
+    **more: str | None,
+) -> Said:
     """Send a message and ask for a signed receipt in the answer; `more`: other header fields."""
     fields: dict[str, str | None] = {
         "AS2-Version": "1.2",
@@ -104,7 +112,11 @@ def post(port: int, body: bytes, as2_from: str, message_id: str, **more: str | N
         "Disposition-Notification-To": "mdn@partner.example",
         "Disposition-Notification-Options": OPTIONS,
     } | {name.replace("_", "-"): value for name, value in more.items()}
-    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    connection = (
+        HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        if tls is None
+        else HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT, context=tls)
+    )
     try:
         headers = {name: value for name, value in fields.items() if value is not None}
         connection.request("POST", "/as2", body, headers)
@@ -120,7 +132,8 @@ Answering = Callable[[Said], Said | Iterator[bytes]]
 class Listener:
     """The partner's web server. `answers` has a function for each path; `requests` what came."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "http" if tls is None else "https"
         self.requests: list[Said] = []
         self.answers: dict[str, Answering] = {}
         self._changed = threading.Condition()
@@ -161,6 +174,10 @@ class Listener:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        if tls is not None:  # a client that does not manage its handshake holds up nobody else
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
@@ -169,7 +186,7 @@ class Listener:
 
     def url(self, path: str) -> str:
         """The URL of a path here."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{path}"
 
     def at(self, path: str) -> list[Said]:
         """What came to this path."""

@@ -72,6 +72,10 @@ class GatewayProcess:
             f"[intake]\nmin_free_mb = 10\n{broker}{settings}"
         )
 
+    def know(self, partner: str, key: Path) -> None:
+        """A partner whose file somebody else writes logs in by SFTP with this private key."""
+        self._keys[partner] = key
+
     @property
     def pid(self) -> int:
         """The daemon's process id."""

@@ -44,8 +44,8 @@ async def test_a_part_that_fails_to_stop_keeps_no_other_from_stopping(
     async def no_workers() -> None:
         raise WorkersBroken("no judge boots")
 
-    monkeypatch.setattr(daemon, "broker", UnstoppableBroker())
-    monkeypatch.setattr(daemon.workers, "start", no_workers)
+    monkeypatch.setattr(daemon.parts, "broker", UnstoppableBroker())
+    monkeypatch.setattr(daemon.parts.workers, "start", no_workers)
     before = set(threading.enumerate())
     with pytest.raises(WorkersBroken, match="no judge boots"):
         await daemon.start()

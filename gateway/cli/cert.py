@@ -90,7 +90,7 @@ def _import(args: argparse.Namespace) -> int:
     print(certificates_shown.table(certificates_shown.shown(held, now), now))
     print(
         f"\n{name} was added to {file}; the others stay. Compare the SHA-256 with the partner by "
-        "another way than the file came.\nIt counts once the gateway is started again."
+        "another way than the file came.\nA running gateway takes it over with: edi-gateway reload"
     )
     return 0
 

@@ -111,7 +111,10 @@ def _remove(
         else:
             edit_list(changes, partner_file(reading, owner), "certificates", remove=names)
         after = changes.keep(settings, reading)
-    print(f"No longer named: {', '.join(names)}. It counts once the gateway is started again.")
+    print(
+        f"No longer named: {', '.join(names)}. A running gateway takes that over with: "
+        "edi-gateway reload"
+    )
     if owner is None:
         files = " ".join(map(str, gone))
         print(f"The keys are still there. Once nobody encrypts for them any more: rm {files}")

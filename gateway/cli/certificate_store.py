@@ -90,7 +90,7 @@ def store_identity(reading: Reading, identities: list[Identity]) -> str:
         f"{public}\n    the certificate alone: send it to the partners.\n\n"
         f"When they have it, write into {reading.configuration.file}, below [as2]:\n\n"
         f"    identities = [{listed}]\n\n"
-        f"and start the gateway again. From {start:%Y-%m-%d} on it then signs with the new one,\n"
+        f"and run: edi-gateway reload. From {start:%Y-%m-%d} on it then signs with the new one,\n"
         "for partners that last encrypted for an older one with that while it is valid; it "
         "decrypts with\nall of them."
     )

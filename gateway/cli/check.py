@@ -76,6 +76,7 @@ def outcomes(
         ("paths", "state directory", probes.state),
         ("sftp", "sftp", probes.sftp_port),
         ("http", "http", probes.http_port),
+        ("management", "management", probes.management_port),
         ("rabbitmq", "broker", broker_probe.broker),
     ):
         if check == "broker" and not with_broker:

@@ -1,7 +1,7 @@
 """Changes to partner files and certificates: all of a command's, or none.
 
 They are made first and looked at with the checks of a start. What would be a new fault is taken
-back. A running gateway does not notice: it reads its configuration when it starts.
+back. A running gateway does not notice before `edi-gateway reload`.
 """
 
 from __future__ import annotations

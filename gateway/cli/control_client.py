@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, Fault, GatewayError
 
 SECONDS = 120.0
 """How long an answer may take: moving 20,000 documents takes the journal a while."""
@@ -16,11 +16,14 @@ SECONDS = 120.0
 _MAX_ANSWER = 1 << 20
 
 
-def ask(state: Path, command: str, **arguments: Any) -> dict[str, Any]:
-    """What the daemon on this state directory answers.
+def ask(
+    state: Path, command: str, *, tells: str = "edi-gateway quarantine list", **arguments: Any
+) -> dict[str, Any]:
+    """What the daemon on this state directory answers. `tells`: where else to see what it did.
 
     Raises `ConfigurationError` when no daemon answers there, `GatewayError` with the daemon's own
-    words when it does not do what it was asked.
+    words when it does not do what it was asked, and `ConfigurationError` with its faults when
+    these are of the configuration.
     """
     path = state / "control.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -46,11 +49,15 @@ def ask(state: Path, command: str, **arguments: Any) -> dict[str, Any]:
         except (OSError, msgspec.DecodeError) as error:
             raise GatewayError(
                 f"The gateway did not answer {command}: {error}.",
-                remedy="Whether it was done, tells: edi-gateway quarantine list",
+                remedy=f"Whether it was done, tells: {tells}",
             ) from None
-    if not answer.get("ok"):
-        raise GatewayError(str(answer.get("error", answer)), remedy=str(answer.get("remedy", "")))
-    return answer
+    if answer.get("ok"):
+        return answer
+    what, remedy = str(answer.get("error", answer)), str(answer.get("remedy", ""))
+    if "faults" in answer:
+        faults = msgspec.convert(answer["faults"], tuple[Fault, ...])
+        raise ConfigurationError(what, remedy=remedy, faults=faults)
+    raise GatewayError(what, remedy=remedy)
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
+    "reload": "have the running gateway take over changed partners and certificates",
     "partner": "list, show, add or check partners",
     "cert": "list, import or replace the certificates of AS2",
     "quarantine": "list what could not be judged; have it judged again, or set it aside",

@@ -164,7 +164,7 @@ def _what_next(args: argparse.Namespace, file: Path, reading: Reading) -> str:
         )
         steps.append("Compare the SHA-256 of its certificate by another way than the file came.")
     steps.append(f"Look whether it would work: edi-gateway partner check {args.name}")
-    steps.append("Start the gateway again: it reads its partners when it starts.")
+    steps.append("A running gateway takes the partner over with: edi-gateway reload")
     numbered = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
     return f"Written: {file}\n\nWhat comes next:\n{numbered}"
 

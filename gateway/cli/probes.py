@@ -240,6 +240,18 @@ def http_port(configuration: Configuration) -> Outcome:
     return _listening(configuration, "http", http.listen, http.port, enabled=http.enabled)
 
 
+def management_port(configuration: Configuration) -> Outcome:
+    """Whether the listener for what watches the gateway could listen."""
+    management = configuration.settings.management
+    return _listening(
+        configuration,
+        "management",
+        management.listen,
+        management.port,
+        enabled=management.enabled,
+    )
+
+
 def _listening(
     configuration: Configuration, section: str, listen: str, port: int, *, enabled: bool
 ) -> Outcome:

@@ -26,7 +26,7 @@ from gateway.service.journal.quarantine_records import (
     quarantined_number,
 )
 from gateway.service.quarantine import MAX_REASON
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 _HEADERS = ("interchange", "document", "name", "partner", "flow", "since", "attempts", "cause")
 _LIMIT = 100

@@ -1,4 +1,4 @@
-"""`edi-gateway run`: the daemon in the foreground, until SIGTERM or SIGINT."""
+"""`edi-gateway run`: the daemon in the foreground, until SIGTERM or SIGINT. SIGHUP: `reload`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
     """Run until told to stop: 0 after an orderly stop, 2 for a configuration nobody can run."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _nothing_begun)
+    # A SIGHUP that comes before anybody listens waits: what is read now may be outdated already.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     return serve(options.configuration(args))
 
 
@@ -75,6 +77,9 @@ def serve(configuration: Configuration) -> int:
         else:
             defer.ensureDeferred(stop())
 
+    def on_hangup(_number: int, _frame: object) -> None:
+        loop.callFromThread(lambda: defer.ensureDeferred(daemon.reload()))
+
     def started(_: object) -> None:
         starting.clear()
         if asked:
@@ -92,6 +97,8 @@ def serve(configuration: Configuration) -> int:
     def begin() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)
+        signal.signal(signal.SIGHUP, on_hangup)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         deferred = defer.Deferred.fromCoroutine(daemon.start())
         starting.append(deferred)
         deferred.addCallbacks(started, failed)

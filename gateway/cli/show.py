@@ -16,7 +16,7 @@ from gateway.cli import options, show_as2
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language
 from gateway.service.journal import open_reader, records
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 SHOWN = 20
 """Documents shown of one archive; the others on demand."""

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from gateway.cli import options
 from gateway.model.as2 import Security
 from gateway.service.journal import records
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 
 def print_message(row: records.As2Row) -> None:

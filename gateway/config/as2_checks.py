@@ -58,6 +58,16 @@ def url_complaint(url: str) -> Complaint | None:
     return None if host else _no_url()
 
 
+def own_url_complaint(url: str) -> Complaint | None:
+    """Where partners send receipts to: what they will be told, letter by letter. "" for nowhere."""
+    complaint = url_complaint(url)
+    if complaint == _no_url():
+        return Complaint(
+            complaint.what, 'Write it as partners reach it: "https://edi.example.com/as2".'
+        )
+    return complaint
+
+
 def mdn_url_complaint(url: str) -> Complaint | None:
     """A beginning of the URLs that asynchronous receipts may go to.
 

@@ -84,7 +84,7 @@ def read_certificates(
         if partner.enabled:  # a disabled one need not be complete
             out.faults += faults
             days = settings.as2.expiry_warning_days
-            out.notices += [fault_at(where, *found) for found in _remarks(own, now, days)]
+            out.notices += [fault_at(where, *found) for found in remarks(own, now, days)]
             out.notices += [fault_at(where, *found) for found in _mixed_up(own, out.identities)]
     return out
 
@@ -192,7 +192,7 @@ def _ours(file: Path, settings: Settings, out: Certificates, now: dt.datetime) -
         )
     )
     days = settings.as2.expiry_warning_days
-    out.notices += [fault_at(file, *found) for found in _remarks(out.held, now, days)]
+    out.notices += [fault_at(file, *found) for found in remarks(out.held, now, days)]
 
 
 def _unusable_identity(path: Path, error: OSError | ValueError) -> Complaint:
@@ -208,7 +208,7 @@ def _unusable_identity(path: Path, error: OSError | ValueError) -> Complaint:
     )
 
 
-def _remarks(
+def remarks(
     held: Sequence[Held], now: dt.datetime, warning_days: int
 ) -> Iterator[tuple[str, Complaint]]:
     """(key, complaint) about the validity of the certificates of one owner."""

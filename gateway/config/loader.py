@@ -8,23 +8,20 @@ fault starts nothing.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from cryptography import x509
 
 from gateway import resources
 from gateway.config import as2_checks, consistency, settings_checks
 from gateway.config.absolute import with_absolute_paths
-from gateway.config.certificates import Held, read_certificates
+from gateway.config.certificates import read_certificates
 from gateway.config.channel_faults import (
     channel_faults,
     channel_notices,
     surroundings,
     unusable_folders,
 )
+from gateway.config.configuration import Configuration, Reading
 from gateway.config.files import (
     Secret,
     authorities_complaint,
@@ -33,6 +30,7 @@ from gateway.config.files import (
     read_secret,
 )
 from gateway.config.folders import (
+    Folder,
     catalogued,
     fault_at,
     flow_checks,
@@ -44,64 +42,34 @@ from gateway.config.folders import (
     read_partners,
     touched,
 )
-from gateway.config.settings import Antivirus, As2, Http, Rabbitmq, Settings, Sftp
+from gateway.config.settings import Antivirus, As2, Http, Management, Rabbitmq, Settings, Sftp
 from gateway.config.strict import Checks, Complaint, convert, read_toml
 from gateway.errors import ConfigurationError, Fault
 from gateway.model.flow import Flow
 from gateway.model.partner import Partner
 
-if TYPE_CHECKING:  # only a name here: a gateway without AS2 starts without that code
-    from gateway.core.as2.cms import Identity
+__all__ = [
+    "Configuration",
+    "Reading",
+    "builtin_file",
+    "load",
+    "load_flows",
+    "load_partners",
+    "raise_for",
+    "read",
+    "read_beside",
+]
 
 SETTINGS_CHECKS: Checks = {
     (Sftp, "listen"): consistency.address_complaint,
     (Http, "listen"): consistency.address_complaint,
+    (Management, "listen"): consistency.address_complaint,
     (As2, "id"): as2_checks.own_name_complaint,
     (As2, "identities"): as2_checks.file_name_complaint,
+    (As2, "mdn_url"): as2_checks.own_url_complaint,
     (Antivirus, "address"): settings_checks.antivirus_complaint,
 }
 DEFAULT_PASSWORD = "guest"  # noqa: S105 (what a fresh RabbitMQ takes, from loopback only)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """Everything the files say, typed, with every path absolute.
-
-    `partners` and `flows` are by name; disabled partners are among them. `settings` holds the
-    resolved paths too. `identities` are our AS2 certificates with their keys, `certificates` those
-    of each partner that has any; the newest first in both, expired ones included. `notices` are
-    oddities that stop nothing.
-    """
-
-    file: Path
-    settings: Settings
-    partners: dict[str, Partner]
-    flows: dict[str, Flow]
-    state: Path
-    flows_folder: Path
-    partners_folder: Path
-    rule_packs: Path
-    rabbitmq_password: str = field(repr=False)
-    identities: tuple[Identity, ...] = field(default=(), repr=False)
-    certificates: dict[str, tuple[x509.Certificate, ...]] = field(default_factory=dict)
-    notices: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read, and everything wrong with it. `configuration` serves only without faults.
-
-    `flow_files` and `partner_files` tell for each flow and partner the file it stands in; `held`
-    tells where each certificate stands, ours first. `unusable` are folders that cannot be used
-    today: among the notices, for a gateway starts without them, and failed checks for `check`.
-    """
-
-    configuration: Configuration
-    faults: tuple[Fault, ...]
-    flow_files: dict[str, Path]
-    partner_files: dict[str, Path]
-    held: tuple[Held, ...]
-    unusable: tuple[Fault, ...] = ()
 
 
 def builtin_file() -> Path:
@@ -115,7 +83,7 @@ def load(file: Path | None = None) -> Configuration:
     Raises `ConfigurationError` carrying every fault in the settings, partners and flows.
     """
     reading = read(file)
-    _raise_for(reading.faults, f"The configuration {reading.configuration.file} cannot be used")
+    raise_for(reading.faults, f"The configuration {reading.configuration.file} cannot be used")
     return reading.configuration
 
 
@@ -127,7 +95,7 @@ def load_flows(folder: Path | None = None) -> dict[str, Flow]:
     folder = folder or resources.data_folder("flows")
     names = catalogued()
     flows = read_folder(folder, Flow, flow_checks(names, partners=None))
-    _raise_for((*flows.faults, *flow_faults(flows, names)), f"The flows in {folder} cannot be used")
+    raise_for((*flows.faults, *flow_faults(flows, names)), f"The flows in {folder} cannot be used")
     return flows.by_name
 
 
@@ -142,7 +110,7 @@ def load_partners(folder: Path) -> dict[str, Partner]:
         *partner_faults(partners, {}),
         *channel_faults(partners, Settings().as2.id),
     )
-    _raise_for(faults, f"The partners in {folder} cannot be used")
+    raise_for(faults, f"The partners in {folder} cannot be used")
     return partners.by_name
 
 
@@ -156,16 +124,33 @@ def read(file: Path | None = None) -> Reading:
         settings = converted or settings
         faults += more
     settings = with_absolute_paths(settings, file.parent)
+    return read_beside(file, settings, faults, guessed=table is None)
+
+
+def read_beside(
+    file: Path,
+    settings: Settings,
+    faults: Sequence[Fault] = (),
+    *,
+    guessed: bool = False,
+    flows: Folder[Flow] | None = None,
+) -> Reading:
+    """Flows, partners and certificates that go with the settings of `file`, and all that is wrong.
+
+    `faults` are those of the settings; `guessed`: they could not be read, and these are the
+    defaults. `flows`: those to go with, instead of what their files say.
+    """
     partners_folder = Path(settings.paths.partners)
     flows_folder = Path(settings.paths.flows)
 
     # Names first: partners name flows, and flows name partners.
-    flow_names = names_in(flows_folder)
+    flow_names = names_in(flows_folder) if flows is None else frozenset(flows.by_name)
     partner_names = names_in(partners_folder)
     names = catalogued()
-    flows = read_folder(flows_folder, Flow, flow_checks(names, partners=partner_names))
+    if flows is None:
+        flows = read_folder(flows_folder, Flow, flow_checks(names, partners=partner_names))
     partners = read_partners(partners_folder, flows=flow_names)
-    if table is None and not partners_folder.is_dir():
+    if guessed and not partners_folder.is_dir():
         partners.faults.clear()  # a guess: the settings that name the folder could not be read
     password = _broker_password(settings.rabbitmq)
     complaints = [*_settings_faults(settings, password, partners.by_name)]
@@ -184,6 +169,7 @@ def read(file: Path | None = None) -> Reading:
             rabbitmq_password=password.value,
             identities=certificates.identities,
             certificates=certificates.by_partner,
+            held=tuple(certificates.held),
             notices=(
                 *(fault_at(file, *found) for found in _settings_notices(settings, password)),
                 *flows.notices,
@@ -207,12 +193,12 @@ def read(file: Path | None = None) -> Reading:
         ),
         flow_files=flows.files,
         partner_files=partners.files,
-        held=tuple(certificates.held),
         unusable=unusable,
     )
 
 
-def _raise_for(faults: Iterable[Fault], what: str) -> None:
+def raise_for(faults: Iterable[Fault], what: str) -> None:
+    """Raises `ConfigurationError` with these faults, if there are any."""
     found = tuple(faults)
     if found:
         count = "1 fault" if len(found) == 1 else f"{len(found)} faults"
@@ -245,6 +231,8 @@ def _settings_notices(settings: Settings, password: Secret) -> Iterator[tuple[st
     key_file = settings.http.tls.key_file
     if key_file and (complaint := open_to_all(Path(key_file))):
         yield "http.tls.key_file", complaint
+    if complaint := settings_checks.open_management(settings.management):
+        yield "management.listen", complaint
 
 
 def _broker_password(rabbitmq: Rabbitmq) -> Secret:

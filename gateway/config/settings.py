@@ -75,7 +75,7 @@ class Http(_Section, frozen=True, kw_only=True):
     enabled: bool = False
     listen: Required = "127.0.0.1"
     port: ListenPort = 8080
-    max_body_bytes: Count = 1_100_000_000
+    max_body_bytes: Count = 1_500_000_000
     max_header_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1_000_000)] = 32_000
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512
     idle_timeout_seconds: WholeSeconds = 60
@@ -96,7 +96,7 @@ class As2(_Section, frozen=True, kw_only=True):
     mdn_url: str = ""
     identities: tuple[str, ...] = ()
     password_file: str = ""
-    processes: Processes = 2
+    processes: Processes = 4
     large_bytes: Count = 10_000_000
     max_bytes: Count = 1_000_000_000
     max_ratio: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 200
@@ -104,6 +104,14 @@ class As2(_Section, frozen=True, kw_only=True):
     memory_limit_mb: Annotated[int, msgspec.Meta(ge=50)] = 500
     send_timeout_seconds: Seconds = 120.0
     expiry_warning_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
+
+
+class Management(_Section, frozen=True, kw_only=True):
+    """What watches the gateway over HTTP: `/metrics`, `/livez`, `/readyz`. Never for partners."""
+
+    enabled: bool = False
+    listen: Required = "127.0.0.1"
+    port: ListenPort = 9464
 
 
 class Antivirus(_Section, frozen=True, kw_only=True):
@@ -194,6 +202,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     sftp: Sftp = Sftp()
     http: Http = Http()
     as2: As2 = As2()
+    management: Management = Management()
     antivirus: Antivirus = Antivirus()
     documents: DocumentLimits = DocumentLimits()
     containers: ContainerLimits = ContainerLimits()

@@ -6,10 +6,11 @@ with the complaint; the loader knows the file.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from gateway.config.settings import Settings
+from gateway.config.settings import Management, Settings
 from gateway.config.strict import Complaint
 from gateway.model.as2 import MdnMode
 from gateway.model.partner import Partner
@@ -70,10 +71,28 @@ def _listeners(settings: Settings) -> Complaints:
                     f"http.tls.{name}",
                     Complaint(what, "Name the PEM file, or set http.tls.enabled = false."),
                 )
-    same = (http.listen, http.port) == (sftp.listen, sftp.port)
-    if http.enabled and sftp.enabled and same and http.port:
-        what = f"The SFTP server listens on {http.listen} port {http.port} already."
-        yield "http.port", Complaint(what, "Choose another port for one of the two.")
+    taken: dict[tuple[str, int], str] = {}
+    for name, words, section in (
+        ("sftp", "The SFTP server", sftp),
+        ("http", "The HTTP server", http),
+        ("management", "The management listener", settings.management),
+    ):
+        if not section.enabled or not section.port:
+            continue
+        other = taken.setdefault((section.listen, section.port), words)
+        if other != words:
+            what = f"{other} listens on {section.listen} port {section.port} already."
+            yield f"{name}.port", Complaint(what, "Choose another port for one of the two.")
+
+
+def open_management(management: Management) -> Complaint | None:
+    """A listener without a login that others than this machine can reach."""
+    if not management.enabled or ipaddress.ip_address(management.listen).is_loopback:
+        return None
+    return Complaint(
+        f"Whoever reaches {management.listen} reads the metrics: names of partners, certificates.",
+        'Listen on "127.0.0.1", or let only those through who watch the gateway.',
+    )
 
 
 def antivirus_complaint(address: str) -> Complaint | None:

@@ -34,7 +34,7 @@ from gateway.model.partner import Partner
 from gateway.model.verdict import Judgement, Language, Undetermined, VirusCheck
 from gateway.service import consequences, messages, settle
 from gateway.service.journal import Journal, records
-from gateway.service.spool import Spool, StoredPayload
+from gateway.spool import Spool, StoredPayload
 
 PAGE = 50
 """Documents held at once. One with a thousand findings weighs a megabyte."""

@@ -98,7 +98,7 @@ def without_partner(interchange: Interchange, subject: Subject) -> Judgement:
         subject,
         Undetermined(
             cause=f"Partner {interchange.envelope.partner} is no longer configured.",
-            remedy="Put its file back in paths.partners and restart the gateway.",
+            remedy="Put its file back in paths.partners, and run: edi-gateway reload",
         ),
     )
 

@@ -7,7 +7,8 @@ line asks, one answers, in order:
     {"ok": true, "interchange": "0197d5a0-…", "documents": 1}
     {"ok": false, "error": "There is no interchange 0197….", "remedy": "Find it with: …"}
 
-What a command does is its handler's to say; here is only the conversation.
+Beside an error that comes of the configuration stand its `faults`. What a command does is its
+handler's to say; here is only the conversation.
 """
 
 from __future__ import annotations
@@ -122,6 +123,9 @@ class Control:
             return {"ok": True, **await handler(asked)}
         except msgspec.ValidationError as failure:
             return _refusal(f"{command}: {failure}.", "Correct the arguments.")
+        except ConfigurationError as failure:
+            faults = msgspec.to_builtins(failure.faults)
+            return {**_refusal(failure.what, failure.remedy), "faults": faults}
         except GatewayError as failure:
             return _refusal(failure.what, failure.remedy)
         except Exception as failure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +17,15 @@ from twisted.internet import defer
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from gateway.durable import sync_folder
 from gateway.errors import DeliveryFailed
-from gateway.model.partner import Partner
+from gateway.model.partner import FolderAccess, Partner
 from gateway.service.folder_files import room_on
 from gateway.service.folder_watch import FolderWatch
 from gateway.service.journal import records
 from gateway.service.sftp_server.arrival import Upload
-from gateway.service.sftp_server.folders import is_out_name, sync_folder
-from gateway.service.spool import Spool
+from gateway.service.sftp_server.folders import is_out_name
+from gateway.spool import Spool
 
 COPY_THREADS: Final = 4
 OUT_MODE: Final = 0o640
@@ -53,33 +54,55 @@ class FolderWatches:
         self._in_thread = in_thread
         self._partners = partners
         self._spool = spool
+        self._room = room_on(spool.free_mb, min_free_mb, max_file_bytes)
+        self._receive = receive
+        self._log = log
         self._threads = ThreadPool(0, COPY_THREADS, name="folders")
-        self._watches = [
-            FolderWatch(
-                reactor,
-                name,
-                partner.folder,
-                incoming=spool.incoming,
-                room=room_on(spool.free_mb, min_free_mb, max_file_bytes),
-                receive=receive,
-                in_thread=self._in_copying_thread,
-                log=log,
-            )
-            for name, partner in partners.items()
-            if partner.enabled and partner.folder is not None
-        ]
+        self._wanted = _folders(partners)
+        self._watches: dict[str, tuple[FolderAccess, FolderWatch]] = {}
 
     def start(self) -> None:
         """Begin to take files."""
         self._threads.start()
-        for watch in self._watches:
+        self._begin()
+
+    async def replace(self, partners: Mapping[str, Partner], grace: float) -> None:
+        """Watch these partners' folders from now on; those that are as they were go on.
+
+        What is being handed over from another may finish for at most `grace` seconds first: one
+        folder is never watched twice.
+        """
+        self._wanted = _folders(partners)
+        ending = [
+            self._watches.pop(name)[1]
+            for name, (access, _) in list(self._watches.items())
+            if self._wanted.get(name) != access
+        ]
+        await _all_stopped(ending, grace)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Watch what is wanted and not watched yet."""
+        for name, access in self._wanted.items():
+            if name in self._watches:
+                continue
+            watch = FolderWatch(
+                self._reactor,
+                name,
+                access,
+                incoming=self._spool.incoming,
+                room=self._room,
+                receive=self._receive,
+                in_thread=self._in_copying_thread,
+                log=self._log,
+            )
+            self._watches[name] = access, watch
             watch.start()
 
     async def stop(self, grace: float) -> None:
         """Take no more; what is being handed over may finish for at most `grace` seconds."""
-        await defer.gatherResults(
-            [defer.Deferred.fromCoroutine(watch.stop(grace)) for watch in self._watches]
-        )
+        self._wanted = {}  # a replacement that is under way begins nothing any more
+        await _all_stopped([watch for _, watch in self._watches.values()], grace)
         self._threads.stop()
 
     async def deliver(self, row: records.OutboxRow) -> None:
@@ -115,6 +138,20 @@ class FolderWatches:
 
     async def _in_copying_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         return await deferToThreadPool(self._reactor, self._threads, function, *args)
+
+
+def _folders(partners: Mapping[str, Partner]) -> dict[str, FolderAccess]:
+    return {
+        name: partner.folder
+        for name, partner in partners.items()
+        if partner.enabled and partner.folder is not None
+    }
+
+
+async def _all_stopped(watches: Iterable[FolderWatch], grace: float) -> None:
+    await defer.gatherResults(
+        [defer.Deferred.fromCoroutine(watch.stop(grace)) for watch in watches]
+    )
 
 
 def put_acknowledgement(folder: Path, filename: str, body: bytes) -> None:

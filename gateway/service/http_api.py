@@ -32,9 +32,11 @@ from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Arrival, InThread
 from gateway.service.journal import Journal
 from gateway.service.sftp_server import Upload
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 Receive = Callable[[Arrival, Transport], Awaitable[str]]
+Ready = Callable[[], None]
+"""`Intake.ready`: raises `IntakeRefused` or `SpoolError` while no file would be taken."""
 
 MAX_KEY = 255
 _KEY = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
@@ -42,21 +44,22 @@ _KEY = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
 
 def routes(
     *,
+    tokens: Tokens,
     partners: Mapping[str, Partner],
     receive: Receive,
+    ready: Ready,
     journal: Journal,
     spool: Spool,
     in_thread: InThread,
     max_bytes: int,
-    seconds: Callable[[], float],
     log: Any,
 ) -> dict[str, Handler]:
-    """The API's handlers, for `HttpServer`."""
-    tokens = Tokens(partners.values(), seconds=seconds, log=log)
+    """The API's handlers, for `HttpServer`. `tokens` say who asks."""
     return {
         ROUTE: Submissions(
             tokens,
             receive=receive,
+            ready=ready,
             incoming=spool.incoming,
             in_thread=in_thread,
             max_bytes=max_bytes,
@@ -74,6 +77,7 @@ class Submissions:
         tokens: Tokens,
         *,
         receive: Receive,
+        ready: Ready,
         incoming: Path,
         in_thread: InThread,
         max_bytes: int,
@@ -81,13 +85,14 @@ class Submissions:
     ) -> None:
         self._tokens = tokens
         self._receive = receive
+        self._ready = ready
         self._incoming = incoming
         self._in_thread = in_thread
         self._max_bytes = max_bytes
         self._log = log
 
     def admit(self, head: RequestHead) -> Answer | Admitted:
-        """Who sends, and whether what the head says of the file can be understood."""
+        """Who sends, whether the head can be understood, and whether a file would be taken now."""
         if head.method != "POST":
             return wrong_method("POST")
         found = self._tokens.partner_of(head)
@@ -115,6 +120,14 @@ class Submissions:
         except BadMultipart as error:
             return _bad_multipart(error)
         partner, access = found
+        try:
+            self._ready()
+        except (IntakeRefused, SpoolError) as error:
+            # Before the body: a gateway short of disk space does not write it to disk first.
+            self._log.warning(
+                "http_not_admitted", partner=partner.name, size=head.length, error=str(error)
+            )
+            return _not_taken(error)
         return Admitted(
             max_bytes=self._max_bytes, key=partner.name, max_connections=access.max_connections
         )
@@ -134,12 +147,9 @@ class Submissions:
             return _bad_name(error)
         except BadMultipart as error:
             return _bad_multipart(error)
-        except IntakeRefused as error:
+        except (IntakeRefused, SpoolError, JournalError, OSError) as error:
             self._refused(received, error)
-            return unavailable(error.what)
-        except (SpoolError, JournalError, OSError) as error:
-            self._refused(received, error)
-            return unavailable("The gateway could not store the file.")
+            return _not_taken(error)
         finally:
             if apart is not None:
                 await self._in_thread(partial(apart.unlink, missing_ok=True))
@@ -171,6 +181,13 @@ def _plan(head: RequestHead) -> tuple[str, bytes | None]:
 def _take_apart(file: Upload, boundary: bytes, target: Path) -> Upload:
     part = http_multipart.extract(file.path, boundary, target)
     return Upload(file.partner, checked(part.name), part.path, part.sha256, part.size)
+
+
+def _not_taken(error: Exception) -> Answer:
+    """Status 503. What is wrong with our disk is nobody else's business."""
+    if isinstance(error, IntakeRefused):
+        return unavailable(error.what)
+    return unavailable("The gateway could not store the file.")
 
 
 def _bad_name(error: BadName) -> Answer:

@@ -25,7 +25,7 @@ from gateway.service.http_server import Admitted, Answer, Received, RequestHead
 from gateway.service.http_status import ACKNOWLEDGEMENTS, ROUTE
 from gateway.service.http_tokens import Tokens
 from gateway.service.journal import Journal
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

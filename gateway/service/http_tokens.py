@@ -52,15 +52,19 @@ class Tokens:
     def __init__(
         self, partners: Iterable[Partner], *, seconds: Callable[[], float], log: Any
     ) -> None:
+        self._seconds = seconds
+        self._log = log
+        self._peers: OrderedDict[str, _Peer] = OrderedDict()
+        self.learn(partners)
+
+    def learn(self, partners: Iterable[Partner]) -> None:
+        """From now on these tokens are right, and no others."""
         self._known = [
             (bytes.fromhex(sum_), partner)
             for partner in partners
             if partner.http is not None
             for sum_ in partner.http.token_sha256
         ]
-        self._seconds = seconds
-        self._log = log
-        self._peers: OrderedDict[str, _Peer] = OrderedDict()
 
     def partner_of(self, head: RequestHead) -> tuple[Partner, HttpAccess] | Answer:
         """The partner whose token this is; or the refusal: 401, or 429 after too many of them.

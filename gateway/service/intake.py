@@ -29,8 +29,8 @@ from gateway.service.closing import Closer
 from gateway.service.journal import Journal, records
 from gateway.service.journey import Journey
 from gateway.service.judges import Judging
-from gateway.service.spool import Spool
 from gateway.service.verdicts import Verdicts
+from gateway.spool import Spool
 
 
 class Arrival(Protocol):
@@ -135,19 +135,18 @@ class Intake:
         *,
         claim_key: str | None = None,
         beside: Beside | None = None,
+        stored: bool = False,
     ) -> str:
         """Make a file ours: the interchange id, once bytes and journal row are on disk.
+
+        `stored`: whoever received it has put it into the spool already.
 
         A resend of the same bytes under the same name (or `claim_key`, where the transport has
         something better) by the same partner finds the interchange it already made. Raises
         `IntakeRefused`, `SpoolError` or `JournalError`: then nothing was promised and the partner
         still owns the file.
         """
-        if not self._open:
-            raise IntakeRefused(
-                "The gateway is stopping and takes no new files.", remedy="Send it again later."
-            )
-        self._refuse_when_full()
+        self.ready()
         now = self._now()
         interchange = Interchange(
             id=new_interchange_id(int(now.timestamp() * 1000), os.urandom(10)),
@@ -157,7 +156,8 @@ class Intake:
             sha256=arrival.sha256,
             size=arrival.size,
         )
-        await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
+        if not stored:
+            await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
 
         def write(conn: Connection) -> records.Receipt:
             receipt = settle.receive(conn, interchange, now, claim_key=claim_key)
@@ -181,8 +181,15 @@ class Intake:
                 self._fresh[receipt.interchange_id] = interchange
         return str(receipt.interchange_id)
 
-    def _refuse_when_full(self) -> None:
-        """Refuse before promising anything when the disk is nearly full (looked at every 1 s)."""
+    def ready(self) -> None:
+        """Whether a file would be taken now: raises `IntakeRefused` (or `SpoolError`) if not.
+
+        Quick enough to be asked before each body: the disk is looked at every second.
+        """
+        if not self._open:
+            raise IntakeRefused(
+                "The gateway is stopping and takes no new files.", remedy="Send it again later."
+            )
         instant = time.monotonic()
         if instant - self._free_checked >= 1.0:
             self._free_checked, self._free_mb = instant, self._spool.free_mb()

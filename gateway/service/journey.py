@@ -34,8 +34,8 @@ from gateway.service.journal import Journal, records
 from gateway.service.judges import job_for, member_job
 from gateway.service.members import Due, enter
 from gateway.service.scanning import Scanned
-from gateway.service.spool import Spool
 from gateway.service.verdicts import Said, Verdicts
+from gateway.spool import Spool
 
 NO_ROOM_SECONDS = 30.0
 """Pause before an archive is unpacked again that the disk had no room for."""

@@ -28,7 +28,7 @@ from gateway.model.verdict import (
 from gateway.service import messages
 from gateway.service.consequences import Retry, Subject
 from gateway.service.journal import records
-from gateway.service.spool import StoredPayload
+from gateway.spool import StoredPayload
 
 BROKER = "broker"
 """Destination of everything that goes through RabbitMQ (or its embedded stand-in)."""
@@ -79,9 +79,8 @@ def receive(
         claim_key=interchange.envelope.name if claim_key is None else claim_key,
         now=now,
     )
-    if receipt.new:
-        steps = records.transitions_of(conn, interchange.id)
-        records.add_outbox_many(conn, events_of(interchange, steps, None))
+    if receipt.step is not None:
+        records.add_outbox_many(conn, events_of(interchange, [receipt.step], None))
     return receipt
 
 

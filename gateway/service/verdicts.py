@@ -27,7 +27,7 @@ from gateway.service.consequences import Subject
 from gateway.service.journal import Journal
 from gateway.service.judges import Judging
 from gateway.service.scanning import Scanned, look
-from gateway.service.spool import Spool, StoredPayload
+from gateway.spool import Spool, StoredPayload
 
 
 class Waiting(Protocol):

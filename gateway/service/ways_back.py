@@ -21,7 +21,7 @@ from gateway.service.journal import records
 from gateway.service.outbox import Send
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import place_in_out
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 
 class WaysBack:

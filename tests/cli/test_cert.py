@@ -96,7 +96,7 @@ def test_a_partners_new_certificate_stands_beside_the_old(cert: Command) -> None
     cert.mail.write_bytes(pem(certificate("authority"), new))
     code, out, err = cert("import", cert.mail, "--partner", "acme")
     assert (code, err) == (0, "")
-    assert "started again" in out
+    assert "edi-gateway reload" in out
     old, name = cert.named()
     assert (old, name.startswith(f"acme-{TODAY:%Y-%m-%d}-")) == ("acme.pem", True)
     assert "# theirs" in cert.folder.acme.read_text()

@@ -97,7 +97,7 @@ def test_each_kind_of_bad_input_is_answered_with_its_finding(
     assert set(states.values()) == {"acknowledged"}, states
     for name, (data, _) in BAD.items():
         sha256 = rows[name]["sha256"]
-        kept = gateway.state / "spool" / "payloads" / sha256[:2] / sha256[2:4] / sha256
+        kept = gateway.state / "spool" / "payloads" / sha256[:2] / sha256
         assert kept.read_bytes() == data, "the original bytes are kept"
 
     shown = gateway.command("show", rows["schematron.xml"]["id"])

@@ -67,7 +67,7 @@ class Traced:
     def payload(self, name: str) -> str:
         """Where the spool keeps the file of this name."""
         sha256 = self.interchanges[name].sha256
-        return f"{self.state}/spool/payloads/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+        return f"{self.state}/spool/payloads/{sha256[:2]}/{sha256}"
 
 
 def wait_for_answers(gateway: GatewayProcess, count: int) -> None:

@@ -19,6 +19,7 @@ from gateway.model.partner import HttpAccess, Partner
 from gateway.model.publication import Publication
 from gateway.model.verdict import Language
 from gateway.service.http_api import routes
+from gateway.service.http_tokens import Tokens
 from gateway.service.outbox import Outbox
 from tests.service.house import ACCEPTED, FakeJudges, House
 from tests.service.http_house import HttpHouse, Reply, http_house, request
@@ -123,15 +124,17 @@ async def api_house(
         log=structlog.wrap_logger(house.said, processors=[]),
     )
     outbox.start()
+    log = structlog.wrap_logger(house.said, processors=[])
     api = routes(
+        tokens=Tokens(partners.values(), seconds=reactor.seconds, log=log),
         partners=partners,
         receive=receive,
+        ready=intake.ready,
         journal=house.journal,
         spool=house.spool,
         in_thread=deferToThread,
         max_bytes=max_bytes,
-        seconds=reactor.seconds,
-        log=structlog.wrap_logger(house.said, processors=[]),
+        log=log,
     )
     async with http_house(folder, routes=api, incoming=house.spool.incoming, **settings) as http:
         found.append(ApiHouse(house, http, judges, intake.receive))

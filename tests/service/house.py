@@ -32,7 +32,7 @@ from gateway.model.verdict import (
 from gateway.service.antivirus import Scanner
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 JUDGING = JudgeSettings(attempts=3, retry_seconds=0.1)
 

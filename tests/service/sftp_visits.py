@@ -15,7 +15,7 @@ from gateway.service.journal.tables import OutboxState
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_client.connection import Patience
 from gateway.service.sftp_server import Upload
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 from tests.service.house import House
 
 QUICK = Patience(connect=2.0, login=5.0, answer=1.0)

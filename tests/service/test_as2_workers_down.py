@@ -64,6 +64,7 @@ async def test_without_workers_senders_are_asked_to_come_again(tmp_path: Path) -
         reactor,
         configuration,
         receive=never,
+        ready=lambda: None,
         journal=house.journal,
         spool=house.spool,
         in_thread=deferToThread,
@@ -110,7 +111,8 @@ async def test_what_is_refused_before_the_body(tmp_path: Path) -> None:
     service = As2Service(
         reactor,
         As2Folder(tmp_path).load(),
-        receive=None,  # type: ignore[arg-type]
+        receive=None,
+        ready=lambda: None,  # type: ignore[arg-type]
         journal=house.journal,
         spool=house.spool,
         in_thread=deferToThread,

@@ -28,7 +28,7 @@ from gateway.service.folder_files import FileChanged, WatchedFolder, room_on
 from gateway.service.folder_watch import FolderWatch
 from gateway.service.folder_watches import FolderWatches, put_acknowledgement
 from gateway.service.sftp_server.arrival import Upload
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 from tests.service.house import ACCEPTED, FakeJudges, House
 
 QUIET = 0.15

@@ -14,12 +14,13 @@ import pytest
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet import reactor, task
 
-from gateway.errors import IntakeRefused
+from gateway.errors import DeliveryFailed, IntakeRefused
 from gateway.model.interchange import Transport
+from gateway.model.partner import Partner
 from gateway.service.sftp_server import Upload
 from tests.service.house import ACCEPTED, FakeJudges, House
 from tests.service.sftp_gateway import content, until
-from tests.service.sftp_visits import Visits
+from tests.service.sftp_visits import Visits, report
 from tests.service.sshd import Sshd, needs_sshd
 
 pytestmark = [pytest.mark.ssh, needs_sshd]
@@ -351,3 +352,33 @@ async def test_a_large_file_is_streamed(sshd: Sshd, visiting: Running) -> None:
     print(f"memory grew by {(most - before) / 1e6:.1f} MB")
     assert sizes == [50_000_000]
     assert most - before < 20_000_000
+
+
+@ensureDeferred
+async def test_partners_change_while_others_are_visited(sshd: Sshd, visiting: Running) -> None:
+    """A new one is visited, one that left no more; who stayed keeps its connection."""
+    visits = visiting()
+    visits.start()
+    sshd.put("a.xml", b"<a/>")
+    await until(lambda: visits.names == ["a.xml"])
+    (sshd.home / "other").mkdir()
+    other = sshd.remote(fetch_from=str(sshd.home / "other"))
+    stays = Partner(name="acme", sftp_remote=sshd.remote())
+    await visits.clients.replace([stays, Partner(name="new", sftp_remote=other)], 2.0)
+    sshd.put("b.xml", b"<b/>")
+    (sshd.home / "other" / "c.xml").write_bytes(b"<c/>")
+    await until(lambda: sorted(visits.names) == ["a.xml", "b.xml", "c.xml"])
+    assert sshd.connections() == 2
+    await visits.clients.replace(
+        [stays, Partner(name="new", sftp_remote=other, enabled=False)], 2.0
+    )
+    (sshd.home / "other" / "d.xml").write_bytes(b"<d/>")
+    sshd.put("e.xml", b"<e/>")
+    await until(lambda: "e.xml" in visits.names)
+    with pytest.raises(DeliveryFailed, match="no SFTP server"):
+        await visits.clients.deliver(report(partner="new"))
+    assert "d.xml" not in visits.names
+    await visits.clients.replace([], 2.0)
+    sshd.put("f.xml", b"<f/>")
+    await visits.clients.replace([stays], 2.0)
+    await until(lambda: "f.xml" in visits.names)

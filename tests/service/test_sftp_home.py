@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
 from gateway.config.settings import Sftp
+from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, DeliveryFailed
 from gateway.service.sftp_server import place_in_out
 from gateway.service.sftp_server.expiry import sweep
-from gateway.service.sftp_server.folders import in_folder, make_folder, out_folder, partner_folder
+from gateway.service.sftp_server.folders import in_folder, out_folder, partner_folder
 from gateway.service.sftp_server.home import Home
 from gateway.service.sftp_server.incoming import Incoming
 from gateway.service.sftp_server.keys import authorized_key, host_key_file, host_keys

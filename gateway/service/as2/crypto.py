@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +17,7 @@ from gateway.config import Configuration
 from gateway.errors import WorkerDied
 from gateway.model.as2 import As2Limits
 from gateway.model.crypto import (
+    SCRATCH_PREFIX,
     Counterpart,
     CryptoAnswer,
     CryptoBoot,
@@ -29,6 +32,14 @@ from gateway.model.crypto import (
     RefuseJob,
 )
 from gateway.service.judges import Workers
+
+
+def clear_after_the_dead(scratch: Path) -> None:
+    """Remove what crypto workers that are no more left in their folders. Blocks."""
+    for folder in scratch.glob(f"{SCRATCH_PREFIX}*"):
+        if not Path("/proc", folder.name.removeprefix(SCRATCH_PREFIX)).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 T = TypeVar("T", OpenAnswer, PackAnswer, ReadAnswer)
 
@@ -58,6 +69,8 @@ def crypto_boot(configuration: Configuration) -> bytes:
             if partner.as2 is not None and partner.enabled
         },
         limits=As2Limits(max_bytes=as2.max_bytes, max_ratio=as2.max_ratio),
+        spool=str(Path(configuration.state) / "spool"),
+        scratch=str(Path(configuration.state) / "scratch"),
     )
     return msgspec.msgpack.encode(boot)
 

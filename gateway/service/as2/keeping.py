@@ -12,6 +12,7 @@ from gateway.model.as2 import Opened
 from gateway.model.crypto import OpenAnswer
 from gateway.model.interchange import Interchange
 from gateway.service.as2 import receipts
+from gateway.service.as2.late_receipts import vouched
 from gateway.service.as2.partners import Relation
 from gateway.service.http_server import Received
 from gateway.service.journal import records
@@ -39,14 +40,16 @@ class Kept:
         self._outcome = outcome
         self._answer = answer
         self.known: records.As2Row | None = None
-        """Set when the same content came under this Message-ID before, encrypted anew."""
+        """Set when the same content came under this Message-ID before, with its receipt."""
 
     def write(self, conn: Connection, interchange: Interchange, receipt: records.Receipt) -> None:
         """Part of the transaction that makes the message ours. Raises `DuplicateMessage`."""
         request, outcome, name = self._request, self._outcome, self._relation.partner.name
         before = records.as2_messages_named(conn, name, IN, request.message_id)
-        self.known = taken_before(before, outcome, self._relation)
-        if self.known is not None:
+        known = taken_before(before, outcome, self._relation)
+        if known is not None:
+            at = interchange.envelope.received_at
+            self.known = vouched(conn, known, request, self._answer, at)
             return
         row = records.As2Row(
             direction=IN,

@@ -22,13 +22,32 @@ class Relation(msgspec.Struct, frozen=True):
     our_id: str
 
 
-def relations(partners: Mapping[str, Partner], our_id: str) -> dict[str, Relation]:
-    """The enabled AS2 partners, by their name in the configuration."""
-    return {
-        name: Relation(partner, partner.as2, partner.as2.our_id or our_id)
-        for name, partner in partners.items()
-        if partner.as2 is not None and partner.enabled
-    }
+class Relations:
+    """The enabled AS2 partners, as they are now. `our_id`: our name where a partner has no other.
+
+    Whoever works on a message asks once and goes on with what it got, whatever is replaced.
+    """
+
+    def __init__(self, partners: Mapping[str, Partner], our_id: str) -> None:
+        self._our_id = our_id
+        self.replace(partners)
+
+    def replace(self, partners: Mapping[str, Partner]) -> None:
+        """From now on it is these."""
+        self._by_name = {
+            name: Relation(partner, partner.as2, partner.as2.our_id or self._our_id)
+            for name, partner in partners.items()
+            if partner.as2 is not None and partner.enabled
+        }
+        self._by_ids = {(each.our_id, each.access.id): each for each in self._by_name.values()}
+
+    def get(self, name: str) -> Relation | None:
+        """By the partner's name in the configuration."""
+        return self._by_name.get(name)
+
+    def between(self, our_id: str, their_id: str) -> Relation | None:
+        """By the two names of a message: who it is for, and who it is from."""
+        return self._by_ids.get((our_id, their_id))
 
 
 def url_allowed(url: str, allowed: tuple[str, ...]) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet import defer
@@ -20,13 +21,13 @@ from twisted.web.client import (
     FileBodyProducer,
     HTTPConnectionPool,
     ResponseDone,
-    ResponseNeverReceived,
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers as WebHeaders
 
 from gateway.errors import DeliveryFailed
 from gateway.model.as2 import Headers
+from gateway.service.as2.tls_words import what_failed
 
 CONNECT_SECONDS: Final = 20.0
 BYTES_PER_SECOND: Final = 100_000
@@ -49,18 +50,26 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class _Agent(NamedTuple):
+    """What posts, and the connections it keeps open."""
+
+    agent: Any
+    connections: Any
+
+
 class Poster:
     """Posts to partners. Follows no redirect: the URL of the partner's file is the one that counts.
 
-    Connections stay open between messages, a few to each partner.
+    Connections stay open between messages, a few to each partner. They are kept apart by the
+    authorities that vouched for them: another partner on the same server trusts others.
     """
 
     def __init__(self, reactor: Any, *, seconds: float, max_answer_bytes: int) -> None:
         self._reactor = reactor
         self._seconds = seconds
         self._max_answer_bytes = max_answer_bytes
-        self._agents: dict[str, Any] = {}
-        self._pool = _connections(reactor, persistent=True)
+        self._agents: dict[str, _Agent] = {}
+        self._dropped: list[defer.Deferred[Any]] = []
 
     async def post(
         self, url: str, headers: Headers, body: bytes | Path, *, ca_file: str = ""
@@ -71,7 +80,7 @@ class Poster:
         """
         source: BinaryIO
         try:
-            agent = self._agent(ca_file)
+            agent = self._agent(ca_file).agent
             source = io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
         except OSError as error:
             raise DeliveryFailed(f"{error.filename} cannot be read: {error.strerror}.") from error
@@ -95,19 +104,24 @@ class Poster:
                 remedy="Ask the partner whether its server is up; as2.send_timeout_seconds.",
             ) from error
         except Exception as error:
-            raise DeliveryFailed(
-                f"{url} could not be reached: {_words(error)}.",
-                remedy="Check as2.url of the partner, the way there, and its certificate.",
-            ) from error
+            what, remedy = what_failed(error, urlsplit(url).hostname or "", ca_file)
+            raise DeliveryFailed(f"{url} could not be reached: {what}.", remedy=remedy) from error
         finally:
             # A server may say no before it has read all, and the rest is being sent still.
             with contextlib.suppress(AttributeError):  # so it says that it never began
                 producer.stopProducing()
             source.close()
 
+    def forget_authorities(self) -> None:
+        """Read the files of authorities again: what they held before is trusted no longer."""
+        agents, self._agents = self._agents, {}
+        self._dropped = [each for each in self._dropped if not each.called]
+        self._dropped += [each.connections.closeCachedConnections() for each in agents.values()]
+
     async def stop(self) -> None:
         """Close the idle connections."""
-        await self._pool.closeCachedConnections()
+        self.forget_authorities()
+        await defer.DeferredList(self._dropped, consumeErrors=True)
 
     async def _exchange(self, agent: Any, url: str, fields: WebHeaders, producer: Any) -> Response:
         answer = await agent.request(b"POST", url.encode("ascii"), fields, producer)
@@ -121,15 +135,17 @@ class Poster:
         )
         return Response(answer.code, pairs, body)
 
-    def _agent(self, ca_file: str) -> Any:
+    def _agent(self, ca_file: str) -> _Agent:
         if ca_file not in self._agents:
             root = _authorities(Path(ca_file)) if ca_file else None
-            self._agents[ca_file] = _web_agent(
+            connections = _connections(self._reactor, persistent=True)
+            agent = _web_agent(
                 self._reactor,
                 _policy(trustRoot=root),
                 connectTimeout=CONNECT_SECONDS,
-                pool=self._pool,
+                pool=connections,
             )
+            self._agents[ca_file] = _Agent(agent, connections)
         return self._agents[ca_file]
 
 
@@ -179,10 +195,3 @@ def _authorities(ca_file: Path) -> Any:
             if b"-----BEGIN CERTIFICATE-----" in block
         ]
     )
-
-
-def _words(error: BaseException) -> str:
-    """What went wrong under a request, without Twisted's wrapping."""
-    if isinstance(error, ResponseNeverReceived) and error.reasons:
-        return "; ".join(str(reason.value) for reason in error.reasons)
-    return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
 """`POST /as2`: a message comes in, and its receipt goes out (RFC 4130).
 
-    body on disk ─▶ known already? ─▶ decrypt, verify, make the receipt (crypto worker)
-                 ─▶ payload and body in the spool ─▶ COMMIT of interchange and receipt ─▶ answer
+    body ─▶ crypto worker: decrypt, verify, make the receipt, payload and body into the spool
+         ─▶ known already? COMMIT of interchange and receipt ─▶ answer
 
 A receipt that says "processed" leaves only when what it vouches for is durable. One that says no
 is never kept: the sender may mend its side and send the same Message-ID again. A resend of what
@@ -10,8 +10,7 @@ was taken gets the receipt it should have had the first time, byte for byte.
 
 from __future__ import annotations
 
-import secrets
-import shutil
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,15 +27,14 @@ from gateway.model.as2 import Failure, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import OpenAnswer, OpenJob, RefuseJob
 from gateway.model.interchange import Transport
 from gateway.service.as2 import receipts
-from gateway.service.as2.crypto import Crypto
-from gateway.service.as2.keeping import Kept, taken_before
-from gateway.service.as2.partners import Relation, url_allowed
+from gateway.service.as2.crypto import Crypto, clear_after_the_dead
+from gateway.service.as2.keeping import Kept
+from gateway.service.as2.partners import Relation, Relations, url_allowed
 from gateway.service.http_server import Admitted, Answer, Received, RequestHead, later, plain
 from gateway.service.intake import Arrival, Beside, InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import IN
 from gateway.service.sftp_server import Upload
-from gateway.service.spool import Spool
 
 UNKNOWN = plain(403, "This gateway does not exchange AS2 messages between these two names.")
 NOT_NOW = later(503, "The gateway cannot take messages now. Send it again later.", 60)
@@ -56,6 +54,7 @@ class Receive(Protocol):
         *,
         claim_key: str | None = None,
         beside: Beside | None = None,
+        stored: bool = False,
     ) -> str:
         """The interchange id, once everything is on disk."""
         ...
@@ -70,33 +69,35 @@ class As2Receiver:
 
     def __init__(
         self,
-        relations: dict[str, Relation],
+        relations: Relations,
         *,
         max_body_bytes: int,
         crypto: Crypto,
         receive: Receive,
+        ready: Callable[[], None],
         journal: Journal,
-        spool: Spool,
         in_thread: InThread,
         scratch: Path,
         returned: Returned,
         decline: Callable[[Relation, str, Mdn], None],
         outbox_written: Callable[[], None],
         now: Callable[[], Any],
+        count: Callable[[str], None],
         log: Any,
     ) -> None:
-        self._by_names = {(each.our_id, each.access.id): each for each in relations.values()}
+        self._relations = relations
         self._max_body_bytes = max_body_bytes
         self._crypto = crypto
         self._receive = receive
+        self._ready = ready
         self._journal = journal
-        self._spool = spool
         self._in_thread = in_thread
         self._scratch = scratch
         self._returned = returned
         self._decline = decline
         self._outbox_written = outbox_written
         self._now = now
+        self._count = count
         self._log = log
 
     # ---- before the body
@@ -119,10 +120,24 @@ class As2Receiver:
                 remedy="If it is the partner's, add it to as2.receive.mdn_urls of its file.",
             )
             return WRONG_URL
+        if not (is_mdn(head.headers, b"") or may_be_signed_mdn(head.headers)):
+            # A receipt is always welcome, and so is what may be one.
+            try:
+                self._ready()
+            except (IntakeRefused, SpoolError) as error:
+                self._log.warning(
+                    "as2_not_admitted",
+                    partner=relation.partner.name,
+                    message_id=request.message_id,
+                    error=error.what,
+                    remedy=error.remedy,
+                )
+                return NOT_NOW
         return Admitted(
             max_bytes=self._max_body_bytes,
             key=relation.partner.name,
             max_connections=relation.access.max_connections,
+            small_in_memory=True,
         )
 
     def _relation(self, head: RequestHead) -> tuple[As2Request, Relation] | Answer:
@@ -130,7 +145,7 @@ class As2Receiver:
         if isinstance(request, HeaderFault):
             self._log.warning("as2_request_unreadable", peer=head.peer, why=str(request))
             return plain(400, f"This is no AS2 message that can be answered. {request}.")
-        relation = self._by_names.get((request.as2_to, request.as2_from))
+        relation = self._relations.between(request.as2_to, request.as2_from)
         if relation is None:
             self._log.warning(
                 "as2_partner_unknown",
@@ -153,75 +168,80 @@ class As2Receiver:
         log = self._log.bind(partner=relation.partner.name, message_id=request.message_id)
         try:
             if await self._is_receipt(received):
-                body = await self._in_thread(_small, received.path)
+                body = received.content
+                if body is None:
+                    body = await self._in_thread(_small, received.path)
                 return await self._returned(relation, received.head.headers, body)
             return await self._message(received, request, relation, log)
         except (IntakeRefused, SpoolError, JournalError) as error:
+            self._count("postponed")
             log.warning("as2_not_taken", error=error.what, remedy=error.remedy)
             return NOT_NOW
         except GatewayError as error:
             # A worker that died, hung or has no key: ours to mend, and the sender's to send again.
+            self._count("postponed")
             log.critical("as2_not_opened", error=error.what, remedy=error.remedy)
+            await self._tidy()
+            return NOT_NOW
+        except OSError as error:
+            self._count("postponed")
+            log.critical(
+                "as2_not_read",
+                error=str(error),
+                remedy="Check the space and the rights of the file system of paths.state.",
+            )
             return NOT_NOW
 
+    async def _tidy(self) -> None:
+        with contextlib.suppress(OSError):  # what stays is removed when the gateway starts again
+            await self._in_thread(clear_after_the_dead, self._scratch)
+
     async def _is_receipt(self, received: Received) -> bool:
-        headers, start = received.head.headers, b""
-        if is_mdn(headers, start):
-            return True
-        if may_be_signed_mdn(headers):
-            start = await self._in_thread(_first_bytes, received.path)
-        return is_mdn(headers, start)
+        headers = received.head.headers
+        if not may_be_signed_mdn(headers):
+            return is_mdn(headers, b"")
+        if received.content is not None:
+            return is_mdn(headers, received.content[:_SNIFFED])
+        return is_mdn(headers, await self._in_thread(_first_bytes, received.path))
 
     async def _message(
         self, received: Received, request: As2Request, relation: Relation, log: Any
     ) -> Answer:
-        partner = relation.partner.name
-        before = await self._journal.read(
-            "as2_messages",
-            lambda conn: records.as2_messages_named(conn, partner, IN, request.message_id),
+        opened = await self._crypto.open(
+            OpenJob(
+                partner=relation.partner.name,
+                headers=received.head.headers,
+                body=received.content,
+                path=str(received.path),
+                sha256=received.sha256,
+                now=self._now(),
+                mdn_id=receipts.new_id(relation.our_id),
+            ),
+            received.size,
         )
-        for row in before:
-            if row.raw_sha256 == received.sha256:
-                return await self._again(row, request, log)
-        into = self._scratch / f"as2-{secrets.token_hex(8)}"
-        try:
-            opened = await self._crypto.open(
-                OpenJob(
-                    partner=partner,
-                    headers=received.head.headers,
-                    body=str(received.path),
-                    into=str(into),
-                    now=self._now(),
-                    mdn_id=receipts.new_id(relation.our_id),
-                ),
-                received.size,
-            )
-            return await self._take(received, request, relation, before, opened, log)
-        finally:
-            await self._in_thread(shutil.rmtree, into, True)
-
-    async def _take(
-        self,
-        received: Received,
-        request: As2Request,
-        relation: Relation,
-        before: list[records.As2Row],
-        opened: OpenAnswer,
-        log: Any,
-    ) -> Answer:
         outcome = opened.outcome
         if isinstance(outcome, Refused):
+            # What was taken once stays taken, even if its certificate has expired since.
+            row = await self._known(received, request, relation)
+            if row is not None:
+                return await self._again(row, request, log)
             return self._refused(request, relation, outcome, opened.mdn, log)
         try:
-            # Asked again when it is written, but then its bytes are in the spool for nothing.
-            known = taken_before(before, outcome, relation)
-            if known is not None:
-                return await self._again(known, request, log)
-            await self._in_thread(self._spool.adopt, received.path, received.sha256, received.size)
             return await self._keep(received, request, relation, outcome, opened, log)
         except DuplicateMessage as error:
             why = Refused(failure=Failure.UNEXPECTED, why=error.what, security=outcome.security)
             return await self._refuse(received, why, relation, log)
+
+    async def _known(
+        self, received: Received, request: As2Request, relation: Relation
+    ) -> records.As2Row | None:
+        """These very bytes, taken before."""
+        name = relation.partner.name
+        before = await self._journal.read(
+            "as2_messages",
+            lambda conn: records.as2_messages_named(conn, name, IN, request.message_id),
+        )
+        return next((row for row in before if row.raw_sha256 == received.sha256), None)
 
     async def _keep(
         self,
@@ -242,11 +262,17 @@ class As2Receiver:
             outcome.size,
         )
         id_ = await self._receive(
-            payload, Transport.AS2, claim_key=request.message_id, beside=kept.write
+            payload,
+            Transport.AS2,
+            claim_key=request.message_id,
+            beside=kept.write,
+            stored=True,
         )
         if kept.known is not None:
+            self._outbox_written()
             return await self._again(kept.known, request, log)
         self._outbox_written()
+        self._count("received")
         log.info(
             "as2_received",
             interchange=id_,
@@ -260,6 +286,7 @@ class As2Receiver:
 
     async def _again(self, row: records.As2Row, request: As2Request, log: Any) -> Answer:
         """It was taken before: the same receipt, in the way it is asked for now."""
+        self._count("resent")
         log.info("as2_resent", interchange=row.interchange_id, mdn=request.mdn.mode.value)
         if request.mdn.mode is MdnMode.ASYNC and row.mdn is not None:
             now = self._now()
@@ -295,6 +322,7 @@ class As2Receiver:
         mdn: Mdn | None,
         log: Any,
     ) -> Answer:
+        self._count("refused")
         log.warning("as2_refused", failure=outcome.failure.value, why=outcome.why)
         if mdn is None:
             return plain(422, f"The message was not taken: {outcome.failure.value}.")

@@ -8,7 +8,7 @@ from twisted.internet import defer, task
 
 from gateway.errors import DeliveryFailed
 from gateway.model.as2 import Headers, Mdn
-from gateway.service.as2.partners import Relation
+from gateway.service.as2.partners import Relation, Relations
 from gateway.service.as2.posting import Poster
 from gateway.service.as2.receipts import URL_HEADER
 from gateway.service.journal import Journal, records
@@ -25,7 +25,7 @@ class As2Receipts:
     def __init__(
         self,
         reactor: Any,
-        relations: dict[str, Relation],
+        relations: Relations,
         *,
         poster: Poster,
         journal: Journal,

@@ -24,14 +24,14 @@ from gateway.model.crypto import PackJob, ReadJob
 from gateway.service import settle
 from gateway.service.as2 import receipts
 from gateway.service.as2.crypto import Crypto
-from gateway.service.as2.partners import Relation
+from gateway.service.as2.partners import Relation, Relations
 from gateway.service.as2.posting import Poster, Response
 from gateway.service.http_server import Answer, plain
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import OUT
 from gateway.service.journal.tables import As2State
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 _RECEIPT_REMEDY = "Ask the partner what its AS2 log says of this Message-ID."
 
@@ -41,7 +41,7 @@ class As2Sender:
 
     def __init__(
         self,
-        relations: dict[str, Relation],
+        relations: Relations,
         *,
         mdn_url: str,
         crypto: Crypto,

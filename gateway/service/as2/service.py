@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from gateway.config import Configuration
 from gateway.service.as2 import receipts
 from gateway.service.as2.crypto import Crypto, crypto_boot
-from gateway.service.as2.partners import relations
+from gateway.service.as2.crypto_workers import CryptoWorkers
+from gateway.service.as2.partners import Relations
 from gateway.service.as2.patience import Patience
 from gateway.service.as2.posting import Poster
 from gateway.service.as2.receiving import As2Receiver, Receive
@@ -20,8 +22,8 @@ from gateway.service.as2.sending import As2Sender
 from gateway.service.http_server import Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
-from gateway.service.spool import Spool
 from gateway.service.workers import WorkerPool
+from gateway.spool import Spool
 
 ROUTE = "/as2"
 MDN_CHANNEL = receipts.CHANNEL
@@ -37,6 +39,7 @@ class As2Service:
         configuration: Configuration,
         *,
         receive: Receive,
+        ready: Callable[[], None],
         journal: Journal,
         spool: Spool,
         in_thread: InThread,
@@ -47,19 +50,23 @@ class As2Service:
     ) -> None:
         settings = configuration.settings.as2
         scratch = Path(configuration.state) / "scratch"
-        self.workers = WorkerPool(
-            reactor,
-            command=[sys.executable, "-m", "gateway.crypto_worker"],
-            boot=crypto_boot(configuration),
-            size=settings.processes,
-            time_limit=settings.time_limit_seconds,
-            boot_limit=BOOT_SECONDS,
-            memory_limit_mb=settings.memory_limit_mb,
-            section="as2",
-            log=log.bind(part="crypto"),
-        )
+
+        def pool(boot: bytes) -> WorkerPool:
+            return WorkerPool(
+                reactor,
+                command=[sys.executable, "-m", "gateway.crypto_worker"],
+                boot=boot,
+                size=settings.processes,
+                time_limit=settings.time_limit_seconds,
+                boot_limit=BOOT_SECONDS,
+                memory_limit_mb=settings.memory_limit_mb,
+                section="as2",
+                log=log.bind(part="crypto"),
+            )
+
+        self.workers = CryptoWorkers(pool, crypto_boot(configuration), log=log.bind(part="crypto"))
         crypto = Crypto(self.workers, large_bytes=settings.large_bytes)
-        known = relations(configuration.partners, settings.id)
+        known = self._relations = Relations(configuration.partners, settings.id)
         self._poster = Poster(
             reactor,
             seconds=settings.send_timeout_seconds,
@@ -92,19 +99,28 @@ class As2Service:
             )
             for way in (self._sender.deliver, self._receipts.deliver)
         ]
+        self.outcomes: Counter[str] = Counter(
+            dict.fromkeys(("received", "resent", "refused", "postponed"), 0)
+        )
+        """How many messages came in, by what became of them."""
+
+        def count(outcome: str) -> None:
+            self.outcomes[outcome] += 1
+
         self._receiver = As2Receiver(
             known,
             max_body_bytes=configuration.settings.http.max_body_bytes,
             crypto=crypto,
             receive=receive,
+            ready=ready,
             journal=journal,
-            spool=spool,
             in_thread=in_thread,
             scratch=scratch,
             returned=self._sender.returned,
             decline=self._receipts.decline,
             outbox_written=outbox_written,
             now=now,
+            count=count,
             log=log,
         )
 
@@ -124,6 +140,21 @@ class As2Service:
     async def start(self) -> None:
         """Start the crypto workers. Raises `WorkersBroken`, in their words."""
         await self.workers.start()
+
+    async def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """Get ready for other partners, certificates and keys; the answer takes them, at once.
+
+        Messages under way end with those they began with. Raises `WorkersBroken` when no worker
+        starts with them; then nothing is different.
+        """
+        put_in_place = await self.workers.prepare(crypto_boot(configuration))
+
+        def take() -> None:
+            put_in_place()
+            self._relations.replace(configuration.partners)
+            self._poster.forget_authorities()
+
+        return take
 
     async def stop(self, grace: float) -> None:
         """Let running work finish for `grace` seconds."""

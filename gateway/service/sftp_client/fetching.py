@@ -29,7 +29,7 @@ from gateway.service.sftp_client.lane import InThread, Lane
 from gateway.service.sftp_client.looks import Found, Looks, Ready
 from gateway.service.sftp_client.session import Session
 from gateway.service.sftp_server.arrival import Upload
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 FILES_AT_ONCE = 4
 """One on the wire, the others on their way into the journal."""

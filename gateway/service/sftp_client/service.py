@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
 from twisted.internet import defer, task
@@ -25,7 +25,7 @@ from gateway.service.sftp_client.lane import Lane
 from gateway.service.sftp_client.pushing import WAIT_SECONDS, Pushing
 from gateway.service.sftp_client.remote import Remote
 from gateway.service.sftp_server.folders import is_out_name
-from gateway.service.spool import Spool
+from gateway.spool import Spool
 
 MAX_THREADS = 64
 WATCH_SECONDS = 1.0
@@ -78,46 +78,63 @@ class SftpClients:
         self._patience = patience
         self._push_wait_seconds = push_wait_seconds
         self._rng = rng or random.Random()  # noqa: S311  # spreads visits, hides nothing
-        self._settings = {
-            each.name: each.sftp_remote for each in partners if each.enabled and each.sftp_remote
-        }
+        self._settings = _servers(partners)
         self._remotes: dict[str, Remote] = {}
-        self._threads = _Threads(0, min(MAX_THREADS, max(1, len(self._settings))), name="remote")
+        self._visited: dict[str, SftpRemote] = {}
+        """The settings that each of `_remotes` goes by."""
+        self._threads = _Threads(0, _threads_for(self._settings), name="remote")
         self._watch: task.LoopingCall | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begin visiting partners. Returns at once; a server that is away is no error."""
-        if not self._settings:
+        self._stopping = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Visit those that are not visited yet."""
+        if self._stopping or not self._settings:
             return
-        self._threads.start()
-        self._remotes = {
-            partner: self._remote(partner, remote) for partner, remote in self._settings.items()
+        if self._watch is None:
+            self._threads.start()
+            self._watch = task.LoopingCall(self._look_after)
+            self._watch.clock = self._reactor
+            self._watch.start(WATCH_SECONDS, now=False)
+        for partner, remote in self._settings.items():
+            if partner not in self._remotes:
+                self._visited[partner] = remote
+                self._remotes[partner] = self._remote(partner, remote)
+                self._remotes[partner].start()
+
+    async def replace(self, partners: Iterable[Partner], grace: float) -> None:
+        """Visit these partners from now on; those that are as they were are visited as before.
+
+        A file under way from another gets `grace` seconds, then its connection is cut.
+        """
+        self._settings = _servers(partners)
+        self._threads.adjustPoolsize(0, _threads_for(self._settings))
+        ending = {
+            name: self._remotes.pop(name)
+            for name, remote in list(self._visited.items())
+            if self._settings.get(name) != remote
         }
-        self._watch = task.LoopingCall(self._look_after)
-        self._watch.clock = self._reactor
-        self._watch.start(WATCH_SECONDS, now=False)
-        for each in self._remotes.values():
-            each.start()
+        for name in ending:
+            del self._visited[name]
+        await self._end(ending, grace)
+        self._begin()
 
     async def stop(self, grace: float) -> None:
         """End the visits: give files under way `grace` seconds, then cut the connections.
 
         What was not received by then stays with the partner.
         """
-        for each in self._remotes.values():
-            each.ask_to_stop()
-        await self._all_stopped(grace)
-        for each in self._remotes.values():
-            each.lane.cut()
-        await self._all_stopped(CUT_SECONDS)
+        self._stopping = True  # a replacement that is under way begins nothing any more
+        left = await self._end(self._remotes, grace)
         if self._watch is not None and self._watch.running:
             self._watch.stop()
-        left = [name for name, each in self._remotes.items() if not each.stopped]
-        if left:
-            self._log.warning("sftp_remote_thread_left", partners=left)
-        elif self._threads.started:
+        if not left and self._threads.started:
             self._threads.stop()
-        self._remotes = {}
+        self._remotes, self._visited = {}, {}
 
     async def deliver(self, row: records.OutboxRow) -> None:
         """Leave a report with its partner. Raises `DeliveryFailed`.
@@ -194,12 +211,33 @@ class SftpClients:
         for each in self._remotes.values():
             each.lane.watch()
 
-    async def _all_stopped(self, seconds: float) -> None:
+    async def _end(self, remotes: Mapping[str, Remote], grace: float) -> list[str]:
+        """End the visits to these, and say which would not end."""
+        for each in remotes.values():
+            each.ask_to_stop()
+        await self._all_stopped(remotes, grace)
+        for each in remotes.values():
+            each.lane.cut()
+        await self._all_stopped(remotes, CUT_SECONDS)
+        left = [name for name, each in remotes.items() if not each.stopped]
+        if left:
+            self._log.warning("sftp_remote_thread_left", partners=left)
+        return left
+
+    async def _all_stopped(self, remotes: Mapping[str, Remote], seconds: float) -> None:
         until = self._reactor.seconds() + seconds
         while self._reactor.seconds() < until:
-            if all(each.stopped for each in self._remotes.values()):
+            if all(each.stopped for each in remotes.values()):
                 return
             await _later(self._reactor, 0.02)
+
+
+def _servers(partners: Iterable[Partner]) -> dict[str, SftpRemote]:
+    return {each.name: each.sftp_remote for each in partners if each.enabled and each.sftp_remote}
+
+
+def _threads_for(servers: Sized) -> int:
+    return min(MAX_THREADS, max(1, len(servers)))
 
 
 def _later(reactor: Any, seconds: float) -> defer.Deferred[None]:

@@ -65,7 +65,13 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     grace: float
 
 
-Order = Answer | Stop
+class Learn(msgspec.Struct, frozen=True, tag="learn"):
+    """These, and nobody else, may log in from now on; the process answers with `Learnt`."""
+
+    accounts: tuple[Account, ...]
+
+
+Order = Answer | Stop | Learn
 
 
 class Received(msgspec.Struct, frozen=True, tag="received"):
@@ -92,7 +98,11 @@ class SessionEnded(msgspec.Struct, frozen=True, tag="session-ended"):
     partner: str
 
 
-Word = Received | SessionWanted | SessionEnded
+class Learnt(msgspec.Struct, frozen=True, tag="learnt"):
+    """The answer to `Learn`, in the order they came: no login goes by older accounts any more."""
+
+
+Word = Received | SessionWanted | SessionEnded | Learnt
 
 encode = msgspec.msgpack.encode
 decode_boot = msgspec.msgpack.Decoder(Boot).decode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,6 +39,7 @@ class Child(protocol.ProcessProtocol):
         self.booted: defer.Deferred[bool] = defer.Deferred()
         self.ended: defer.Deferred[None] = defer.Deferred()
         self._gone = False
+        self._learning: deque[defer.Deferred[None]] = deque()
         self._on_word = on_word
         self._on_end = on_end
         self._decoder = frames.FrameDecoder(MAX_WORD_BYTES)
@@ -77,6 +78,16 @@ class Child(protocol.ProcessProtocol):
     def answer(self, answer: channel.Answer) -> None:
         """Send an answer, if somebody is still there to hear it."""
         self._send(frames.JOB, channel.encode(answer))
+
+    def learn(self, accounts: tuple[channel.Account, ...]) -> defer.Deferred[None]:
+        """Tell it who may log in; fires once it goes by that, or is gone. Never fails."""
+        learnt: defer.Deferred[None] = defer.Deferred()
+        if self._gone:
+            learnt.callback(None)
+        else:
+            self._learning.append(learnt)
+            self._send(frames.JOB, channel.encode(channel.Learn(accounts)))
+        return learnt
 
     def stop(self, grace: float) -> None:
         """Ask it to end within `grace` seconds."""
@@ -118,7 +129,11 @@ class Child(protocol.ProcessProtocol):
         elif kind == frames.BOOT_FAILED:
             self.boot_error = payload.decode("utf-8", "replace")
         elif kind == frames.DONE:
-            self._on_word(self, channel.decode_word(payload))
+            word = channel.decode_word(payload)
+            if isinstance(word, channel.Learnt):
+                self._learning.popleft().callback(None)
+            else:
+                self._on_word(self, word)
 
     def processEnded(self, reason: Failure) -> None:  # noqa: N802, D102
         if not self.boot_error:
@@ -131,6 +146,8 @@ class Child(protocol.ProcessProtocol):
     def _over(self) -> None:
         self._gone = True
         self.sessions.clear()
+        while self._learning:
+            self._learning.popleft().callback(None)
         self._boot_over(False)
         self._on_end(self)
         self.ended.callback(None)

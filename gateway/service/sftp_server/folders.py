@@ -8,16 +8,14 @@ Both lie on the spool's file system: a received file is renamed there, never cop
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from pathlib import Path
 
+from gateway.durable import UNFINISHED, make_folder, write_durably
 from gateway.errors import ConfigurationError, DeliveryFailed
 
 _PARTNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _OUT_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-_UNFINISHED = ".tmp-"
 
 
 def partner_folder(state: Path, partner: str) -> Path:
@@ -38,42 +36,6 @@ def in_folder(state: Path, partner: str) -> Path:
 def out_folder(state: Path, partner: str) -> Path:
     """Where the partner fetches its acknowledgements."""
     return partner_folder(state, partner) / "out"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was created, renamed or removed in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(folder: Path) -> None:
-    """Create `folder` and its parents, for the owner only, durably. Existing ones are kept."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(each.parent)
-
-
-def write_durably(path: Path, body: bytes, *, mode: int = 0o600) -> None:
-    """Write a whole file under a temporary name, fsync, rename, fsync the folder."""
-    temporary = path.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def is_out_name(name: str) -> bool:
@@ -99,6 +61,6 @@ def place_in_out(state: Path, partner: str, filename: str, body: bytes) -> None:
 
 def sweep_unfinished(folder: Path, before: float) -> None:
     """Remove temporary files a crash left behind, older than `before` (seconds since 1970)."""
-    for entry in folder.glob(f"{_UNFINISHED}*"):
+    for entry in folder.glob(f"{UNFINISHED}*"):
         if entry.stat().st_mtime < before:
             entry.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.config.settings import Sftp
-from gateway.service.sftp_server.folders import sync_folder
+from gateway.durable import sync_folder
 from gateway.service.sftp_server.notes import (
     NameLocks,
     Note,
@@ -72,7 +72,8 @@ class Incoming:
         log: Any,
     ) -> None:
         self._settings = settings
-        self._require_rename = require_rename
+        self.require_rename = require_rename
+        """Whether a close alone takes nothing in. May change while uploads are under way."""
         self._receipts = receipts
         self._log = log
         self.notes = Notes(folder, visible_seconds=settings.accepted_visible_seconds)
@@ -202,11 +203,6 @@ class Incoming:
             self.notes.write(Note(name, Standing.KEPT))
         if not is_temporary(name):
             self._log.info("sftp_upload_waits_for_rename", name=name)
-
-    @property
-    def require_rename(self) -> bool:
-        """Whether a close alone takes nothing in."""
-        return self._require_rename
 
     def take_in(
         self,

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from gateway.durable import make_folder, write_durably
 from gateway.errors import ConfigurationError
-from gateway.service.sftp_server.folders import make_folder, write_durably
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 

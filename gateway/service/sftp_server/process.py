@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,22 +63,38 @@ class SftpProcess:
         self._listener = listener
         self._log = log
         self._state = Path(boot.state)
-        self._accounts = ssh.Accounts(boot.accounts)
+        self._accounts = ssh.Accounts(())
         self._host_keys = ssh.load_host_keys(boot.host_keys)
-        self._incoming = {
-            account.partner: Incoming(
-                in_folder(self._state, account.partner),
-                settings=boot.settings,
-                require_rename=account.require_rename,
-                receipts=_Receipts(daemon, account.partner, boot.settings.receipt_timeout_seconds),
-                log=log.bind(partner=account.partner),
-            )
-            for account in boot.accounts
-        }
+        self._incoming: dict[str, Incoming] = {}
+        self.learn(boot.accounts)
         self._connections: list[ssh.Connection] = []
         self._stop_at: float | None = None
         self._wake_reader, self._wake_writer = os.pipe()
         self._swept = time.monotonic()
+
+    def learn(self, accounts: Sequence[channel.Account]) -> None:
+        """From now on these may log in. Any thread may call it.
+
+        Sessions go on as they are; those of a partner that is no longer among them end when they
+        upload nothing.
+        """
+        added = {}
+        for account in accounts:
+            known = self._incoming.get(account.partner)
+            if known is not None:
+                known.require_rename = account.require_rename
+                continue
+            seconds = self._settings.receipt_timeout_seconds
+            added[account.partner] = Incoming(
+                in_folder(self._state, account.partner),
+                settings=self._settings,
+                require_rename=account.require_rename,
+                receipts=_Receipts(self._daemon, account.partner, seconds),
+                log=self._log.bind(partner=account.partner),
+            )
+        # Another dictionary: other threads are going through this one.
+        self._incoming = {**self._incoming, **added}
+        self._accounts.replace(accounts)
 
     def stop(self, grace: float) -> None:
         """Begin to end. Any thread may call it."""
@@ -175,7 +191,8 @@ class SftpProcess:
         sessions = list(connection.sessions.values())
         last = max([connection.last_active, *(each.last_active for each in sessions)])
         idle = now - last > self._settings.idle_timeout_seconds
-        leaving = self._stop_at is not None and not any(each.uploading for each in sessions)
+        unwanted = self._stop_at is not None or connection.partner not in self._accounts.partners
+        leaving = unwanted and not any(each.uploading for each in sessions)
         if not idle and not leaving:
             return
         held = [each for each in sessions if each.working.acquire(blocking=False)]
@@ -208,6 +225,9 @@ def _read_orders(orders: BinaryIO, daemon: Daemon, process: SftpProcess) -> None
             order = channel.decode_order(frame[1])
             if isinstance(order, channel.Stop):
                 process.stop(order.grace)
+            elif isinstance(order, channel.Learn):
+                process.learn(order.accounts)
+                daemon.send(frames.DONE, channel.encode(channel.Learnt()))
             else:
                 daemon.answered(order)
     finally:
@@ -233,6 +253,7 @@ def main() -> None:
     # that decides how its processes end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     orders = os.fdopen(0, "rb", buffering=0)

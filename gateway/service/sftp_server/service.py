@@ -10,20 +10,23 @@ from __future__ import annotations
 import socket
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from twisted.internet import defer
 
 from gateway.config.settings import Sftp
+from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
 from gateway.model.partner import Partner
 from gateway.service.sftp_server import channel, keys
+from gateway.service.sftp_server.accounts import accesses_of, accounts_of
 from gateway.service.sftp_server.arrival import Upload
 from gateway.service.sftp_server.child import Child
 from gateway.service.sftp_server.expiry import recover
-from gateway.service.sftp_server.folders import in_folder, make_folder, out_folder
+from gateway.service.sftp_server.folders import in_folder, out_folder
 
 COMMAND = (sys.executable, "-m", "gateway.service.sftp_server")
 BOOT_SECONDS = 60.0
@@ -62,7 +65,8 @@ class SftpService:
         self._log = log
         self._log_level = log_level
         self._command = command
-        self._partners = {p.name: p.sftp for p in partners if p.enabled and p.sftp is not None}
+        self._partners = accesses_of(partners)
+        self._recovered: set[str] = set()
         self._listener: socket.socket | None = None
         self._boot: channel.Boot | None = None
         self._children: dict[int, Child] = {}
@@ -97,11 +101,9 @@ class SftpService:
         does not boot) or `OSError` (the state directory).
         """
         self._stopping, self.broken, self._failed_boots = False, None, 0
-        accounts = self._accounts()
-        for partner in self._partners:
-            make_folder(in_folder(self._state, partner))
-            make_folder(out_folder(self._state, partner))
-            recover(in_folder(self._state, partner))
+        accounts = accounts_of(self._partners)
+        self._recovered.clear()
+        self._make_homes(self._partners)
         self._boot = channel.Boot(
             index=0,
             settings=self._settings,
@@ -123,6 +125,32 @@ class SftpService:
             )
         self._log.info("sftp_listening", listen=self._settings.listen, port=self.port)
 
+    def prepare(self, partners: Iterable[Partner]) -> Callable[[], defer.Deferred[None]]:
+        """Get ready for other partners; the answer takes them, and fires once every process did.
+
+        Sessions go on; those of partners that are gone end as soon as they upload nothing. Raises
+        `ConfigurationError` when their accounts or folders cannot be made; then nothing is
+        different.
+        """
+        accesses = accesses_of(partners)
+        accounts = accounts_of(accesses)
+        try:
+            self._make_homes(accesses)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The partners' folders cannot be made: {error}.",
+                remedy="Check the disk and the rights of the state directory.",
+            ) from error
+
+        def take() -> defer.Deferred[None]:
+            assert self._boot is not None
+            self._partners = accesses
+            self._boot = msgspec.structs.replace(self._boot, accounts=accounts)
+            learnt = [child.learn(accounts) for child in self._children.values()]
+            return defer.gatherResults(learnt).addCallback(lambda _: None)
+
+        return take
+
     async def stop(self, grace: float) -> None:
         """Stop accepting; give closes that wait for their answer, and uploads, `grace` seconds."""
         self._stopping = True
@@ -140,23 +168,14 @@ class SftpService:
         if timer.active():
             timer.cancel()
 
-    def _accounts(self) -> tuple[channel.Account, ...]:
-        accounts: dict[str, channel.Account] = {}
-        for partner, access in self._partners.items():
-            account = channel.Account(
-                partner=partner,
-                username=access.username or partner,
-                keys=tuple(keys.authorized_key(line, partner) for line in access.authorized_keys),
-                password_hash=access.password_hash,
-                require_rename=access.require_rename,
-            )
-            other = accounts.setdefault(account.username, account)
-            if other is not account:
-                raise ConfigurationError(
-                    f'Partners {other.partner} and {partner} both log in as "{account.username}".',
-                    remedy="Give each a username of its own.",
-                )
-        return tuple(accounts.values())
+    def _make_homes(self, partners: Iterable[str]) -> None:
+        """Their folders. What a crash left is set right while no process knows the partner yet."""
+        for partner in partners:
+            make_folder(in_folder(self._state, partner))
+            make_folder(out_folder(self._state, partner))
+            if partner not in self._recovered:
+                recover(in_folder(self._state, partner))
+                self._recovered.add(partner)
 
     def _listen(self) -> socket.socket:
         host, port = self._settings.listen, self._settings.port

@@ -11,7 +11,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import bcrypt
 import paramiko
@@ -64,35 +64,63 @@ _hashing = threading.BoundedSemaphore(2)
 """bcrypt is meant to cost time: more guessers must not mean fewer invoices."""
 
 
+class _Known(NamedTuple):
+    """Accounts by username, and a hash that takes as long as the slowest of theirs."""
+
+    by_name: dict[str, Account]
+    partners: frozenset[str]
+    passwords: bool
+    nobody: str
+
+
 class Accounts:
-    """Who may log in. Unknown usernames cost as long as known ones."""
+    """Who may log in. Unknown usernames cost as long as known ones. Any thread may ask."""
 
     def __init__(self, accounts: Sequence[Account]) -> None:
-        self._by_name = {account.username: account for account in accounts}
+        self.replace(accounts)
+
+    def replace(self, accounts: Sequence[Account]) -> None:
+        """From now on it is these, also for whoever is logging in at this moment."""
         hashes = [each.password_hash for each in accounts if each.password_hash]
-        self.passwords = bool(hashes)
         cost = max((each[4:6] for each in hashes), default="12")
-        self._nobody = f"$2b${cost}${_UNKNOWN_HASH_TAIL}"
+        # One assignment, so that no thread sees half of it.
+        self._known = _Known(
+            by_name={account.username: account for account in accounts},
+            partners=frozenset(account.partner for account in accounts),
+            passwords=bool(hashes),
+            nobody=f"$2b${cost}${_UNKNOWN_HASH_TAIL}",
+        )
+
+    @property
+    def passwords(self) -> bool:
+        """Whether anybody has one."""
+        return self._known.passwords
+
+    @property
+    def partners(self) -> frozenset[str]:
+        """Whose accounts they are."""
+        return self._known.partners
 
     def named(self, username: str) -> Account | None:
         """The account, once the username is proven."""
-        return self._by_name.get(username)
+        return self._known.by_name.get(username)
 
     def key_fits(self, username: str, key: bytes) -> bool:
         """Whether `key` (SSH wire form) may log in as `username`; paramiko checks its signature."""
-        account = self._by_name.get(username)
+        account = self.named(username)
         fits = [hmac.compare_digest(key, each) for each in (account.keys if account else ())]
         return any(fits)
 
     def password_fits(self, username: str, password: str | bytes) -> bool:
         """Whether the password is right."""
-        account = self._by_name.get(username)
+        known = self._known
+        account = known.by_name.get(username)
         real = account.password_hash if account else None
         given = password.encode() if isinstance(password, str) else password
         # bcrypt reads 72 bytes and refuses more; such a password cannot be anybody's.
         usable = len(given) <= 72 and b"\0" not in given
         with _hashing:
-            fits = bcrypt.checkpw(given if usable else b"-", (real or self._nobody).encode())
+            fits = bcrypt.checkpw(given if usable else b"-", (real or known.nobody).encode())
         return fits and usable and real is not None
 
 

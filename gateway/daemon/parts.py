@@ -1,0 +1,293 @@
+"""Every part of a gateway, built and wired; nothing is started here."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from gateway.config import Configuration
+from gateway.model.interchange import Transport
+from gateway.model.job import WorkerBoot
+from gateway.service.amqp import AmqpPublisher
+from gateway.service.antivirus import Clamd
+from gateway.service.as2 import As2Service
+from gateway.service.certificate_watch import CertificateWatch
+from gateway.service.control import Control
+from gateway.service.folder_watches import FolderWatches
+from gateway.service.http_api import routes as api_routes
+from gateway.service.http_server import Handler, HttpServer
+from gateway.service.http_tokens import Tokens
+from gateway.service.intake import Intake
+from gateway.service.journal import Journal
+from gateway.service.judges import Judges
+from gateway.service.management import ManagementServer
+from gateway.service.metrics import GatewayMetrics
+from gateway.service.outbox import Outbox
+from gateway.service.publications import FilePublisher
+from gateway.service.quarantine import Quarantine
+from gateway.service.reload import Reload
+from gateway.service.roster import Roster
+from gateway.service.sftp_client import SftpClients
+from gateway.service.sftp_server import SftpService, Upload
+from gateway.service.spool_sweep import Sweeper
+from gateway.service.ways_back import WaysBack
+from gateway.service.worker_jobs import PoolStatus
+from gateway.service.workers import WorkerPool
+from gateway.spool import Spool
+
+SPOOL_THREADS: Final = 4
+
+
+class Parts:
+    """The parts, by name. Those that the settings switch off are None."""
+
+    def __init__(self, reactor: Any, configuration: Configuration, *, log: Any) -> None:
+        self._reactor = reactor
+        self._configuration = configuration
+        self._settings = settings = configuration.settings
+        self._log = log
+        self.threads = ThreadPool(1, SPOOL_THREADS, name="spool")
+        self.state = state = configuration.state
+        self.roster = Roster(configuration.partners)
+        self.journal = Journal(reactor, state / "journal.sqlite")
+        self.spool = Spool(state / "spool")
+        self.workers = self._judges()
+        self.ways_back = WaysBack(
+            state=state,
+            partners=self.roster,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            log=log.bind(part="outbox"),
+        )
+        self.broker = self._broker()
+        self.outbox = Outbox(
+            reactor,
+            journal=self.journal,
+            broker=self.broker,
+            channels=self.ways_back.channels(),
+            settings=settings.outbox,
+            log=log.bind(part="outbox"),
+        )
+        self.scanner = Clamd(reactor, settings.antivirus) if settings.antivirus.address else None
+        self.intake = Intake(
+            reactor,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            judges=Judges(self.workers),
+            partners=self.roster,
+            scratch=state / "scratch",
+            settings=settings.intake,
+            judging=settings.judges,
+            inline_bytes=settings.outbox.inline_bytes,
+            outbox_written=self.outbox.wake,
+            log=log.bind(part="intake"),
+            scanner=self.scanner,
+        )
+        self.tokens = Tokens(
+            self.roster.values(), seconds=reactor.seconds, log=log.bind(part="http")
+        )
+        self.sftp = self._sftp() if settings.sftp.enabled else None
+        self.folders = self.ways_back.folders = FolderWatches(
+            reactor,
+            partners=self.roster,
+            spool=self.spool,
+            max_file_bytes=settings.sftp.max_file_bytes,
+            min_free_mb=settings.intake.min_free_mb,
+            receive=self._receive_by(Transport.FOLDER),
+            in_thread=self.in_thread,
+            log=log.bind(part="folders"),
+        )
+        self.remotes = self.ways_back.remotes = SftpClients(
+            reactor,
+            partners=list(self.roster.values()),
+            spool=self.spool,
+            receive=self._receive_by(Transport.SFTP_REMOTE),
+            recovered=self.outbox.wake,
+            max_file_bytes=settings.sftp.max_file_bytes,
+            min_free_mb=settings.intake.min_free_mb,
+            log=log.bind(part="sftp-client"),
+        )
+        self.as2 = self.ways_back.as2 = (
+            self._as2() if settings.as2.id and settings.http.enabled else None
+        )
+        self.http = self._http() if settings.http.enabled else None
+        self.certificates = CertificateWatch(configuration, log=log.bind(part="as2"))
+        self.reload = Reload(
+            reactor,
+            configuration,
+            in_thread=self.in_thread,
+            roster=self.roster,
+            tokens=self.tokens,
+            as2=self.as2,
+            sftp=self.sftp,
+            folders=self.folders,
+            remotes=self.remotes,
+            certificates=self.certificates,
+            log=log.bind(part="reload"),
+        )
+        self.control = self._control()
+        self.sweeper = Sweeper(
+            reactor,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            log=log.bind(part="sweeper"),
+        )
+        self.ready = False
+        """Set once every door is open, until they close."""
+        self.management = self._management() if settings.management.enabled else None
+
+    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run what waits for a disk, in one of a few threads."""
+        return await deferToThreadPool(self._reactor, self.threads, function, *args)
+
+    def _receive_by(self, transport: Transport) -> Callable[[Upload], Any]:
+        return partial(self.intake.receive, transport=transport)
+
+    def _judges(self) -> WorkerPool:
+        judges = self._settings.judges
+        return WorkerPool(
+            self._reactor,
+            command=[sys.executable, "-m", "gateway.worker"],
+            boot=msgspec.msgpack.encode(
+                WorkerBoot(
+                    flows=tuple(self._configuration.flows.values()),
+                    rule_packs=str(self._configuration.rule_packs),
+                    scratch=str(self.state / "scratch"),
+                    limits=self._settings.documents,
+                    containers=self._settings.containers,
+                )
+            ),
+            size=judges.processes or len(os.sched_getaffinity(0)),
+            time_limit=judges.time_limit_seconds,
+            boot_limit=judges.boot_limit_seconds,
+            memory_limit_mb=judges.memory_limit_mb,
+            alone_time_limit=judges.large_time_limit_seconds,
+            alone_memory_limit_mb=judges.large_memory_limit_mb,
+            log=self._log.bind(part="judges"),
+        )
+
+    def _broker(self) -> AmqpPublisher | FilePublisher:
+        if self._settings.rabbitmq.host:
+            return AmqpPublisher(
+                self._reactor,
+                self._settings.rabbitmq,
+                password=self._configuration.rabbitmq_password,
+                log=self._log.bind(part="amqp"),
+                rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
+            )
+        return FilePublisher(self._reactor, self.state / "publications")
+
+    def _sftp(self) -> SftpService:
+        return SftpService(
+            self._reactor,
+            settings=self._settings.sftp,
+            partners=list(self.roster.values()),
+            state=self.state,
+            receive=self._receive_by(Transport.SFTP),
+            log=self._log.bind(part="sftp"),
+            log_level=self._settings.log.level,
+        )
+
+    def _as2(self) -> As2Service:
+        return As2Service(
+            self._reactor,
+            self._configuration,
+            receive=self.intake.receive,
+            ready=self.intake.ready,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            otherwise=self.ways_back.otherwise,
+            outbox_written=self.outbox.wake,
+            log=self._log.bind(part="as2"),
+        )
+
+    def _http(self) -> HttpServer:
+        return HttpServer(
+            self._reactor,
+            settings=self._settings.http,
+            routes=self._routes(),
+            incoming=self.spool.incoming,
+            in_thread=self.in_thread,
+            log=self._log.bind(part="http"),
+        )
+
+    def _routes(self) -> dict[str, Handler]:
+        """Who answers what over HTTP."""
+        return {
+            **(self.as2.routes if self.as2 else {}),
+            **api_routes(
+                tokens=self.tokens,
+                partners=self.roster,
+                receive=self.intake.receive,
+                ready=self.intake.ready,
+                journal=self.journal,
+                spool=self.spool,
+                in_thread=self.in_thread,
+                max_bytes=self._settings.http.max_body_bytes,
+                log=self._log.bind(part="http"),
+            ),
+        }
+
+    def _management(self) -> ManagementServer:
+        pools: dict[str, Callable[[], PoolStatus]] = {"judges": self.workers.status}
+        if self.as2 is not None:
+            pools["crypto"] = self.as2.workers.status
+        return ManagementServer(
+            self._reactor,
+            self._settings.management,
+            metrics=GatewayMetrics(
+                certificates=self.certificates,
+                pools=pools,
+                as2=self.as2.outcomes if self.as2 is not None else Counter(),
+                gauges={
+                    "interchanges_in_flight": (
+                        "Interchanges being judged.",
+                        lambda: self.intake.in_flight,
+                    ),
+                    "interchanges_waiting": (
+                        "Interchanges that wait for their turn.",
+                        lambda: self.intake.waiting,
+                    ),
+                    "broker_available": (
+                        "1 when publications can be sent.",
+                        lambda: self.broker.available,
+                    ),
+                },
+            ),
+            unready=self._unready,
+            log=self._log.bind(part="management"),
+        )
+
+    def _unready(self) -> str:
+        """Why nothing is taken in now; "" when something is. A broker that is away is no reason."""
+        if not self.ready:
+            return "The gateway is starting or stopping."
+        if self.sftp is not None and self.sftp.broken is not None:
+            return "The SFTP processes do not start."
+        if self.as2 is not None and self.as2.workers.status().broken is not None:
+            return "The crypto workers do not start."
+        return ""
+
+    def _control(self) -> Control:
+        log = self._log.bind(part="control")
+        quarantine = Quarantine(
+            self.journal, resume=self.intake.resume, outbox_written=self.outbox.wake, log=log
+        )
+        return Control(
+            self._reactor,
+            self.state / "control.sock",
+            {**quarantine.handlers(), **self.reload.handlers()},
+            log=log,
+        )

@@ -1,0 +1,110 @@
+"""What `GET /metrics` shows, for Prometheus: gathered when it is asked for, kept nowhere.
+
+Names begin with `edi_gateway_`. Labels never hold what a partner chooses freely.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from gateway.service.certificate_watch import CertificateWatch
+from gateway.service.worker_jobs import PoolStatus, WorkerState
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class GatewayMetrics(Collector):
+    """Asks each part for its numbers.
+
+    `pools` are the worker pools by name, `as2` how many messages came to which end, `gauges` what
+    else is counted at this moment: name → (help, number).
+    """
+
+    def __init__(
+        self,
+        *,
+        certificates: CertificateWatch,
+        pools: Mapping[str, Callable[[], PoolStatus]],
+        as2: Counter[str],
+        gauges: Mapping[str, tuple[str, Callable[[], float]]],
+    ) -> None:
+        self._certificates = certificates
+        self._pools = pools
+        self._as2 = as2
+        self._gauges = gauges
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        yield self._expiry()
+        yield from self._workers()
+        messages = CounterMetricFamily(
+            "edi_gateway_as2_messages",
+            "AS2 messages that came in, by what became of them: received, resent (taken before),"
+            " refused (the receipt says no), postponed (the sender is to send again).",
+            labels=["outcome"],
+        )
+        for outcome, number in sorted(self._as2.items()):
+            messages.add_metric([outcome], number)
+        yield messages
+        for name, (words, number_now) in self._gauges.items():
+            yield GaugeMetricFamily(f"edi_gateway_{name}", words, value=number_now())
+
+    def _expiry(self) -> Metric:
+        expiry = GaugeMetricFamily(
+            "edi_gateway_certificate_expiry_days",
+            "Days until an AS2 certificate expires, below 0 when it has. owner is ours or partner.",
+            labels=["owner", "partner", "subject", "serial"],
+        )
+        # Two files may hold the same certificate; a series may stand here once only.
+        seen = {}
+        for held, days in self._certificates.days_left():
+            certificate = held.certificate
+            labels = (
+                "ours" if held.owner is None else "partner",
+                held.owner or "",
+                certificate.subject.rfc4514_string(),
+                f"{certificate.serial_number:x}",
+            )
+            seen[labels] = days
+        for labels, days in seen.items():
+            expiry.add_metric(labels, days)
+        return expiry
+
+    def _workers(self) -> Iterator[Metric]:
+        workers = GaugeMetricFamily(
+            "edi_gateway_workers", "Worker processes by state.", labels=["pool", "state"]
+        )
+        queued = GaugeMetricFamily(
+            "edi_gateway_worker_queue", "Jobs that wait for a worker.", labels=["pool"]
+        )
+        deaths = CounterMetricFamily(
+            "edi_gateway_worker_deaths",
+            "Workers that ended other than as they were told to.",
+            labels=["pool"],
+        )
+        broken = GaugeMetricFamily(
+            "edi_gateway_workers_broken", "1 when no worker of the pool starts.", labels=["pool"]
+        )
+        for name, ask in self._pools.items():
+            status = ask()
+            states = Counter(worker.state for worker in status.workers)
+            for state in WorkerState:
+                workers.add_metric([name, state.value], states[state])
+            queued.add_metric([name], status.queued)
+            deaths.add_metric([name], status.deaths)
+            broken.add_metric([name], status.broken is not None)
+        yield from (workers, queued, deaths, broken)

@@ -1,0 +1,34 @@
+"""Who may log in to the SFTP server: the partners' files as the SFTP processes need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gateway.errors import ConfigurationError
+from gateway.model.partner import Partner, SftpAccess
+from gateway.service.sftp_server import channel, keys
+
+
+def accesses_of(partners: Iterable[Partner]) -> dict[str, SftpAccess]:
+    """What is agreed with each enabled partner that logs in to us, by its name."""
+    return {each.name: each.sftp for each in partners if each.enabled and each.sftp is not None}
+
+
+def accounts_of(partners: Mapping[str, SftpAccess]) -> tuple[channel.Account, ...]:
+    """Who may log in. Raises `ConfigurationError` for keys that are none, and a name used twice."""
+    accounts: dict[str, channel.Account] = {}
+    for partner, access in partners.items():
+        account = channel.Account(
+            partner=partner,
+            username=access.username or partner,
+            keys=tuple(keys.authorized_key(line, partner) for line in access.authorized_keys),
+            password_hash=access.password_hash,
+            require_rename=access.require_rename,
+        )
+        other = accounts.setdefault(account.username, account)
+        if other is not account:
+            raise ConfigurationError(
+                f'Partners {other.partner} and {partner} both log in as "{account.username}".',
+                remedy="Give each a username of its own.",
+            )
+    return tuple(accounts.values())
