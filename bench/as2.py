@@ -1,6 +1,6 @@
 """AS2 messages through the running daemon: how many a second get their receipt.
 
-    python -m bench.as2 [-n 6000] [--connections 8] [--json]
+    python -m bench.as2 [-n 20000] [--connections 8] [--json]
 
 Invoices of about 20 kB, signed (RSA 2048, SHA-256) and encrypted (AES-256), each with a signed
 synchronous MDN, which leaves only when payload, body and journal row are on disk. The messages are
@@ -39,7 +39,9 @@ INVOICE_BYTES = 20_000
 def main() -> int:
     """Run the measurement and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench.as2", description=__doc__)
-    parser.add_argument("-n", type=int, default=6000, help="messages (default 6000)")
+    parser.add_argument(
+        "-n", type=int, default=20_000, help="messages (default 20000: about a minute)"
+    )
     parser.add_argument("--connections", type=int, default=8, help="default 8")
     parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")

@@ -8,10 +8,11 @@ are taken apart, hold no key. Bodies travel as files: a message of 1 GB passes t
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import hashlib
 import os
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,8 +108,8 @@ class Desk:
     def _open(self, job: OpenJob) -> OpenAnswer:
         partner = self._partner(job.partner)
         self._scratch.mkdir(mode=0o700, exist_ok=True)
+        body, on_disk = self._body(job)
         try:
-            body, on_disk = self._body(job)
             outcome = open_message(
                 job.headers,
                 body,
@@ -125,6 +126,7 @@ class Desk:
                 on_disk.result()
                 outcome = self._kept(job, body, outcome)
         finally:
+            wait([on_disk])
             self._clear()
         signer = outcome.security.signer
         return OpenAnswer(outcome=outcome, mdn=mdn, certificate=partner.encoded.get(signer or ""))
@@ -132,7 +134,9 @@ class Desk:
     def _body(self, job: OpenJob) -> tuple[Path, Future[None]]:
         """The body as a file, and when it is fsynced: the disk works while we compute."""
         if job.body is None:
-            return Path(job.path), self._disk.submit(_nothing)
+            done: Future[None] = Future()
+            done.set_result(None)
+            return Path(job.path), done
         path = self._scratch / "body"
         with path.open("wb", buffering=0) as file:
             file.write(job.body)
@@ -152,7 +156,6 @@ class Desk:
         return msgspec.structs.replace(outcome, path=str(stored))
 
     def _clear(self) -> None:
-        self._disk.submit(_nothing).result()  # what it had to do is done
         with os.scandir(self._scratch) as left:
             for entry in left:
                 os.unlink(entry.path)
@@ -266,10 +269,6 @@ def _valid(certificate: x509.Certificate, now: dt.datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def _nothing() -> None:
-    """Done when everything before it is."""
-
-
 def _sync(path: Path) -> None:
     """The daemon gives the file its name in the spool; its bytes have to be on disk before."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -282,6 +281,7 @@ def _sync(path: Path) -> None:
 def main() -> int:
     """Entry point of `python -m gateway.crypto_worker`."""
     os.umask(0o027)  # what it stores is the gateway's and its group's
+    gc.set_threshold(20_000)  # a message leaves next to no cycles behind
     return worker_loop.main(build)
 
 

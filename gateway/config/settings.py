@@ -176,11 +176,16 @@ class Outbox(_Section, frozen=True, kw_only=True):
 
 
 class Intake(_Section, frozen=True, kw_only=True):
-    """How much is taken in at once. Below `min_free_mb` of disk new files are refused."""
+    """How much is taken in at once. Below `min_free_mb` of disk new files are refused.
+
+    A payload of the spool that no row of the journal names is removed after `orphan_hours`; 0:
+    never.
+    """
 
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 500
     provisional_seconds: Seconds = 900.0
+    orphan_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24
 
 
 class Log(_Section, frozen=True, kw_only=True):

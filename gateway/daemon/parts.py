@@ -142,6 +142,7 @@ class Parts:
             spool=self.spool,
             in_thread=self.in_thread,
             log=log.bind(part="sweeper"),
+            keep_hours=settings.intake.orphan_hours,
         )
         self.ready = False
         """Set once every door is open, until they close."""

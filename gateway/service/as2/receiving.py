@@ -27,20 +27,16 @@ from gateway.model.as2 import Failure, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import OpenAnswer, OpenJob, RefuseJob
 from gateway.model.interchange import Transport
 from gateway.service.as2 import receipts
+from gateway.service.as2.admission import NOT_NOW, Admission
 from gateway.service.as2.crypto import Crypto, clear_after_the_dead
 from gateway.service.as2.keeping import Kept
-from gateway.service.as2.partners import Relation, Relations, url_allowed
-from gateway.service.http_server import Admitted, Answer, Received, RequestHead, later, plain
+from gateway.service.as2.partners import Relation
+from gateway.service.http_server import Admitted, Answer, Received, RequestHead, plain
 from gateway.service.intake import Arrival, Beside, InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import IN
 from gateway.service.sftp_server import Upload
 
-UNKNOWN = plain(403, "This gateway does not exchange AS2 messages between these two names.")
-NOT_NOW = later(503, "The gateway cannot take messages now. Send it again later.", 60)
-WRONG_URL = plain(
-    403, "Receipt-Delivery-Option names a URL that was not agreed; the message was not read."
-)
 _SNIFFED = 8192
 
 
@@ -69,12 +65,10 @@ class As2Receiver:
 
     def __init__(
         self,
-        relations: Relations,
+        admission: Admission,
         *,
-        max_body_bytes: int,
         crypto: Crypto,
         receive: Receive,
-        ready: Callable[[], None],
         journal: Journal,
         in_thread: InThread,
         scratch: Path,
@@ -85,11 +79,9 @@ class As2Receiver:
         count: Callable[[str], None],
         log: Any,
     ) -> None:
-        self._relations = relations
-        self._max_body_bytes = max_body_bytes
+        self._admission = admission
         self._crypto = crypto
         self._receive = receive
-        self._ready = ready
         self._journal = journal
         self._in_thread = in_thread
         self._scratch = scratch
@@ -100,68 +92,13 @@ class As2Receiver:
         self._count = count
         self._log = log
 
-    # ---- before the body
-
     def admit(self, head: RequestHead) -> Answer | Admitted:
-        """Whether these two names exchange messages, and the receipt may go where it should."""
-        if head.method != "POST":
-            return plain(405, "AS2 messages come by POST.", ("Allow", "POST"))
-        found = self._relation(head)
-        if isinstance(found, Answer):
-            return found
-        request, relation = found
-        url = request.mdn.url
-        if url is not None and not url_allowed(url, relation.access.receive.mdn_urls):
-            self._log.warning(
-                "as2_receipt_url_refused",
-                partner=relation.partner.name,
-                message_id=request.message_id,
-                url=url,
-                remedy="If it is the partner's, add it to as2.receive.mdn_urls of its file.",
-            )
-            return WRONG_URL
-        if not (is_mdn(head.headers, b"") or may_be_signed_mdn(head.headers)):
-            # A receipt is always welcome, and so is what may be one.
-            try:
-                self._ready()
-            except (IntakeRefused, SpoolError) as error:
-                self._log.warning(
-                    "as2_not_admitted",
-                    partner=relation.partner.name,
-                    message_id=request.message_id,
-                    error=error.what,
-                    remedy=error.remedy,
-                )
-                return NOT_NOW
-        return Admitted(
-            max_bytes=self._max_body_bytes,
-            key=relation.partner.name,
-            max_connections=relation.access.max_connections,
-            small_in_memory=True,
-        )
-
-    def _relation(self, head: RequestHead) -> tuple[As2Request, Relation] | Answer:
-        request = read_request(head.headers)
-        if isinstance(request, HeaderFault):
-            self._log.warning("as2_request_unreadable", peer=head.peer, why=str(request))
-            return plain(400, f"This is no AS2 message that can be answered. {request}.")
-        relation = self._relations.between(request.as2_to, request.as2_from)
-        if relation is None:
-            self._log.warning(
-                "as2_partner_unknown",
-                peer=head.peer,
-                as2_from=request.as2_from,
-                as2_to=request.as2_to,
-                remedy="AS2 names count to the letter: compare with as2.id and our_id.",
-            )
-            return UNKNOWN
-        return request, relation
-
-    # ---- the whole message
+        """Whether the body may come."""
+        return self._admission.admit(head)
 
     async def handle(self, received: Received) -> Answer:
         """The receipt, once what it says is true."""
-        found = self._relation(received.head)
+        found = self._admission.relation(received.head)
         if isinstance(found, Answer):
             return found
         request, relation = found

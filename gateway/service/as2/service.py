@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.config import Configuration
 from gateway.service.as2 import receipts
+from gateway.service.as2.admission import Admission
 from gateway.service.as2.crypto import Crypto, crypto_boot
 from gateway.service.as2.crypto_workers import CryptoWorkers
 from gateway.service.as2.partners import Relations
@@ -108,11 +109,14 @@ class As2Service:
             self.outcomes[outcome] += 1
 
         self._receiver = As2Receiver(
-            known,
-            max_body_bytes=configuration.settings.http.max_body_bytes,
+            Admission(
+                known,
+                ready=ready,
+                max_body_bytes=configuration.settings.http.max_body_bytes,
+                log=log,
+            ),
             crypto=crypto,
             receive=receive,
-            ready=ready,
             journal=journal,
             in_thread=in_thread,
             scratch=scratch,

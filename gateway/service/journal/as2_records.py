@@ -61,11 +61,12 @@ _SELECT = sa.select(
     as2_messages.c.mdn_body,
 )
 _ADD = sa.insert(as2_messages).inline()
-_OF_MESSAGE = _SELECT.where(
+# Unordered: asked for an order, SQLite goes through all of a partner's messages by their number.
+_OF_MESSAGE = _SELECT.add_columns(as2_messages.c.id).where(
     as2_messages.c.partner == sa.bindparam("b_partner"),
     as2_messages.c.direction == sa.bindparam("b_direction"),
     as2_messages.c.message_id == sa.bindparam("b_message_id"),
-).order_by(as2_messages.c.id)
+)
 _OF_INTERCHANGE = _SELECT.where(as2_messages.c.interchange_id == sa.bindparam("b_id")).order_by(
     as2_messages.c.id
 )
@@ -135,7 +136,8 @@ def as2_messages_named(
 ) -> list[As2Row]:
     """The messages of a partner under this Message-ID, the first first: hardly ever several."""
     parameters = {"b_partner": partner, "b_direction": direction, "b_message_id": message_id}
-    return [_row(found) for found in conn.execute(_OF_MESSAGE, parameters)]
+    rows = conn.execute(_OF_MESSAGE, parameters).all()
+    return [_row(found) for found in sorted(rows, key=lambda found: found.id)]
 
 
 def as2_messages_of(conn: sa.Connection, interchange_id: str) -> list[As2Row]:

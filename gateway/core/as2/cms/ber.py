@@ -237,6 +237,23 @@ class Reader:
         return run
 
     def _header(self) -> Header:
+        at, buffer = self._at, self._buffer
+        if at + 4 <= len(buffer):  # nearly always, and nearly always one of these three lengths
+            tag, length = buffer[at], buffer[at + 1]
+            begin = at + 2
+            if length == 0x81:
+                length, begin = buffer[at + 2], at + 3
+            elif length == 0x82:
+                length, begin = buffer[at + 2] << 8 | buffer[at + 3], at + 4
+            elif length >= 0x80:
+                return self._long_header()
+            if tag & 0x1F != 0x1F and self._before + begin + length <= self._open[-1].end:
+                self._at = begin
+                return Header(tag, length)
+        return self._long_header()
+
+    def _long_header(self) -> Header:
+        """A header of whatever form, octet by octet; and what is wrong with one."""
         tag = self._byte()
         if tag & 0x1F == 0x1F:
             raise NotCms("An element has a tag that CMS does not know.")
