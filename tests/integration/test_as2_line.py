@@ -317,7 +317,7 @@ def test_the_same_message_again_gets_the_same_receipt(line: Line) -> None:
         assert again.get("Content-Type") == first.get("Content-Type")
         assert again.get("Message-ID") == first.get("Message-ID")
     assert len(line.messages(message_id)) == 1
-    # They lie in the spool, where nobody's bytes are swept one day (tests/service/test_spool_sweep).
+    # They lie in the spool, but as nobody's: those are swept one day.
     assert not line.needs(anew)
 
 
