@@ -173,7 +173,7 @@ def test_show_has_the_as2_evidence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "error The partner did not take it." in second
     assert main([*words, "--json"]) == 0
     one, other = json.loads(capsys.readouterr().out)["as2"]
-    assert one["raw"] == str(tmp_path / "spool" / "payloads" / "cd" / "cd" / ("cd" * 32))
+    assert one["raw"] == str(tmp_path / "spool" / "payloads" / "cd" / ("cd" * 32))
     assert one["mdn"]["headers"] == [["Content-Type", "multipart/report"]]
     assert base64.b64decode(one["mdn"]["body"]) == mdn.body
     assert base64.b64decode(one["certificate"]) == b"\x30\x82"
