@@ -17,9 +17,16 @@ _MAX_ANSWER = 1 << 20
 
 
 def ask(
-    state: Path, command: str, *, tells: str = "edi-gateway quarantine list", **arguments: Any
+    state: Path,
+    command: str,
+    *,
+    tells: str = "edi-gateway quarantine list",
+    seconds: float = SECONDS,
+    **arguments: Any,
 ) -> dict[str, Any]:
-    """What the daemon on this state directory answers. `tells`: where else to see what it did.
+    """What the daemon on this state directory answers, within `seconds`.
+
+    `tells`: where else to see what it did.
 
     Raises `ConfigurationError` when no daemon answers there, `GatewayError` with the daemon's own
     words when it does not do what it was asked, and `ConfigurationError` with its faults when
@@ -27,7 +34,7 @@ def ask(
     """
     path = state / "control.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(SECONDS)
+        connection.settimeout(seconds)
         try:
             connection.connect(str(path))
         except PermissionError:

@@ -18,6 +18,7 @@ from tabulate import tabulate
 
 from gateway.cli import options
 from gateway.cli.control_client import ask
+from gateway.cli.one_interchange import the_interchange
 from gateway.errors import ConfigurationError
 from gateway.service.journal import open_reader, records
 from gateway.service.journal.quarantine_records import (
@@ -74,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "discard":
         arguments["reason"] = _reason(args.reason)
     with open_reader(journal).connect() as conn:
-        arguments["interchange"] = _the_interchange(conn, args.id)
+        arguments["interchange"] = the_interchange(
+            conn, args.id, find="edi-gateway quarantine list"
+        )
         if args.document is not None:
             arguments["document"] = _the_document(conn, arguments["interchange"], args.document)
     answer = ask(journal.parent, f"quarantine.{args.action}", **arguments)
@@ -142,27 +145,6 @@ def _reason(text: str) -> str:
             remedy=f"The partner reads it: say why in at most {MAX_REASON} characters.",
         )
     return text
-
-
-def _the_interchange(conn: Connection, wanted: str) -> str:
-    """The one id that begins like this."""
-    found = records.interchange(conn, wanted)
-    if found is not None:
-        return found.id
-    ids = [
-        row.id
-        for row in records.list_interchanges(conn, search=wanted, limit=10)
-        if row.id.startswith(wanted.lower())
-    ]
-    if not ids:
-        raise ConfigurationError(
-            f"No interchange has the id {wanted!r}.",
-            remedy="Find it with: edi-gateway quarantine list",
-        )
-    if len(ids) > 1:
-        several = "\n  ".join(["", *ids])
-        raise ConfigurationError(f"Several interchanges begin with {wanted!r}:{several}")
-    return ids[0]
 
 
 def _the_document(conn: Connection, interchange_id: str, ordinal: int) -> int:
