@@ -6,6 +6,7 @@ printable first: a terminal obeys control characters.
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from gateway.cli.options import printable
@@ -22,6 +23,9 @@ from gateway.model.verdict import (
 )
 
 _WIDTH = 100
+_HELD = "\N{NO-BREAK SPACE}"
+_UNBROKEN = re.compile(r"(?<=«) | (?=[»:;!?%])|(?<=\d) (?=\d{3}(?:\D|$))")
+"""Spaces no line may end at: French punctuation, and those within a number."""
 
 _WORDS = {
     Language.EN: {
@@ -133,7 +137,8 @@ def _finding(number: int, finding: Finding, words: dict[str, str], language: Lan
     lines = [f"{number}. {printable(finding.rule)} ({words[finding.severity]})"]
     if finding.explanation is not None:
         lines += _entry(words["why"], finding.explanation.to(language))
-    lines += _entry(words["rule"], finding.message)
+    if finding.remedy is not None:
+        lines += _entry(words["mend"], finding.remedy.to(language))
     place = [finding.location] if finding.location else []
     if finding.line is not None:
         place.append(words["line"].format(line=finding.line, column=finding.column or 1))
@@ -142,8 +147,7 @@ def _finding(number: int, finding: Finding, words: dict[str, str], language: Lan
     if finding.terms:
         terms = (f"{term} {term_label(term, language)}".strip() for term in finding.terms)
         lines += _entry(words["terms"], ", ".join(terms))
-    if finding.remedy is not None:
-        lines += _entry(words["mend"], finding.remedy.to(language))
+    lines += _entry(words["rule"], finding.message)
     return lines
 
 
@@ -152,11 +156,12 @@ def _entry(label: str, text: str) -> list[str]:
     text = printable(" ".join(text.split()))
     if not text:
         return []
-    return textwrap.wrap(
-        text,
+    wrapped = textwrap.wrap(
+        _UNBROKEN.sub(_HELD, text),
         width=_WIDTH,
         initial_indent=f"   {label:<15} ",
         subsequent_indent=" " * 19,
         break_on_hyphens=False,
         break_long_words=False,
     )
+    return [line.replace(_HELD, " ") for line in wrapped]

@@ -14,7 +14,7 @@ import msgspec
 from gateway.model.verdict import Language, Text
 from gateway.resources import data_folder
 
-_TERM = re.compile(r"(?<![A-Za-z0-9-])(?:B[TG]-\d+(?:-\d+)?|EXT-FR-FE-(?:BG-)?\d+(?:-\d+)?)")
+_TERM = re.compile(r"(?<![A-Za-z0-9-])(?:B[TG]-(?:X-)?\d+(?:-\d+)?|EXT-FR-FE-(?:BG-)?\d+(?:-\d+)?)")
 
 
 @functools.cache

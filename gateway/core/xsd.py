@@ -3,32 +3,44 @@
 xmlschema is pure Python: fifty times slower, two seconds to load, but it says which element the
 schema waited for. So it is loaded at the first failure and never has a say in the verdict: where
 it finds nothing, or where the document is too large for it, libxml2's own words are kept.
+
+One cause is one finding (`core.deviations` says which deviations have the same): the first in the
+document is told, the places of the others are counted.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
 from lxml import etree
 
+from gateway.core.complaints import from_libxml2, from_xmlschema
+from gateway.core.deviations import Cause, Deviation, causes
 from gateway.core.explain import own_finding
+from gateway.core.explanations import place_in_words
 from gateway.core.places import shortened
 from gateway.core.xml import ParsedXml, element_at, friendly_name, friendly_path, locate
 from gateway.errors import RulePackError
-from gateway.model.verdict import Finding
+from gateway.model.verdict import Finding, Text
 
 MAX_FINDINGS: Final = 50
-"""More deviations than this help nobody; XSD-MORE says that there are more."""
+"""More causes than this help nobody; XSD-MORE says that there are more."""
+
+_MAX_DEVIATIONS: Final = 1_000
+"""Looked at to find the causes."""
 
 _MAX_EXPLAINED_ELEMENTS: Final = 20_000
 """Beyond this xmlschema would take seconds for a sentence."""
 
-_MAX_EXPECTED: Final = 8
+_MAX_EXPECTED: Final = 4
 """Names listed as expected; UBL allows dozens at some places."""
+
+_MAX_LINES: Final = 5
+"""Lines listed of those where the same is wrong."""
 
 _count_elements = etree.XPath("count(//*)")
 
@@ -69,11 +81,12 @@ class SchemaStore:
                 f"libxml2 finds the document invalid by schema {name} but does not say why.",
                 remedy="Keep the document and report this to the makers of the gateway.",
             )
-        found = list(itertools.islice(self._explained(path, parsed, complaints), MAX_FINDINGS + 1))
-        if not found:
-            found = complaints[: MAX_FINDINGS + 1]
-        findings = [_finding(name, parsed, deviation) for deviation in found[:MAX_FINDINGS]]
-        if len(found) > MAX_FINDINGS:
+        found = list(itertools.islice(self._explained(path, parsed, complaints), _MAX_DEVIATIONS))
+        told = causes(found or complaints)
+        # Whoever stopped counting says so: "50+".
+        more = len(found) == _MAX_DEVIATIONS or (not found and len(complaints) > MAX_FINDINGS)
+        findings = [_finding(name, parsed, cause, more) for cause in told[:MAX_FINDINGS]]
+        if len(told) > MAX_FINDINGS:
             findings.append(own_finding("XSD-MORE", pack=name, shown=MAX_FINDINGS))
         return tuple(findings)
 
@@ -93,8 +106,8 @@ class SchemaStore:
         return known
 
     def _explained(
-        self, path: Path, parsed: ParsedXml, complaints: Sequence[_Deviation]
-    ) -> Iterator[_Deviation]:
+        self, path: Path, parsed: ParsedXml, complaints: Sequence[Deviation]
+    ) -> Iterator[Deviation]:
         """The account xmlschema gives, with libxml2's words where both name an element."""
         if float(str(_count_elements(parsed.root))) > _MAX_EXPLAINED_ELEMENTS:
             return
@@ -107,7 +120,7 @@ class SchemaStore:
                 )
             words = {complaint.subject: complaint for complaint in reversed(complaints)}
             for error in self._explainers[path].iter_errors(parsed.root):
-                yield _from_xmlschema(error, words)
+                yield from_xmlschema(error, words)
         except MemoryError:
             raise
         except Exception:
@@ -115,38 +128,14 @@ class SchemaStore:
             return
 
 
-class _Deviation:
-    """One deviation from the schema: where, of which kind, in which words."""
-
-    __slots__ = ("child", "expected", "reason", "subject", "variant")
-
-    def __init__(
-        self,
-        subject: etree._Element | None,
-        reason: str,
-        *,
-        variant: str | None = None,
-        child: bool = False,
-        expected: Sequence[str] = (),
-    ) -> None:
-        self.subject = subject
-        self.reason = reason
-        self.variant = variant
-        self.child = child
-        self.expected = tuple(dict.fromkeys(expected))
-
-
-def _finding(schema: str, parsed: ParsedXml, deviation: _Deviation) -> Finding:
+def _finding(schema: str, parsed: ParsedXml, cause: Cause, more: bool) -> Finding:
+    deviation = cause.first
     subject = deviation.subject
     place = locate(parsed, subject)
     element = parsed.root if subject is None else subject
-    name = friendly_name(element.tag, element.prefix)
     parent = element.getparent()
     holder = parent if deviation.child and parent is not None else element
-    expected = list(deviation.expected[:_MAX_EXPECTED])
-    if len(deviation.expected) > _MAX_EXPECTED:
-        expected.append("…")
-    return own_finding(
+    finding = own_finding(
         "XSD-INVALID",
         variant=deviation.variant,
         pack=schema,
@@ -157,93 +146,71 @@ def _finding(schema: str, parsed: ParsedXml, deviation: _Deviation) -> Finding:
         reason=deviation.reason,
         schema=schema,
         element=friendly_name(holder.tag, holder.prefix),
-        child=name,
-        expected=expected,
+        child=friendly_name(element.tag, element.prefix),
+        expected=_listed([friendly_name(name) for name in deviation.expected]),
+        namespace=etree.QName(element).namespace or "–",
+        wanted=_namespace(deviation.expected, element),
+        allowed=_listed(list(deviation.allowed)),
         value=shortened(_own_text(element)[:400])[:80],
-        attribute=_attribute(deviation.reason),
+        attribute=deviation.attribute,
+    )
+    return _with(
+        finding, place_in_words(friendly_path(holder)), _elsewhere(schema, parsed, cause, more)
     )
 
 
-_CLARK = re.compile(r"\{[^{}\s]*:[^{}\s]*\}[\w.-]+")
-_SUBJECT = re.compile(r"^Element '[^']*'(?:, (?=attribute)|: )")
-_ATTRIBUTE = re.compile(r"[Aa]ttribute '([^']+)'|'([^']+)' attribute")
-_EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)\.?$")
+def _with(finding: Finding, *sentences: Text | None) -> Finding:
+    """The finding with more to its explanation."""
+    explanation = finding.explanation or Text(en="", fr="")
+    for more in filter(None, sentences):
+        explanation = Text(
+            en=f"{explanation.en} {more.en}".strip(), fr=f"{explanation.fr} {more.fr}".strip()
+        )
+    return msgspec.structs.replace(finding, explanation=explanation)
 
 
-def _complaints(parsed: ParsedXml, log: Any) -> list[_Deviation]:
+def _elsewhere(schema: str, parsed: ParsedXml, cause: Cause, more: bool) -> Text | None:
+    """How often the same is wrong elsewhere, and on which lines."""
+    if not cause.others:
+        return None
+    places = (locate(parsed, element).line for element in cause.others[: 4 * _MAX_LINES])
+    lines = [str(line) for line in dict.fromkeys(places) if line is not None]
+    count = f"{len(cause.others)}{'+' if more else ''}"
+    told = own_finding("XSD-ALSO", pack=schema, places=count, lines=_listed(lines))
+    return told.explanation
+
+
+def _listed(names: list[str]) -> list[str]:
+    """As many as can be read; a dash for none."""
+    if not names:
+        return ["–"]
+    return names if len(names) <= _MAX_EXPECTED else [*names[:_MAX_EXPECTED], "…"]
+
+
+def _namespace(expected: Sequence[str], element: etree._Element) -> str:
+    """The namespace the schema has for an element of this local name."""
+    local = etree.QName(element).localname
+    return next(
+        (name[1:].partition("}")[0] for name in expected if name.rpartition("}")[2] == local), ""
+    )
+
+
+def _complaints(parsed: ParsedXml, log: Any) -> list[Deviation]:
     """libxml2's errors; the second of two about one element (facet, then value) says no more.
 
     No more of them than are shown, and one: finding an element costs more the later it stands, so
     that a document of 20,000 errors would keep its judge for minutes.
     """
-    complaints: dict[etree._Element | None, _Deviation] = {}
+    complaints: dict[etree._Element | None, Deviation] = {}
     for entry in log:
         subject = element_at(parsed, entry.path) if entry.path else None
-        complaints.setdefault(subject, _from_libxml2(subject, entry.message))
+        complaints.setdefault(subject, from_libxml2(subject, entry.message))
         if len(complaints) > MAX_FINDINGS:
             break
     return list(complaints.values())
-
-
-def _from_libxml2(subject: etree._Element | None, message: str) -> _Deviation:
-    reason = _SUBJECT.sub("", tidy(message))
-    listed = _EXPECTED.search(reason)
-    expected = [name.strip() for name in listed[1].split(",")] if listed else []
-    if "is not expected" in reason:
-        variant = "unexpected" if expected else "superfluous"
-        return _Deviation(subject, reason, variant=variant, child=True, expected=expected)
-    if "Missing child element" in reason:
-        return _Deviation(subject, reason, variant="missing", expected=expected)
-    return _Deviation(subject, reason, variant=_kind(message, subject))
-
-
-def _kind(words: str, subject: etree._Element | None) -> str | None:
-    """Which wording fits a deviation that is not about the order of elements."""
-    if "nillable" in words:
-        return None
-    if "attribute '" in words or "' attribute" in words:
-        return "attribute-missing" if "missing" in words else "attribute"
-    if "haracter content" in words or "character data" in words:
-        return "text"
-    return "value" if subject is not None and len(subject) == 0 else None
-
-
-def _attribute(reason: str) -> str:
-    """The attribute a reason is about, or nothing."""
-    named = _ATTRIBUTE.search(reason)
-    return (named[1] or named[2]) if named else ""
 
 
 def _own_text(element: etree._Element) -> str:
     """The text directly in an element, before and between its children."""
     pieces = [element.text, *(child.tail for child in element)]
     return " ".join(piece.strip() for piece in pieces if piece and piece.strip())
-
-
-def _from_xmlschema(error: Any, words: dict[etree._Element | None, _Deviation]) -> _Deviation:
-    """`error`: an XMLSchemaValidationError. `words`: libxml2's account by element."""
-    child = getattr(error, "invalid_child", None)
-    subject = error.elem if child is None else child
-    said = words.get(subject)
-    reason = said.reason if said is not None else tidy(str(error.reason))
-    particles = getattr(error, "expected", None) or ()
-    names = [getattr(particle, "name", None) for particle in particles]
-    expected = [friendly_name(name) for name in names if name]
-    if not expected and said is not None:
-        expected = list(said.expected)
-    variant: str | None
-    if child is not None:
-        variant = "unexpected" if expected else "superfluous"
-    elif hasattr(error, "occurs") and expected:
-        variant = "missing"
-    elif said is not None:
-        variant = said.variant
-    else:
-        variant = _kind(reason, subject)
-    return _Deviation(subject, reason, variant=variant, child=child is not None, expected=expected)
-
-
-def tidy(message: str) -> str:
-    """`{urn:…}Name` → `cbc:Name`; one line."""
-    named = _CLARK.sub(lambda found: friendly_name(found[0]), message)
-    return " ".join(named.split())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.core import xsd
+from gateway.core import xml, xsd
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml, parse
 from gateway.core.xsd import MAX_FINDINGS, SchemaStore
@@ -177,12 +179,22 @@ def test_a_large_document_is_explained_by_libxml2_alone(
 
 
 def test_findings_are_capped_and_the_cap_is_said(catalogue: OneSchema) -> None:
-    """Fifty deviations, then a word that there are more, which does not itself reject."""
-    amounts = '<amount currency="E">x</amount>' * (MAX_FINDINGS + 10)
-    findings = SchemaStore(catalogue).validate("order", order(GOOD + amounts))
+    """Fifty causes, then a word that there are more, which does not itself reject."""
+    unknown = "".join(f'<amount currency="E" x{n}="">1</amount>' for n in range(MAX_FINDINGS + 10))
+    findings = SchemaStore(catalogue).validate("order", order(GOOD + unknown))
     assert [finding.rule for finding in findings[:-1]] == ["XSD-INVALID"] * MAX_FINDINGS
     assert findings[-1].rule == "XSD-MORE"
     assert findings[-1].severity is Severity.INFO
+
+
+def test_one_mistake_made_everywhere_is_one_finding(catalogue: OneSchema) -> None:
+    """The first is told, the others are counted, with the lines of some of them."""
+    amounts = '<amount currency="E">1,5</amount>\n' * 200
+    finding = only(SchemaStore(catalogue).validate("order", order(f"{GOOD}\n{amounts}")))
+    assert finding.line == 3
+    said = words(finding)
+    assert "199 more (lines: 4, 5, 6, 7, …)" in said
+    assert "199 de plus (lignes : 4, 5, 6, 7, …)" in said
 
 
 def test_thousands_of_deviations_cost_no_more_to_name_than_those_shown(
@@ -195,11 +207,11 @@ def test_thousands_of_deviations_cost_no_more_to_name_than_those_shown(
         looked_for.append(path)
         return real(document, path)
 
-    real = xsd.element_at
+    real = xml.element_at
     monkeypatch.setattr(xsd, "element_at", element_at)
     amounts = '<amount currency="E">x</amount>' * 2000
-    findings = SchemaStore(catalogue).validate("order", order(GOOD + amounts))
-    assert findings[-1].rule == "XSD-MORE"
+    finding = only(SchemaStore(catalogue).validate("order", order(GOOD + amounts)))
+    assert "999+ more" in words(finding)
     # libxml2 has up to two complaints about one element.
     assert len(looked_for) <= 2 * (MAX_FINDINGS + 1)
 
@@ -242,3 +254,131 @@ def test_a_misspelt_ubl_element_is_explained(official: SchemaStore) -> None:
     assert "cbc:IssueDate." in words(finding)
     assert finding.excerpt is not None
     assert finding.excerpt.startswith("<cbc:IssuedDate>")
+
+
+def cut(text: str, name: str) -> str:
+    """Without the first element of this name."""
+    return re.sub(rf"<{name}[ >].*?</{name}>", "", text, count=1, flags=re.DOTALL)
+
+
+def swapped(text: str, first: str, second: str) -> str:
+    """The first elements of these names, each in the other's place."""
+    one, two = (re.search(rf"<{name}[ >].*?</{name}>", text, re.DOTALL) for name in (first, second))
+    assert one is not None
+    assert two is not None
+    between = text[one.end() : two.start()]
+    return text[: one.start()] + two[0] + between + one[0] + text[two.end() :]
+
+
+@pytest.mark.parametrize(
+    ("sample", "damage", "location", "english", "french"),
+    [
+        (
+            "ubl",
+            lambda text: cut(text, "cac:LegalMonetaryTotal"),
+            "/Invoice/cac:InvoiceLine[1]",
+            ("cac:LegalMonetaryTotal is missing in Invoice", "right before cac:InvoiceLine."),
+            ("cac:LegalMonetaryTotal manque dans Invoice", "juste avant cac:InvoiceLine."),
+        ),
+        (
+            "ubl",
+            lambda text: cut(text, "cbc:PayableAmount"),
+            "/Invoice/cac:LegalMonetaryTotal[1]",
+            ("still expects cbc:PayableAmount", "Place: totals", "Add cbc:PayableAmount to"),
+            ("attend encore cbc:PayableAmount", "Endroit : totaux", "Ajoutez cbc:PayableAmount"),
+        ),
+        (
+            "ubl",
+            lambda text: swapped(text, "cbc:IssueDate", "cbc:InvoiceTypeCode"),
+            "/Invoice/cbc:InvoiceTypeCode[1]",
+            ("in the wrong order", "Move cbc:InvoiceTypeCode behind cbc:IssueDate."),
+            ("mauvais ordre", "Déplacez cbc:InvoiceTypeCode après cbc:IssueDate."),
+        ),
+        (
+            "ubl",
+            lambda text: re.sub("<cbc:IssueDate>.*?<", "<cbc:IssueDate>31/01/2026<", text),
+            "/Invoice/cbc:IssueDate[1]",
+            ("'31/01/2026' of cbc:IssueDate is no date", "as in 2026-01-31."),
+            ("« 31/01/2026 » de cbc:IssueDate n'est pas une date", "comme dans 2026-01-31."),
+        ),
+        (
+            "ubl",
+            lambda text: text.replace("<cbc:IssueDate>", "<cbc:Colour/><cbc:IssueDate>"),
+            "/Invoice/cbc:Colour[1]",
+            ("knows no element cbc:Colour in Invoice", "Expected at this place: cbc:IssueDate."),
+            ("ne connaît pas d'élément cbc:Colour", "Attendu à cet endroit : cbc:IssueDate."),
+        ),
+        (
+            "ubl",
+            lambda text: text.replace("CommonBasicComponents-2", "CommonBasicComponents-1"),
+            "/Invoice/cbc:CustomizationID[1]",
+            ("wrong namespace: urn:oasis:names:", "expects urn:oasis:", "where the document de"),
+            (
+                "mauvais espace de noms : urn:oasis",
+                "attend urn:oasis:",
+                "là où le document le d",
+            ),
+        ),
+        (
+            "ubl",
+            lambda text: text.replace(' currencyID="EUR"', ""),
+            "/Invoice/cac:AllowanceCharge[1]/cbc:Amount[1]",
+            ("lacks the attribute currencyID", "elsewhere: 26 more", 'Add currencyID="…"'),
+            ("n'a pas l'attribut currencyID", "ailleurs : 26 de plus", 'Ajoutez currencyID="…"'),
+        ),
+        (
+            "ubl",
+            lambda text: text.replace("<cbc:IssueDate>", "<cbc:ID>2</cbc:ID><cbc:IssueDate>", 1),
+            "/Invoice/cbc:ID[2]",
+            ("once more than", "Keep the cbc:ID that counts"),
+            ("une fois de plus que", "Gardez le cbc:ID qui compte"),
+        ),
+        (
+            "cii",
+            lambda text: cut(text, "rsm:ExchangedDocument"),
+            "/rsm:CrossIndustryInvoice/rsm:SupplyChainTradeTransaction[1]",
+            ("rsm:ExchangedDocument is missing in rsm:CrossIndustryInvoice",),
+            ("rsm:ExchangedDocument manque dans rsm:CrossIndustryInvoice",),
+        ),
+        (
+            "cii",
+            lambda text: text.replace("InformationEntity:100", "InformationEntity:12"),
+            "/rsm:CrossIndustryInvoice/rsm:ExchangedDocumentContext[1]"
+            "/ram:BusinessProcessSpecifiedDocumentContextParameter[1]",
+            ("wrong namespace", "usually once, at its beginning"),
+            ("mauvais espace de noms", "en général une fois, à son début"),
+        ),
+    ],
+)
+def test_one_mistake_in_an_invoice_is_one_finding_with_its_remedy(
+    official: SchemaStore,
+    sample: str,
+    damage: Callable[[str], str],
+    location: str,
+    english: tuple[str, ...],
+    french: tuple[str, ...],
+) -> None:
+    """What, where, what was expected there and what to do; nothing of what follows from it."""
+    document = parsed(damage(sample_bytes(f"{sample}-invoice.xml").decode()))
+    finding = only(official.validate("cii-d22b" if sample == "cii" else "ubl-2.1", document))
+    assert finding.location == location
+    assert finding.line is not None
+    assert finding.line > 1
+    assert finding.excerpt
+    assert finding.explanation is not None
+    assert finding.remedy is not None
+    for said in english:
+        assert said in f"{finding.explanation.en} {finding.remedy.en}"
+    for said in french:
+        assert said in f"{finding.explanation.fr} {finding.remedy.fr}"
+
+
+def test_two_mistakes_are_two_findings_in_the_order_of_the_document(official: SchemaStore) -> None:
+    """Folding consequences away does not hide a second cause."""
+    text = cut(sample_bytes("ubl-invoice.xml").decode(), "cbc:PayableAmount")
+    text = re.sub("<cbc:IssueDate>.*?<", "<cbc:IssueDate>soon<", text)
+    findings = official.validate("ubl-2.1", parsed(text))
+    assert [finding.location for finding in findings] == [
+        "/Invoice/cbc:IssueDate[1]",
+        "/Invoice/cac:LegalMonetaryTotal[1]",
+    ]

@@ -106,7 +106,7 @@ def _validated(files: Iterable[str], language: str, flows: Path | None) -> list[
     """One call for all files, so that the rule packs are compiled once."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(validate, "load_flows", lambda: load_flows(flows))
+        patch.setattr(validate, "load_flows", lambda *_, **__: load_flows(flows))
         main(["validate", *files, "--json", "--lang", language, "--flow", FLOW])
     return [json.loads(line) for line in printed.getvalue().splitlines()]
 
