@@ -1,11 +1,12 @@
 """What judging one document costs, step by step, in one process.
 
     python -m bench.validation [-n 100] [--lines N] [--files FOLDER] [--json]
+    python -m bench.validation --by-rule [PACK ...] [--lines N] [--files FOLDER]
 
 Every step is measured on the same documents in the same rounds, so that steps can be compared
 even when the machine is shared: the least time is what the step itself takes. Packs are measured
 as the gateway runs them (transformation, reading of the report, findings) and, for the ratio of the
-two, in the form they were shipped in.
+two, in the form they were shipped in. `lines` says how the time grows with the number of lines.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import TypeVar
 from tabulate import tabulate
 
 from bench.invoices import cii_invoice, ubl_invoice
+from bench.rule_costs import costs
 from gateway.core.mapping import Mapping
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.runner import RulePacks
+from gateway.core.schematron.vocabulary import Unfamiliar
 from gateway.core.xml import ParsedXml, parse
 from gateway.core.xsd import SchemaStore
 from gateway.errors import RulePackError
@@ -46,8 +49,13 @@ CHAINS = {
     },
 }
 SHIPPED = "{} as shipped"
+INVOICES = {Syntax.UBL: ubl_invoice, Syntax.CII: cii_invoice}
 SCHEMAS = {Syntax.UBL: "ubl-2.1", Syntax.CII: "cii-d22b"}
 WARM_UP = 5
+FEW_LINES, MANY_LINES = 1_000, 10_000
+CHAIN_LINES = 5_000
+DEAREST = 25
+"""Rules that --by-rule shows of a pack."""
 
 T = TypeVar("T")
 Times = dict[str, list[float]]
@@ -86,6 +94,38 @@ class Meter:
             self._one(syntax, packs, data, times)
         return dict(times)
 
+    def growth(self, syntax: Syntax) -> dict[str, float]:
+        """How many times longer each pack takes for many lines than for few."""
+        invoice = INVOICES[syntax]
+        least: dict[int, dict[str, float]] = {}
+        packs = self.ready(syntax)
+        for lines in (FEW_LINES, MANY_LINES):
+            parsed = _parsed(invoice("BENCH-LINES", lines=lines))
+            taken = [{pack: self._seconds(pack, parsed) for pack in packs} for _ in range(5)]
+            least[lines] = {pack: min(times[pack] for times in taken) for pack in packs}
+            self._packs.release()
+        return {pack: round(least[MANY_LINES][pack] / least[FEW_LINES][pack], 2) for pack in packs}
+
+    def chain(self) -> float:
+        """Seconds from the bytes of a long UBL invoice to the findings of the French chain."""
+        data = ubl_invoice("BENCH-CHAIN", lines=CHAIN_LINES)
+        taken = []
+        for _ in range(3):
+            started = time.perf_counter()
+            parsed = _parsed(data)
+            self._schemas.validate(SCHEMAS[Syntax.UBL], parsed)
+            for pack in CHAINS[Syntax.UBL]["ubl_french_chain"]:
+                self._packs.run(pack, parsed)
+            taken.append(time.perf_counter() - started)
+            self._packs.release()
+        return round(min(taken), 3)
+
+    def _seconds(self, pack: str, parsed: ParsedXml) -> float:
+        self._packs.load(parsed)
+        started = time.process_time()  # A busy machine makes long runs longer than short ones.
+        self._packs.run(pack, parsed)
+        return time.process_time() - started
+
     def _one(self, syntax: Syntax, packs: tuple[str, ...], data: bytes, times: Times) -> None:
         def timed(step: str, work: Callable[[], T]) -> T:
             started = time.perf_counter()
@@ -93,9 +133,7 @@ class Meter:
             times[step].append((time.perf_counter() - started) * 1000)
             return result
 
-        parsed = timed("parse", lambda: parse(data, DocumentLimits()))
-        if not isinstance(parsed, ParsedXml):
-            raise SystemExit(f"A document cannot be read: {parsed.message}")
+        parsed = timed("parse", lambda: _parsed(data))
         timed("xsd", lambda: self._schemas.validate(SCHEMAS[syntax], parsed))
         timed("saxon_parse", lambda: self._packs.load(parsed))
         self._shipped.load(parsed)
@@ -110,6 +148,13 @@ class Meter:
         return canonical_json(self._mapping.to_canonical(parsed.root, syntax).invoice)
 
 
+def _parsed(data: bytes) -> ParsedXml:
+    parsed = parse(data, DocumentLimits())
+    if not isinstance(parsed, ParsedXml):
+        raise SystemExit(f"A document cannot be read: {parsed.message}")
+    return parsed
+
+
 def main() -> int:
     """Measure both syntaxes and print the result."""
     parser = argparse.ArgumentParser(prog="python -m bench.validation", description=__doc__)
@@ -119,7 +164,12 @@ def main() -> int:
         "--files", type=Path, metavar="FOLDER", help="measure FOLDER/ubl/*.xml, FOLDER/cii/*.xml"
     )
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    parser.add_argument(
+        "--by-rule", nargs="*", metavar="PACK", help="what each rule costs, of these packs or all"
+    )
     args = parser.parse_args()
+    if args.by_rule is not None:
+        return by_rule(args)
     meter = Meter()
     medians: dict[str, dict[str, float]] = {}
     ratio: dict[str, float] = {}
@@ -131,9 +181,45 @@ def main() -> int:
             step: round(statistics.median(taken), 3) for step, taken in times.items()
         }
         ratio |= ratios(syntax, times)
-    print("Shipped ÷ optimised: " + ", ".join(f"{name} {x:.2f}" for name, x in ratio.items()))
+    growth = {pack: x for syntax in Syntax for pack, x in meter.growth(syntax).items()}
+    seconds = meter.chain()
+    print(f"Time for {MANY_LINES} lines ÷ {FEW_LINES}: " + _listed(growth))
+    print(f"French chain on a UBL invoice of {CHAIN_LINES} lines, parse to findings: {seconds} s")
+    print("Shipped ÷ optimised: " + _listed(ratio))
     if args.json:
-        print(json.dumps({"ratio": ratio, "ms": medians}))
+        lines = {
+            "growth_10000_over_1000": max(growth.values(), default=0.0),
+            "seconds_5000": seconds,
+        }
+        print(json.dumps({"ratio": ratio, "ms": medians, "lines": lines}))
+    return 0
+
+
+def _listed(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {figure:.2f}" for name, figure in figures.items())
+
+
+def by_rule(args: argparse.Namespace) -> int:
+    """What the dearest rules of each pack cost, on the first document."""
+    catalogue = Catalogue.load()
+    for syntax in Syntax:
+        document = next(made(syntax, args))
+        for pack in PACKS[syntax]:
+            if args.by_rule and pack not in args.by_rule:
+                continue
+            try:
+                found = costs(catalogue.artefact(pack), document)
+            except (RulePackError, Unfamiliar) as error:
+                print(f"{pack} is not measured: {error}", file=sys.stderr)
+                continue
+            print(f"{pack}, {len(document) / 1000:.1f} kB")
+            rows = [
+                (cost.milliseconds, cost.pattern, ", ".join(cost.assertions)[:40], cost.rule[:60])
+                for cost in found[:DEAREST]
+            ]
+            headers = ("ms", "pattern", "assertions", "rule (none: finding its elements)")
+            print(tabulate(rows, headers=headers, floatfmt=".3f"))
+            print()
     return 0
 
 
@@ -152,7 +238,7 @@ def ratios(syntax: Syntax, times: Times) -> dict[str, float]:
 def made(syntax: Syntax, args: argparse.Namespace) -> Iterator[bytes]:
     """The documents to measure: generated, or the files given, again and again."""
     if args.files is None:
-        invoice = ubl_invoice if syntax is Syntax.UBL else cii_invoice
+        invoice = INVOICES[syntax]
         size = {} if args.lines is None else {"lines": args.lines}
         for number in range(args.n):
             yield invoice(f"BENCH-{number:06d}", **size)

@@ -17,6 +17,7 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -26,12 +27,13 @@ import msgspec
 from gateway import worker_loop
 from gateway.core.container.archive import is_archive, unpack
 from gateway.core.container.kinds import HEAD_BYTES
+from gateway.core.directory import Directories
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
-from gateway.worker_loop import Answer
+from gateway.worker_loop import Work
 
 
 class Bench(NamedTuple):
@@ -42,22 +44,32 @@ class Bench(NamedTuple):
     containers: ContainerLimits
 
 
-def build(boot_payload: bytes) -> Answer:
-    """What answers the jobs of a worker that was booted so: its judge is warmed up.
+def build(boot_payload: bytes) -> Work:
+    """What answers the jobs of a worker that was booted so, and warms it up while none waits.
 
-    A rule pack that is missing is only said on standard error: its documents will be
-    undetermined, others are judged. Raises GatewayError when nothing could be judged (the
-    catalogue or a mapping is broken).
+    A job that comes earlier makes what it needs itself. A rule pack that is missing is only said
+    on standard error: its documents will be undetermined, others are judged. Raises GatewayError
+    when nothing could be judged (the catalogue or a mapping is broken).
     """
     boot = msgspec.msgpack.decode(boot_payload, type=WorkerBoot)
     catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
-    judge = Judge(boot.flows, catalogue, boot.limits)
-    for trouble in judge.warm_up():
-        print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
+    directory = Directories(Path(boot.directory)) if boot.directory else None
+    judge = Judge(boot.flows, catalogue, boot.limits, directory=directory)
+    judge.load_mappings()
     bench = Bench(judge, boot.limits, boot.containers)
     jobs = msgspec.msgpack.Decoder(JudgeJob)
     judgements = msgspec.msgpack.Encoder()
-    return lambda payload: judgements.encode(answered(bench, jobs.decode(payload)))
+    return Work(
+        lambda payload: judgements.encode(answered(bench, jobs.decode(payload))), _warming(judge)
+    )
+
+
+def _warming(judge: Judge) -> Iterator[None]:
+    for trouble in judge.warm_up():
+        if trouble is not None:
+            # The daemon logs what we say here.
+            print(trouble, file=sys.stderr, flush=True)  # noqa: T201
+        yield
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:

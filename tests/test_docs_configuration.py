@@ -20,7 +20,7 @@ from msgspec import inspect
 from gateway import config, resources
 from gateway.config.settings import Settings
 from gateway.config.strict import convert
-from gateway.model.flow import Flow
+from gateway.model.flow import FlowFile
 from gateway.model.partner import Partner
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -120,7 +120,7 @@ def test_the_document_has_every_setting_with_default_and_bounds() -> None:
         assert meaning, key
 
 
-@pytest.mark.parametrize(("struct", "title"), [(Partner, "Partners"), (Flow, "Flows")])
+@pytest.mark.parametrize(("struct", "title"), [(Partner, "Partners"), (FlowFile, "Flows")])
 def test_the_document_has_every_key_of_partners_and_flows(
     struct: type[msgspec.Struct], title: str
 ) -> None:
@@ -139,7 +139,7 @@ def test_the_example_partner_shows_every_key() -> None:
 def test_the_first_flow_shows_every_key() -> None:
     """The flow file that explains them has each key, live or commented out."""
     text = (resources.data_folder("flows") / "ctc-fr-invoice.toml").read_text()
-    keys = {key.split(".")[-1] for key, _ in leaves(inspect.type_info(Flow))}
+    keys = {key.split(".")[-1] for key, _ in leaves(inspect.type_info(FlowFile))}
     assert keys == set(re.findall(r"^(?:# )?([a-z0-9_]+) = ", text, re.MULTILINE))
 
 
@@ -152,7 +152,7 @@ def test_examples_in_the_document_are_taken() -> None:
             table = tomllib.loads(text)
             struct: type[msgspec.Struct] = Settings
             if table.keys() & {"match", "chain"}:
-                struct = Flow
+                struct = FlowFile
             elif "name" in table:
                 struct = Partner
             _, faults = convert(table, struct, file=DOCUMENT)

@@ -21,12 +21,14 @@ COMMANDS: dict[str, str] = {
     "validate": "judge files without a daemon",
     "map": "print the canonical invoice of a file",
     "rules": "list or compare the rule packs; import CEN's rules for plain CII",
+    "directory": "take over, list or ask the directory of public recipients",
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
     "reload": "have the running gateway take over changed partners and certificates",
     "partner": "list, show, add or check partners",
     "cert": "list, import or replace the certificates of AS2",
+    "replay": "see which verdicts today's gateway, or another day's rules, would change",
     "quarantine": "list what could not be judged; have it judged again, or set it aside",
 }
 """Subcommand → one-line help. Each is the module of that name in this package, imported only

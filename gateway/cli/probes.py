@@ -21,7 +21,7 @@ import msgspec
 from gateway.config.certificates import days_left
 from gateway.config.loader import Configuration, Reading
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.model.flow import Flow
+from gateway.model.flow import Flow, is_partner_rules
 
 
 class Result(StrEnum):
@@ -115,7 +115,8 @@ def rule_packs(reading: Reading, today: dt.date) -> Iterator[Outcome]:
     def named(flow: Flow) -> Iterator[tuple[str, str]]:
         for index, chain in enumerate(flow.chain):
             for place, pack in enumerate(chain.rules):
-                yield f"chain[{index}].rules[{place}]", pack
+                if not is_partner_rules(pack):
+                    yield f"chain[{index}].rules[{place}]", pack
 
     uses = _uses(reading, named)
     catalogue = Catalogue.load(reading.configuration.rule_packs)

@@ -19,6 +19,7 @@ from gateway.cli.options import add_language, printable
 from gateway.cli.validate_input import LIMITS, Input, inputs
 from gateway.cli.validate_text import beside_in_words, in_words
 from gateway.config import load_flows
+from gateway.core.directory import OneDirectory
 from gateway.core.outcome import unreadable
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
@@ -43,6 +44,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--flow", metavar="NAME", help="judge by this flow, whatever the document would match"
     )
     parser.add_argument(
+        "--flows",
+        type=Path,
+        metavar="DIR",
+        help="judge by the flows of this folder and the Schematron beside them (default: those that"
+        " come with the installation)",
+    )
+    parser.add_argument(
         "--layers",
         type=_layers,
         metavar="LAYERS",
@@ -61,6 +69,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folder of imported rule packs (default: $EDI_GATEWAY_RULE_PACKS, then the "
         "environment's share/edi-gateway/rule-packs)",
     )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        metavar="SNAPSHOT",
+        help="the snapshot that B2G rules ask about recipients (edi-gateway directory list)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,12 +83,17 @@ def run(args: argparse.Namespace) -> int:
     2 when a file cannot be read, else 1 when one is rejected, else 3 when one could not be
     determined, else 0.
     """
-    flows = load_flows()
+    flows = load_flows(args.flows, rule_packs=args.rule_packs)
     if args.flow is not None and args.flow not in flows:
         raise ConfigurationError(
             f"There is no flow {args.flow!r}.", remedy=f"Flows are: {', '.join(sorted(flows))}."
         )
-    judge = Judge(flows.values(), Catalogue.load(args.rule_packs), LIMITS)
+    judge = Judge(
+        flows.values(),
+        Catalogue.load(args.rule_packs),
+        LIMITS,
+        directory=OneDirectory(args.directory) if args.directory else None,
+    )
     codes: set[int] = set()
     for file in args.files:
         for found in _read(file, codes):
@@ -159,7 +178,8 @@ def _write_reports(judge: Judge, job: JudgeJob, found: Input, folder: Path) -> s
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pack, svrl in judge.reports(job, found.data or b""):
-            (folder / f"{found.report}.{pack}.svrl.xml").write_bytes(svrl)
+            name = pack.removeprefix("./").replace("/", "-")
+            (folder / f"{found.report}.{name}.svrl.xml").write_bytes(svrl)
     except OSError as error:
         print(
             f"{folder}: the SVRL report cannot be written: {error.strerror or error}."

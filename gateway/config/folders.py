@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gateway import resources
-from gateway.config import as2_checks, channel_checks, consistency
+from gateway.config import as2_checks, channel_checks, consistency, partner_rules
 from gateway.config.absolute import partner_with_absolute_paths
 from gateway.config.credentials import password_hash_complaint, public_key_complaint
 from gateway.config.strict import Checks, Complaint, FieldCheck, convert, read_toml
 from gateway.errors import ConfigurationError, Fault, RulePackError
 from gateway.model.as2 import As2Access, As2Receive
-from gateway.model.flow import Chain, Flow, FlowMatch
+from gateway.model.flow import Chain, Flow, FlowFile, FlowMatch
 from gateway.model.interchange import Syntax
 from gateway.model.partner import HttpAccess, Partner, SftpAccess, SftpRemote
 
-T = TypeVar("T", Flow, Partner)
+T = TypeVar("T", Flow, FlowFile, Partner)
 
 
 def fault_at(file: Path, key: str, complaint: Complaint) -> Fault:
@@ -113,6 +113,19 @@ def read_folder(folder: Path, struct: type[T], checks: Checks) -> Folder[T]:
     return out
 
 
+def read_flows(folder: Path, checks: Checks) -> Folder[Flow]:
+    """Every flow file, with the Schematron beside it."""
+    files = read_folder(folder, FlowFile, checks)
+    beside = partner_rules.PartnerRuleFiles(folder)
+    out: Folder[Flow] = Folder()
+    out.files = files.files
+    for name, flow in files.by_name.items():
+        out.by_name[name] = beside.added_to(flow, out.files[name])
+    out.faults = [*files.faults, *beside.faults]
+    out.notices = [*files.notices, *beside.strays()]
+    return out
+
+
 def read_partners(folder: Path, *, flows: frozenset[str] | None) -> Folder[Partner]:
     """Every partner file. `flows`: the names there are; None: not looked at."""
     out = read_folder(folder, Partner, partner_checks(flows=flows))
@@ -124,14 +137,14 @@ def read_partners(folder: Path, *, flows: frozenset[str] | None) -> Folder[Partn
 def flow_checks(names: consistency.Catalogued, *, partners: frozenset[str] | None) -> Checks:
     """Field checks of a flow file. `partners`: the names there are; None: not looked at."""
     checks: dict[tuple[type, str], FieldCheck] = {
-        (Flow, "name"): consistency.flow_name_complaint,
-        (Flow, "mapping"): consistency.known("mapping", names.mappings, "mappings/"),
-        (Flow, "acknowledgements"): consistency.acknowledgement_complaint,
+        (FlowFile, "name"): consistency.flow_name_complaint,
+        (FlowFile, "mapping"): consistency.known("mapping", names.mappings, "mappings/"),
+        (FlowFile, "acknowledgements"): consistency.acknowledgement_complaint,
         (FlowMatch, "interface_codes"): consistency.interface_code_complaint,
         (FlowMatch, "profiles"): consistency.profile_complaint,
         (Chain, "profiles"): consistency.profile_complaint,
         (Chain, "schema"): consistency.known("schema", names.schemas, "schemas/catalogue.toml"),
-        (Chain, "rules"): consistency.known("rule pack", names.packs, "schemas/catalogue.toml"),
+        (Chain, "rules"): partner_rules.rules_complaint(names.packs),
     }
     if partners is not None:
         known_partner = consistency.known("partner", partners, "the partners folder")
@@ -213,15 +226,17 @@ def overlap_faults(partners: Folder[Partner], flows: Folder[Flow]) -> Iterator[F
             yield fault_at(partners.files[name], "flows", complaint)
 
 
-def catalogued() -> consistency.Catalogued:
+def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
     """What flows may name: the schemas and rule packs of the catalogue, the mappings on board.
+
+    `rule_packs`: the folder of imported packs (None: the default one).
 
     Raises `ConfigurationError` when the catalogue cannot be read.
     """
     from gateway.core.schematron.catalogue import Catalogue
 
     try:
-        catalogue = Catalogue.load()
+        catalogue = Catalogue.load(rule_packs)
     except RulePackError as error:
         raise ConfigurationError(error.what, remedy=error.remedy) from error
     roots = {name: catalogue.schema(name).roots for name in catalogue.schema_names()}

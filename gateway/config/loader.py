@@ -38,7 +38,7 @@ from gateway.config.folders import (
     names_in,
     overlap_faults,
     partner_faults,
-    read_folder,
+    read_flows,
     read_partners,
     touched,
 )
@@ -87,14 +87,15 @@ def load(file: Path | None = None) -> Configuration:
     return reading.configuration
 
 
-def load_flows(folder: Path | None = None) -> dict[str, Flow]:
+def load_flows(folder: Path | None = None, *, rule_packs: Path | None = None) -> dict[str, Flow]:
     """The flows in `folder` (None: the built-in ones), by name.
 
-    Raises `ConfigurationError` with every fault. Partners are not looked at.
+    `rule_packs`: the folder of imported packs (None: the default one). Partners are not looked at.
+    Raises `ConfigurationError` with every fault.
     """
     folder = folder or resources.data_folder("flows")
-    names = catalogued()
-    flows = read_folder(folder, Flow, flow_checks(names, partners=None))
+    names = catalogued(rule_packs)
+    flows = read_flows(folder, flow_checks(names, partners=None))
     raise_for((*flows.faults, *flow_faults(flows, names)), f"The flows in {folder} cannot be used")
     return flows.by_name
 
@@ -146,9 +147,9 @@ def read_beside(
     # Names first: partners name flows, and flows name partners.
     flow_names = names_in(flows_folder) if flows is None else frozenset(flows.by_name)
     partner_names = names_in(partners_folder)
-    names = catalogued()
+    names = catalogued(Path(settings.paths.rule_packs))
     if flows is None:
-        flows = read_folder(flows_folder, Flow, flow_checks(names, partners=partner_names))
+        flows = read_flows(flows_folder, flow_checks(names, partners=partner_names))
     partners = read_partners(partners_folder, flows=flow_names)
     if guessed and not partners_folder.is_dir():
         partners.faults.clear()  # a guess: the settings that name the folder could not be read

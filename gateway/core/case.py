@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
 from lxml import etree
@@ -39,6 +39,12 @@ class Packs(Protocol):
 
     def reference(self, name: str) -> PackReference:
         """Version and sum of a pack."""
+
+    def directory(self) -> PackReference | None:
+        """The directory of recipients that packs asked about the document; None: none did."""
+
+    def forget(self, names: Collection[str]) -> None:
+        """Forget what was compiled of these packs."""
 
     def release(self) -> None:
         """Forget the document of the last run."""

@@ -19,16 +19,18 @@ from typing import Final
 from gateway.core.case import Case, Packs, Reader, Tools, given
 from gateway.core.container.document import open_document
 from gateway.core.container.xmp import misfit
+from gateway.core.directory import Snapshots
 from gateway.core.mapping import Mapping
 from gateway.core.naming import envelope_finding, interface_code
 from gateway.core.outcome import judgement
 from gateway.core.routing import chain_for, identify, placed, route
 from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.partners import WithPartnerRules
 from gateway.core.schematron.runner import RulePacks
 from gateway.core.xml import locate, parse, size_finding
 from gateway.core.xsd import SchemaStore
 from gateway.errors import GatewayError, RulePackError
-from gateway.model.flow import Flow
+from gateway.model.flow import Flow, is_partner_rules
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits, JudgeJob
 from gateway.model.verdict import Finding, Judgement, Layer
@@ -105,6 +107,8 @@ def _check_rules(tools: Tools, case: Case) -> Case:
             case = case.failing(pack, error)
         else:
             case = dataclasses.replace(case.having(*found), rules=(*case.rules, reference))
+    if (directory := tools.packs.directory()) is not None:
+        case = dataclasses.replace(case, rules=(*case.rules, directory))
     return case
 
 
@@ -138,6 +142,8 @@ def _named_flow(tools: Tools, name: str) -> Flow:
 
 
 def _check_validity(catalogue: Catalogue, pack: str, job: JudgeJob) -> None:
+    if is_partner_rules(pack):
+        return  # they apply as long as they lie there
     entry = catalogue.pack(pack)
     if not entry.valid_on(job.on):
         raise RulePackError(
@@ -171,7 +177,9 @@ class Judge:
         *,
         packs: Packs | None = None,
         mapping: Callable[[str], Reader] | None = None,
+        directory: Snapshots | None = None,
     ) -> None:
+        flows = tuple(flows)
         self._mappings: dict[str, Reader] = {}
         self._load_mapping = mapping or Mapping.load
         self._tools = Tools(
@@ -179,7 +187,7 @@ class Judge:
             catalogue=catalogue,
             limits=limits,
             schemas=SchemaStore(catalogue),
-            packs=packs or RulePacks(catalogue),
+            packs=WithPartnerRules(packs or RulePacks(catalogue, directory=directory), flows),
             mapping=self._mapping,
         )
 
@@ -190,6 +198,10 @@ class Judge:
         """
         case = Case(job, data)
         timings: dict[str, float] = {}
+        try:
+            self._take_in_imports()
+        except Exception as error:  # as of a step: the verdict must say so
+            return judgement(case.failing("rules", error), timings)
         for name, step in STEPS:
             started = time.perf_counter()
             try:
@@ -224,36 +236,53 @@ class Judge:
             yield pack, self._tools.packs.svrl(pack, given(case.parsed))
         self._tools.packs.release()
 
-    def warm_up(self) -> tuple[RulePackError, ...]:
-        """Compile the schemas and rule packs the flows name, and load their mappings.
+    def load_mappings(self) -> None:
+        """Load what the flows map with. Raises ConfigurationError for one that cannot be used."""
+        for flow in self._tools.flows.values():
+            self._mapping(flow.mapping)
+
+    def warm_up(self) -> Iterator[RulePackError | None]:
+        """Compile the schemas and rule packs the flows name, one for each step of the iteration.
 
         Those of Factur-X are only verified: they cost seconds and 80 MB, and many judges never
-        meet a PDF; the first one waits for them. What is missing or altered is returned, not
-        raised: it makes its own documents undetermined and no others. Raises ConfigurationError
-        for a mapping that cannot be used.
+        meet a PDF; the first one waits for them. What is missing or altered is yielded, not
+        raised: it makes its own documents undetermined and no others.
         """
-        tools = self._tools
-        troubles: dict[str, RulePackError] = {}
-        for flow in tools.flows.values():
-            self._mapping(flow.mapping)
-            for chain in flow.chain:
-                for pack in chain.rules:
-                    try:
-                        if chain.pdf:
-                            tools.catalogue.artefact(pack)
-                        else:
-                            tools.packs.compile(pack)
-                    except RulePackError as error:
-                        troubles[pack] = error
+        done: set[tuple[bool, str]] = set()
+        for chain in (chain for flow in self._tools.flows.values() for chain in flow.chain):
+            steps = [
+                (chain.schema, self._schema_ready),
+                *((p, self._pack_ready) for p in chain.rules),
+            ]
+            for name, ready in steps:
+                if (chain.pdf, name) in done:
+                    continue
+                done.add((chain.pdf, name))
                 try:
-                    for root in tools.catalogue.schema(chain.schema).roots:
-                        if chain.pdf:
-                            tools.catalogue.schema_path(chain.schema, root)
-                        else:
-                            tools.schemas.compile(chain.schema, root)
+                    ready(name, verify_only=chain.pdf)
                 except RulePackError as error:
-                    troubles[chain.schema] = error
-        return tuple(troubles.values())
+                    yield error
+                else:
+                    yield None
+
+    def _pack_ready(self, pack: str, *, verify_only: bool) -> None:
+        if verify_only and not is_partner_rules(pack):
+            self._tools.catalogue.artefact(pack)
+        else:
+            self._tools.packs.compile(pack)
+
+    def _schema_ready(self, schema: str, *, verify_only: bool) -> None:
+        for root in self._tools.catalogue.schema(schema).roots:
+            if verify_only:
+                self._tools.catalogue.schema_path(schema, root)
+            else:
+                self._tools.schemas.compile(schema, root)
+
+    def _take_in_imports(self) -> None:
+        """Go on with the rule packs that `rules import` brought since the last document."""
+        changed = self._tools.catalogue.refresh()
+        if changed:
+            self._tools.packs.forget(changed)
 
     def _mapping(self, name: str) -> Reader:
         if name not in self._mappings:

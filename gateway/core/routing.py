@@ -143,9 +143,9 @@ def route(
     """The one flow for this document, or the finding that says why there is not exactly one.
 
     `partner` None: nobody in particular (the command line); then only flows that name partners
-    are out of reach. `partner_flows` None: every flow.
+    are out of reach. `partner_flows` None: every flow that need not be named.
     """
-    allowed = [flow for flow in flows if partner_flows is None or flow.name in partner_flows]
+    allowed = [flow for flow in flows if _allowed(flow, partner_flows)]
     otherwise = [flow for flow in allowed if _fits(flow, facts, partner, interface_code)]
     fitting = [flow for flow in otherwise if _profile_fits(flow.match.profiles, facts.profile)]
     if len(fitting) == 1:
@@ -229,6 +229,10 @@ def overlaps(flow_a: Flow, flow_b: Flow, partner: str) -> str | None:
     text = f"{syntax.upper()} {document_type}".strip()
     text += f" with BT-24 {profile!r}" if profile else " of any profile"
     return text + (f" in a file named {code}_…" if code else "")
+
+
+def _allowed(flow: Flow, partner_flows: Sequence[str] | None) -> bool:
+    return not flow.match.by_name if partner_flows is None else flow.name in partner_flows
 
 
 def _fits(

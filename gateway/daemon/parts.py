@@ -35,6 +35,7 @@ from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
 from gateway.service.quarantine import Quarantine
 from gateway.service.reload import Reload
+from gateway.service.replay import Replay
 from gateway.service.roster import Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
@@ -165,6 +166,7 @@ class Parts:
                     flows=tuple(self._configuration.flows.values()),
                     rule_packs=str(self._configuration.rule_packs),
                     scratch=str(self.state / "scratch"),
+                    directory=str(self.state / "directory"),
                     limits=self._settings.documents,
                     containers=self._settings.containers,
                 )
@@ -286,9 +288,16 @@ class Parts:
         quarantine = Quarantine(
             self.journal, resume=self.intake.resume, outbox_written=self.outbox.wake, log=log
         )
-        return Control(
-            self._reactor,
-            self.state / "control.sock",
-            {**quarantine.handlers(), **self.reload.handlers()},
+        replay = Replay(
+            self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            judges=Judges(self.workers),
+            partners=self.roster,
+            scratch=self.state / "scratch",
+            settings=self._settings.intake,
+            judging=self._settings.judges,
             log=log,
         )
+        handlers = {**quarantine.handlers(), **self.reload.handlers(), **replay.handlers()}
+        return Control(self._reactor, self.state / "control.sock", handlers, log=log)

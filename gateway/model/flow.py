@@ -15,7 +15,8 @@ class FlowMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Every criterion that is given must hold; an empty one holds for everything.
 
     `profiles` are values of BT-24, exact, or a prefix ended by `*`. `interface_codes` are the
-    first part of an envelope name (FSO1100A).
+    first part of an envelope name (FSO1100A). With `by_name`, the flow is for those who name it:
+    partners that list it, and the command line with --flow.
     """
 
     partners: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class FlowMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     syntaxes: tuple[Syntax, ...] = ()
     document_types: tuple[DocumentType, ...] = ()
     profiles: tuple[str, ...] = ()
+    by_name: bool = False
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +32,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     The first chain of the flow whose syntax and profiles fit is used; empty `profiles` fit all.
     `pdf` chains judge XML that came inside a PDF (Factur-X), and nothing else does.
-    Names are those of schemas/catalogue.toml; `rules` run in the order given.
+    Names are those of schemas/catalogue.toml, or of Schematron beside the flow (`./acme.sch`);
+    `rules` run in the order given.
     """
 
     syntax: Syntax
@@ -40,8 +43,22 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rules: tuple[str, ...]
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One route through the gateway.
+class PartnerRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Schematron that lies beside the flows, read: what a judge compiles, and nothing else.
+
+    `name` is as chains name it, `./acme.sch`; `version` as the schema calls it, else the first
+    digits of its sum. `sha256` covers the files it includes. `stylesheet` is XSLT.
+    """
+
+    name: str
+    title: str
+    version: str
+    sha256: str
+    stylesheet: str
+
+
+class FlowFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One route through the gateway, as its file says it.
 
     With `envelope_names`, files must be named as the national platforms ask (core.naming); the
     members of an archive are exempt.
@@ -54,6 +71,17 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     chain: tuple[Chain, ...]
     mapping: str = "en16931"
     acknowledgements: tuple[str, ...] = ("report",)
+
+
+class Flow(FlowFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A flow with the Schematron that its chains name and that lies beside it, read."""
+
+    partner_rules: tuple[PartnerRules, ...] = ()
+
+
+def is_partner_rules(name: str) -> bool:
+    """Whether a chain means Schematron beside the flows by this name, and no official pack."""
+    return name.startswith("./")
 
 
 def profile_fits(pattern: str, profile: str) -> bool:

@@ -24,11 +24,16 @@ class DocumentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class WorkerBoot(msgspec.Struct, frozen=True, kw_only=True):
-    """First frame a judge receives. `rule_packs` is the folder `rules import` fills."""
+    """First frame a judge receives.
+
+    `rule_packs` is the folder `rules import` fills, `directory` that of `directory import`; "":
+    there is none.
+    """
 
     flows: tuple[Flow, ...]
     rule_packs: str
     scratch: str
+    directory: str = ""
     limits: DocumentLimits = DocumentLimits()
     containers: ContainerLimits = ContainerLimits()
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.cli.main import main
 from gateway.core.schematron import catalogue as catalogue_module
 from tests import mini_packs
+from tests.schematron_sources import UBL, pattern, rule, written
 
 
 @pytest.fixture
@@ -89,7 +90,9 @@ def test_an_import_makes_a_missing_pack_ready(
 
     assert main(["rules", "import", "--json", str(mini / "mini-1.0-py3-none-any.whl")]) == 0
 
-    assert objects(capsys) == [{"pack": "mini", "version": "1.0", "path": str(path)}]
+    (stored,) = objects(capsys)
+    assert (stored["pack"], stored["version"]) == ("mini", "1.0")
+    assert stored["path"] == str(path)
     assert main(["rules", "--json"]) == 0
     assert objects(capsys)[0]["status"] == "ready"
 
@@ -133,3 +136,84 @@ def test_comparing_with_nothing_is_a_usage_error(
     """A name that is neither a pack nor a file is answered with the packs there are."""
     assert main(["rules", "diff", "mini", "nothing"]) == 2
     assert "Rule packs are: mini." in capsys.readouterr().err
+
+
+def house(folder: Path, test: str) -> Path:
+    """Schematron about UBL invoices, as a file."""
+    body = UBL + pattern(rule("/ubl:Invoice", f'<assert id="ACME-1" test="{test}">x</assert>'))
+    return written(folder, body)
+
+
+def test_schematron_is_imported_and_says_how_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it lies, its sum, and what it finds in good samples; then it is listed and compared."""
+    packs = ("--rule-packs", str(tmp_path / "packs"))
+    assert main(["rules", "import", str(house(tmp_path, "cbc:ID = 'x'")), *packs]) == 0
+    said = capsys.readouterr().out
+    assert "house " in said
+    assert "is ready: " in said
+    assert "tried on ubl-invoice.xml: found ACME-1" in said
+    assert "tried on cii-invoice.xml: not what it is about" in said
+
+    assert main(["rules", "--json", *packs]) == 0
+    listed = objects(capsys)[-1]
+    assert (listed["pack"], listed["syntax"], listed["runs"]) == ("house", "ubl", "optimised")
+    assert listed["source"] == "imported from house.sch"
+
+    newer = house(tmp_path, "cbc:ID = 'y'")
+    assert main(["rules", "diff", "--json", "house", str(newer), *packs]) == 0
+    (changed,) = objects(capsys)
+    assert (changed["rule"], changed["change"]) == ("ACME-1", "test")
+
+
+def test_every_fault_of_schematron_is_told_at_its_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With their lines; the exit code is that of a command that could not be done."""
+    file = house(tmp_path, "cbc:ID = ")
+    file.write_text(file.read_text().replace('<ns prefix="ubl"', '<ns prefix="abl"'))
+
+    assert main(["rules", "import", str(file), "--rule-packs", str(tmp_path / "packs")]) == 2
+
+    said = capsys.readouterr().err
+    assert "nothing was stored" in said
+    assert said.count("house.sch: line 8") == 2
+
+
+def test_one_name_cannot_stand_for_several_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second would take the place of the first."""
+    assert main(["rules", "import", "a.sch", "b.sch", "--name", "x"]) == 2
+    assert "one by one" in capsys.readouterr().err
+
+
+def test_schematron_beside_a_flow_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its sum; one that is not sound says why, and the exit code is 1."""
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    (tmp_path / "gateway.toml").write_text('[paths]\nflows = "flows"\nrule_packs = "packs"\n')
+    (flows / "house.toml").write_text(
+        'name = "house"\n[match]\nsyntaxes = ["ubl"]\n'
+        '[[chain]]\nsyntax = "ubl"\nschema = "ubl-2.1"\nrules = []\n'
+    )
+    file = house(flows, "cbc:ID")
+    command = ["rules", "--json", "--config", str(tmp_path / "gateway.toml")]
+
+    assert main(command) == 0
+    good = objects(capsys)[-1]
+    house(flows, "cbc:ID +")
+    assert main(command) == 1
+    bad = objects(capsys)[-1]
+
+    assert (good["pack"], good["status"], good["runs"]) == ("./house.sch", "ready", "locked in")
+    assert good["source"] == str(file)
+    assert good["assertions"] == 1
+    assert good["sha256"] != bad["sha256"]
+    assert bad["status"] == "faulty"
+    assert "line 8" in str(bad["problem"])
+    assert main(command[:1] + command[2:]) == 1
+    assert "./house.sch: house.sch, line 8: " in capsys.readouterr().out

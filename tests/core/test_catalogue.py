@@ -30,7 +30,7 @@ def test_every_installed_pack_is_the_one_the_catalogue_knows() -> None:
         if catalogue.packages[catalogue.pack(name).package].wheel is None
     ]
 
-    assert len(installed) == 10
+    assert len(installed) == 14
     for name in installed:
         assert catalogue.locate(name).is_file()
 

@@ -271,6 +271,22 @@ def test_the_first_chain_that_fits_is_used() -> None:
     assert found.rule == "ROUTE-NO-CHAIN"
 
 
+def test_a_flow_for_those_who_name_it_is_not_found_by_a_document_alone() -> None:
+    """With `by_name`: the partner that lists it, and nobody else."""
+    flows = [flow("plain"), flow("named", by_name=True)]
+
+    def routed(partner_flows: tuple[str, ...] | None) -> Flow | Finding:
+        return route(
+            facts(), partner=None, partner_flows=partner_flows, interface_code=None, flows=flows
+        )
+
+    assert routed(None) is flows[0]
+    assert routed(("named",)) is flows[1]
+    both = routed(("plain", "named"))
+    assert isinstance(both, Finding)
+    assert both.rule == "ROUTE-AMBIGUOUS"
+
+
 def test_overlaps_describes_a_document_both_would_match() -> None:
     """What it says is enough to find the two criteria that collide."""
     one = flow("a", syntaxes=("ubl", "cii"), profiles=(EN,))

@@ -11,7 +11,6 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,14 +18,16 @@ from bench.invoices import FAULTS, cii_invoice, ubl_invoice
 from gateway.core.schematron import runner
 from gateway.core.schematron.catalogue import Artefact, Catalogue, PackProblem
 from gateway.core.schematron.compiler import Rewriting, rewrite
-from gateway.core.schematron.runner import RulePacks, prepared, rewriting
-from gateway.core.schematron.svrl import Violation, violations
+from gateway.core.schematron.preparation import prepared, rewriting
+from gateway.core.schematron.runner import RulePacks
 from gateway.core.xml import ParsedXml, parse
 from gateway.errors import RulePackError
 from gateway.model.interchange import Syntax
 from gateway.model.job import DocumentLimits
 from gateway.samples import SAMPLES, sample_bytes
 from tests import mini_packs
+from tests.b2g_documents import DOCUMENTS as B2G
+from tests.both_ways import FAILED, NOTHING_CHECKED, BothWays
 from tests.mini_skeleton import Rule, stylesheet
 from tests.mutations import Vocabulary, mutants, vocabulary
 
@@ -34,59 +35,7 @@ MUTATIONS = int(os.environ.get("EDI_GATEWAY_MUTATIONS", "40"))
 SEED = os.environ.get("EDI_GATEWAY_MUTATION_SEED", "1")
 CORPUS = Path(os.environ.get("EDI_GATEWAY_CORPUS", "no corpus"))
 
-FAILED, NOTHING_CHECKED = "failed", "nothing checked"
-Answer = tuple[Violation, ...] | str
-
 CATALOGUE = Catalogue.load()
-
-
-@functools.cache
-def saxon() -> Any:
-    from saxonche import PySaxonProcessor
-
-    return PySaxonProcessor(license=False)
-
-
-class BothWays:
-    """A stylesheet compiled as shipped and as rewritten: each answers for itself."""
-
-    def __init__(self, text: str, parameters: dict[str, str] | None = None) -> None:
-        self.rewriting = rewrite(text)
-        self._codes = {
-            name: saxon().parse_xml(xml_text=content, encoding="UTF-8")
-            for name, content in (parameters or {}).items()
-        }
-        self._shipped = self._compiled(text)
-        self._rewritten = self._compiled(self.rewriting.stylesheet)
-
-    def _compiled(self, text: str) -> Any:
-        executable = saxon().new_xslt30_processor().compile_stylesheet(stylesheet_text=text)
-        for name, node in self._codes.items():
-            executable.set_parameter(name, node)
-        return executable
-
-    def answers(self, data: bytes) -> tuple[Answer, Answer]:
-        """What the shipped and what the rewritten stylesheet says of a document."""
-        node = saxon().parse_xml(xml_text=data.decode(), encoding="UTF-8")
-        return self._answer(self._shipped, node), self._answer(self._rewritten, node)
-
-    @staticmethod
-    def _answer(executable: Any, node: Any) -> Answer:
-        from saxonche import PySaxonApiError
-
-        try:
-            return violations(executable.transform_to_string(xdm_node=node).encode())
-        except PySaxonApiError:
-            return FAILED
-        except RulePackError:
-            return NOTHING_CHECKED
-
-    def found(self, data: bytes = mini_packs.DOCUMENT) -> list[str]:
-        """Rule and place of every finding, once both ways agree on them."""
-        shipped, rewritten = self.answers(data)
-        assert rewritten == shipped
-        assert not isinstance(shipped, str), shipped
-        return [f"{violation.rule} {violation.text}" for violation in shipped]
 
 
 def artefact(pack: str) -> Artefact:
@@ -111,8 +60,9 @@ def words(syntax: Syntax) -> Vocabulary:
 
 
 def invoices(syntax: Syntax) -> Iterator[bytes]:
-    """Our own samples and generated invoices, good and faulty."""
+    """Our own samples and generated invoices, good and faulty, and invoices to public buyers."""
     yield from (sample_bytes(sample.file) for sample in SAMPLES if sample.syntax is syntax)
+    yield from (data for kind, data in B2G.items() if kind.startswith(syntax.value))
     for fault in (None, *FAULTS):
         if syntax is Syntax.UBL:
             yield ubl_invoice("FA-1", lines=2, fault=fault)
@@ -128,13 +78,16 @@ def check(pack: str, documents: Callable[[Syntax], Iterator[bytes]], tmp_path: P
     findings = 0
     for number, data in enumerate(documents(shipped.entry.syntax)):
         expected, found = both.answers(data)
-        # A rewritten pack that cannot tell whether it checked anything asks the shipped one.
-        if found != expected and (found, expected) != (NOTHING_CHECKED, ()):
+        # A rewritten pack that fails, or cannot tell whether it checked anything, asks the shipped
+        # one (`test_the_shipped_pack_has_the_last_word`).
+        asks = found == FAILED or (found, expected) == (NOTHING_CHECKED, ())
+        if found != expected and not asks:
             kept = tmp_path / f"{pack}-{number}.xml"
             kept.write_bytes(data)
             pytest.fail(f"{pack} on {kept}: shipped {expected}, rewritten {found}")
         findings += len(expected) if not isinstance(expected, str) else 0
-    assert findings
+    # A phase is for certain invoices, which the public examples may lack.
+    assert findings or shipped.entry.phase
 
 
 @pytest.mark.parametrize("pack", CATALOGUE.names())

