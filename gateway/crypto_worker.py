@@ -49,7 +49,7 @@ from gateway.model.crypto import (
     RefuseJob,
 )
 from gateway.spool import Spool
-from gateway.worker_loop import Work
+from gateway.worker_loop import Answer
 
 REPORTING_UA = "edi-gateway"
 """How receipts name the program that made them (RFC 3798 §3.2.1). No version: nobody's business."""
@@ -250,12 +250,12 @@ class Desk:
         return valid[0] if valid else None
 
 
-def build(boot_payload: bytes) -> Work:
+def build(boot_payload: bytes) -> Answer:
     """What answers the jobs of a worker that was booted so. Raises ValueError for unusable keys."""
     desk = Desk(msgspec.msgpack.decode(boot_payload, type=CryptoBoot))
     jobs = msgspec.msgpack.Decoder(CryptoJob)
     encode = msgspec.msgpack.Encoder().encode
-    return Work(lambda payload: encode(desk.answered(jobs.decode(payload))))
+    return lambda payload: encode(desk.answered(jobs.decode(payload)))
 
 
 def _identity(certificate: bytes, private_key: bytes) -> Identity:

@@ -17,7 +17,6 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -33,7 +32,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
-from gateway.worker_loop import Work
+from gateway.worker_loop import Answer
 
 
 class Bench(NamedTuple):
@@ -44,32 +43,24 @@ class Bench(NamedTuple):
     containers: ContainerLimits
 
 
-def build(boot_payload: bytes) -> Work:
-    """What answers the jobs of a worker that was booted so, and warms it up while none waits.
+def build(boot_payload: bytes) -> Answer:
+    """What answers the jobs of a worker that was booted so: its judge is warmed up.
 
-    A job that comes earlier makes what it needs itself. A rule pack that is missing is only said
-    on standard error: its documents will be undetermined, others are judged. Raises GatewayError
-    when nothing could be judged (the catalogue or a mapping is broken).
+    Before it is ready, for what compiling takes must not count as a document's time. A rule pack
+    that is missing is only said on standard error: its documents will be undetermined, others are
+    judged. Raises GatewayError when nothing could be judged (the catalogue or a mapping is broken).
     """
     boot = msgspec.msgpack.decode(boot_payload, type=WorkerBoot)
     catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
     directory = Directories(Path(boot.directory)) if boot.directory else None
     judge = Judge(boot.flows, catalogue, boot.limits, directory=directory)
     judge.load_mappings()
+    for trouble in filter(None, judge.warm_up()):
+        print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
     bench = Bench(judge, boot.limits, boot.containers)
     jobs = msgspec.msgpack.Decoder(JudgeJob)
     judgements = msgspec.msgpack.Encoder()
-    return Work(
-        lambda payload: judgements.encode(answered(bench, jobs.decode(payload))), _warming(judge)
-    )
-
-
-def _warming(judge: Judge) -> Iterator[None]:
-    for trouble in judge.warm_up():
-        if trouble is not None:
-            # The daemon logs what we say here.
-            print(trouble, file=sys.stderr, flush=True)  # noqa: T201
-        yield
+    return lambda payload: judgements.encode(answered(bench, jobs.decode(payload)))
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:

@@ -3,20 +3,18 @@
     daemon ─▶ boot frame ─▶ ready, or why not        (gateway.frames)
     daemon ─▶ job ─▶ done with an answer, or failed with words ─▶ the next job …
 
-While no job waits, it goes on preparing for those to come, step by step. It ends when its standard
-input closes, that is, with the daemon. Standard library, frames and errors only: what a worker
-works with is its own business.
+It ends when its standard input closes, that is, with the daemon. Standard library, frames and
+errors only: what a worker works with is its own business.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable
+from typing import BinaryIO
 
 from gateway import frames
 from gateway.errors import GatewayError
@@ -24,16 +22,7 @@ from gateway.worker_setup import become_expendable
 
 Answer = Callable[[bytes], bytes]
 """A job's payload in, its answer out; an exception is a failure of this job alone."""
-
-
-class Work(NamedTuple):
-    """What answers the jobs. Each step of `idle` is taken while no job waits."""
-
-    answer: Answer
-    idle: Iterator[None] = iter(())
-
-
-Build = Callable[[bytes], Work]
+Build = Callable[[bytes], Answer]
 """The boot frame's payload in; raises when nothing can be worked on at all."""
 
 
@@ -46,38 +35,22 @@ def serve(source: BinaryIO, sink: BinaryIO, build: Build) -> int:
     if first is None:
         return 0
     try:
-        work = build(_boot_payload(*first))
+        answer = build(_boot_payload(*first))
     except Exception as error:  # the daemon must hear why, whatever it is
         frames.write_frame(sink, frames.BOOT_FAILED, words(error).encode())
         return 1
     frames.write_frame(sink, frames.READY)
-    while (frame := _next_frame(source, work.idle)) is not None:
+    while (frame := frames.read_frame(source)) is not None:
         kind, payload = frame
         if kind != frames.JOB:
             raise frames.FrameError(f"expected a job frame, not {kind!r}")
         try:
-            done = work.answer(payload)
+            done = answer(payload)
         except Exception as error:  # one job must not end the worker
             frames.write_frame(sink, frames.FAILED, words(error).encode())
         else:
             frames.write_frame(sink, frames.DONE, done)
     return 0
-
-
-def _next_frame(source: BinaryIO, idle: Iterator[None]) -> tuple[bytes, bytes] | None:
-    """The next frame; until it begins, steps of `idle`."""
-    nothing = object()
-    while not _is_readable(source) and next(idle, nothing) is not nothing:
-        pass
-    return frames.read_frame(source)
-
-
-def _is_readable(source: BinaryIO) -> bool:
-    """Whether reading would not wait. What is no pipe never makes anybody wait."""
-    try:
-        return bool(select.select([source], [], [], 0)[0])
-    except (OSError, ValueError):
-        return True
 
 
 def _boot_payload(kind: bytes, payload: bytes) -> bytes:

@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from gateway import frames, worker, worker_loop
+from gateway import frames, worker
 from gateway.core.container.manifest import read_manifest
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import RulePackError
@@ -249,10 +248,7 @@ def test_a_missing_pack_does_not_keep_the_process_from_judging_others(
 ) -> None:
     """UBL gets its verdict from the official rules; CII, whose rules are not imported, none."""
     assert ask(process, frames.BOOT, boot(tmp_path, FLOW)) == (frames.READY, b"")
-    deadline = time.monotonic() + 60  # it compiles what there is meanwhile, pack by pack
-    while "en16931-cii" not in (tmp_path / "stderr").read_text():
-        assert time.monotonic() < deadline, "what is missing was never told"
-        time.sleep(0.05)
+    assert "en16931-cii" in (tmp_path / "stderr").read_text()
     verdicts = [
         judgement(ask(process, frames.JOB, job(*stored(tmp_path, file)))).verdict
         for file in ("ubl-invoice.xml", "ubl-invoice-faulty.xml", "cii-invoice.xml")
@@ -306,31 +302,3 @@ def test_a_stray_print_never_gets_between_the_frames(tmp_path: Path) -> None:
     assert [kind for kind, _ in answers] == [frames.READY, frames.DONE]
     for words in (b"a stray print", b"a library in C", b"from a child"):
         assert words in done.stderr
-
-
-def test_what_is_prepared_while_no_job_waits() -> None:
-    """Steps are taken until a job comes; from then on it goes first, and the rest comes later."""
-    reading, writing = os.pipe()
-    taken: list[str] = []
-    answers = io.BytesIO()
-
-    def steps() -> Iterator[None]:
-        taken.append("first step")
-        yield
-        taken.append("second step")
-        os.write(writing, frames.encode(frames.JOB, b"a job"))
-        yield
-        taken.append("third step")
-        os.close(writing)
-        yield
-        taken.append("never")
-
-    def answer(payload: bytes) -> bytes:
-        taken.append(payload.decode())
-        return b"done"
-
-    os.write(writing, frames.encode(frames.BOOT, b""))
-    with os.fdopen(reading, "rb") as source:
-        code = worker_loop.serve(source, answers, lambda _: worker_loop.Work(answer, steps()))
-    assert code == 0
-    assert taken == ["first step", "second step", "a job", "third step"]
