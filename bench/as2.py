@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tabulate import tabulate
 
-from bench.as2_load import Load, identity, packed, pem
+from bench.as2_load import Load, identity, introduce, packed
 from bench.meters import meters, processes
 from gateway.core.as2.cms import Identity
 from tests.broker import Broker, free_port
@@ -79,14 +79,7 @@ def _measured(folder: Path, count: int, connections: int, broker: Broker | None)
     # Judges that are stopped would be taken for hung ones, and replaced.
     config = gateway.config.read_text()
     gateway.config.write_text(config.replace("[judges]\n", "[judges]\ntime_limit_seconds = 3600\n"))
-    certificates = gateway.folder / "certificates"
-    certificates.mkdir()
-    own = certificates / "hub.pem"
-    own.write_bytes(pem(hub, with_key=True))
-    own.chmod(0o600)
-    (certificates / "bench.pem").write_bytes(pem(partner, with_key=False))
-    file = gateway.folder / "partners" / "acme.toml"
-    file.write_text(file.read_text() + '[as2]\nid = "BENCH"\ncertificates = ["bench.pem"]\n')
+    introduce(gateway, hub, partner)
     messages = packed(folder / "messages", count, partner, hub)
     size = sum(message.path.stat().st_size for message in messages[:50]) / len(messages[:50])
     try:

@@ -32,7 +32,7 @@ import psutil
 from tabulate import tabulate
 
 from bench.as2_large_sender import INVOICES, Sender, archive, repeated
-from bench.as2_load import identity, pem
+from bench.as2_load import identity, introduce
 from bench.meters import forget_peak, peak_mb, processes, wait_until_out
 from gateway.config.settings import As2, Http
 from gateway.model.container import ContainerLimits
@@ -132,14 +132,7 @@ def measure(folder: Path, mb: int, base64_mb: int) -> dict[str, Any]:
     ]
     hub, partner, port = identity("hub"), identity("bench"), free_port()
     gateway = GatewayProcess(folder / "gateway", settings=_settings(port, mb, base64_mb))
-    certificates = gateway.folder / "certificates"
-    certificates.mkdir()
-    own = certificates / "hub.pem"
-    own.write_bytes(pem(hub, with_key=True))
-    own.chmod(0o600)
-    (certificates / "bench.pem").write_bytes(pem(partner, with_key=False))
-    file = gateway.folder / "partners" / "acme.toml"
-    file.write_text(file.read_text() + '[as2]\nid = "BENCH"\ncertificates = ["bench.pem"]\n')
+    introduce(gateway, hub, partner)
     sender = Sender(folder, port, partner, hub)
     messages, faults = [], []
     try:

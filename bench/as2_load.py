@@ -19,6 +19,7 @@ from bench.invoices import ubl_invoice
 from gateway.core.as2 import pack, read_mdn
 from gateway.core.as2.cms import Identity
 from gateway.model.as2 import STRONG_DIGESTS, As2Send, Headers, MdnRead
+from tests.gateway_process import GatewayProcess
 
 CHECKED_EVERY = 20
 """Of so many receipts one has its signature verified; of the others, MIC and disposition."""
@@ -52,6 +53,18 @@ def pem(identity_: Identity, *, with_key: bool) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def introduce(gateway: GatewayProcess, hub: Identity, partner: Identity) -> None:
+    """Make the two known to a gateway that is not started yet: as HUB, and as BENCH."""
+    certificates = gateway.folder / "certificates"
+    certificates.mkdir()
+    own = certificates / "hub.pem"
+    own.write_bytes(pem(hub, with_key=True))
+    own.chmod(0o600)
+    (certificates / "bench.pem").write_bytes(pem(partner, with_key=False))
+    file = gateway.folder / "partners" / "acme.toml"
+    file.write_text(file.read_text() + '[as2]\nid = "BENCH"\ncertificates = ["bench.pem"]\n')
 
 
 class Ready(NamedTuple):

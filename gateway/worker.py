@@ -54,8 +54,7 @@ def build(boot_payload: bytes) -> Answer:
     catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
     directory = Directories(Path(boot.directory)) if boot.directory else None
     judge = Judge(boot.flows, catalogue, boot.limits, directory=directory)
-    judge.load_mappings()
-    for trouble in filter(None, judge.warm_up()):
+    for trouble in judge.warm_up():
         print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
     bench = Bench(judge, boot.limits, boot.containers)
     jobs = msgspec.msgpack.Decoder(JudgeJob)

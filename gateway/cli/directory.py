@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import io
 import json
 import sys
 from pathlib import Path
@@ -67,8 +68,8 @@ def _import(args: argparse.Namespace, folder: Path) -> int:
     now = dt.datetime.now(tz=dt.UTC)
     try:
         if args.file == "-":
-            sys.stdin.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-            imported = _imported(sys.stdin, folder, args, now)
+            table = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
+            imported = _imported(table, folder, args, now)
         else:
             with Path(args.file).open(encoding="utf-8", newline="") as table:
                 imported = _imported(table, folder, args, now)

@@ -236,34 +236,25 @@ class Judge:
             yield pack, self._tools.packs.svrl(pack, given(case.parsed))
         self._tools.packs.release()
 
-    def load_mappings(self) -> None:
-        """Load what the flows map with. Raises ConfigurationError for one that cannot be used."""
-        for flow in self._tools.flows.values():
-            self._mapping(flow.mapping)
-
-    def warm_up(self) -> Iterator[RulePackError | None]:
-        """Compile the schemas and rule packs the flows name, one for each step of the iteration.
+    def warm_up(self) -> tuple[RulePackError, ...]:
+        """Compile the schemas and rule packs the flows name, and load their mappings.
 
         Those of Factur-X are only verified: they cost seconds and 80 MB, and many judges never
-        meet a PDF; the first one waits for them. What is missing or altered is yielded, not
-        raised: it makes its own documents undetermined and no others.
+        meet a PDF; the first one waits for them. What is missing or altered is returned, not
+        raised: it makes its own documents undetermined and no others. Raises ConfigurationError
+        for a mapping that cannot be used.
         """
-        done: set[tuple[bool, str]] = set()
-        for chain in (chain for flow in self._tools.flows.values() for chain in flow.chain):
-            steps = [
-                (chain.schema, self._schema_ready),
-                *((p, self._pack_ready) for p in chain.rules),
-            ]
-            for name, ready in steps:
-                if (chain.pdf, name) in done:
-                    continue
-                done.add((chain.pdf, name))
-                try:
-                    ready(name, verify_only=chain.pdf)
-                except RulePackError as error:
-                    yield error
-                else:
-                    yield None
+        troubles: dict[str, RulePackError] = {}
+        for flow in self._tools.flows.values():
+            self._mapping(flow.mapping)
+            for chain in flow.chain:
+                steps = [(pack, self._pack_ready) for pack in chain.rules]
+                for name, ready in [*steps, (chain.schema, self._schema_ready)]:
+                    try:
+                        ready(name, verify_only=chain.pdf)
+                    except RulePackError as error:
+                        troubles[name] = error
+        return tuple(troubles.values())
 
     def _pack_ready(self, pack: str, *, verify_only: bool) -> None:
         if verify_only and not is_partner_rules(pack):

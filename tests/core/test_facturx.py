@@ -419,5 +419,5 @@ def test_a_missing_factur_x_pack_is_known_at_start() -> None:
             for chain in flow.chain
         ),
     )
-    (trouble,) = filter(None, Judge((altered,), Catalogue.load(), DocumentLimits()).warm_up())
+    (trouble,) = Judge((altered,), Catalogue.load(), DocumentLimits()).warm_up()
     assert "no-such-pack" in trouble.what

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.findings import MAX_PLACES
 from gateway.core.schematron.preparation import prepared
-from gateway.core.schematron.runner import MAX_PLACES, RulePacks
+from gateway.core.schematron.runner import RulePacks
 from gateway.core.xml import ParsedXml, parse
 from gateway.errors import RulePackError
 from gateway.model.interchange import Syntax

@@ -137,10 +137,11 @@ def _unpack(file: Path, scratch: Path) -> None:
                         f"{file} holds a file that would leave its folder: {member.filename!r}.",
                         remedy="Do not trust it: ask its makers.",
                     )
-                target = scratch / path
+                target = scratch / path  # to which zipfile gives no more than the size it claims
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as content, target.open("xb") as out:
                     shutil.copyfileobj(content, out)
+    # RuntimeError is zipfile's word for a password, NotImplementedError for odd compression.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise ConfigurationError(
             f"{file} cannot be unpacked: {error}.", remedy="Fetch it again, without a password."

@@ -7,21 +7,19 @@ same id is not laid into their mouth.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from gateway.core.case import Packs
-from gateway.core.schematron.locations import Locations
+from gateway.core.schematron.findings import findings_of
 from gateway.core.schematron.locked import LockedSaxon, saxon_error
-from gateway.core.schematron.runner import MAX_PLACES
-from gateway.core.schematron.svrl import Violation, violations
-from gateway.core.terms import terms_in
-from gateway.core.xml import ParsedXml, Place, locate
+from gateway.core.schematron.svrl import violations
+from gateway.core.xml import ParsedXml
 from gateway.errors import RulePackError
 from gateway.model.flow import Flow, PartnerRules, is_partner_rules
-from gateway.model.verdict import Finding, Layer, PackReference
+from gateway.model.verdict import Finding, PackReference
 
 _MEND: Final = "Mend the rules, and look at them with: edi-gateway check."
 
@@ -68,7 +66,7 @@ class PartnerPacks:
                 remedy="If they are about the other syntax, call the file NAME.ubl.sch or "
                 "NAME.cii.sch, or name it in the chains it is meant for.",
             ) from error
-        return tuple(_findings(found, name, parsed))
+        return tuple(finding for finding, _ in findings_of(found, name, parsed))
 
     def svrl(self, name: str, parsed: ParsedXml) -> bytes:
         """The whole report, indented. Raises RulePackError."""
@@ -159,26 +157,6 @@ class WithPartnerRules:
 
     def _runner(self, name: str) -> Packs:
         return self._partners if is_partner_rules(name) else self._official
-
-
-def _findings(found: tuple[Violation, ...], pack: str, parsed: ParsedXml) -> Iterator[Finding]:
-    locations = Locations(parsed)
-    for number, violation in enumerate(found):
-        element, path = locations.at(violation.location)
-        detailed = element is not None and number < MAX_PLACES
-        place = locate(parsed, element) if detailed else Place(None, None, None)
-        yield Finding(
-            rule=violation.rule,
-            layer=Layer.SCHEMATRON,
-            severity=violation.severity,
-            message=violation.text,
-            pack=pack,
-            location=path,
-            line=place.line,
-            column=place.column,
-            excerpt=place.excerpt,
-            terms=terms_in(violation.text),
-        )
 
 
 def _one_line(said: object) -> str:

@@ -15,7 +15,7 @@ never at import, and one unexpected Java exception ends the process: judges are 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from lxml import etree
 
@@ -23,19 +23,14 @@ from gateway.core.directory import Directory, Snapshots, sirets_in
 from gateway.core.explanations import explain_rule, values_in
 from gateway.core.schematron.catalogue import Artefact, Catalogue, PackEntry
 from gateway.core.schematron.compiler import rewrite
-from gateway.core.schematron.locations import Locations
+from gateway.core.schematron.findings import findings_of
 from gateway.core.schematron.locked import LockedSaxon, saxon_error
 from gateway.core.schematron.preparation import DIRECTORY, prepared
 from gateway.core.schematron.svrl import Violation, violations
-from gateway.core.terms import terms_in
-from gateway.core.xml import ParsedXml, Place, locate
+from gateway.core.xml import ParsedXml
 from gateway.errors import RulePackError
 from gateway.model.interchange import Syntax
-from gateway.model.verdict import Finding, Layer, PackReference
-
-MAX_PLACES: Final = 1000
-"""Findings of one run that carry line, column and excerpt. Who has a thousand needs no more, and
-finding them must not take longer than judging."""
+from gateway.model.verdict import Finding, PackReference
 
 
 class _Compiled(NamedTuple):
@@ -112,7 +107,7 @@ class RulePacks:
             # and then fails on a date such as "B8" that a fresh one finds to be no date.
             self._shipped.pop(name, None)
             found = self._violations(name, self._as_shipped(name), parsed)
-        return tuple(_findings(found, name, compiled.entry.syntax, parsed))
+        return tuple(_explained(found, name, compiled.entry.syntax, parsed))
 
     def svrl(self, name: str, parsed: ParsedXml) -> bytes:
         """The whole report of the pack as shipped, indented. Raises RulePackError as `run` does."""
@@ -233,27 +228,11 @@ class RulePacks:
         return _Compiled(executable, artefact.entry, tuple(nodes), rewritten)
 
 
-def _findings(
-    found: tuple[Violation, ...], pack: str, syntax: Syntax, parsed: ParsedXml
+def _explained(
+    found: Iterable[Violation], pack: str, syntax: Syntax, parsed: ParsedXml
 ) -> Iterable[Finding]:
-    locations = Locations(parsed)
-    for number, violation in enumerate(found):
-        element, path = locations.at(violation.location)
-        detailed = element is not None and number < MAX_PLACES
-        place = locate(parsed, element) if detailed else Place(None, None, None)
-        finding = Finding(
-            rule=violation.rule,
-            layer=Layer.SCHEMATRON,
-            severity=violation.severity,
-            message=violation.text,
-            pack=pack,
-            location=path,
-            line=place.line,
-            column=place.column,
-            excerpt=place.excerpt,
-            terms=terms_in(violation.text),
-        )
-        values = values_in(finding, element, syntax) if detailed and element is not None else None
+    for finding, element in findings_of(found, pack, parsed):
+        values = None if element is None else values_in(finding, element, syntax)
         yield explain_rule(finding, values)
 
 
