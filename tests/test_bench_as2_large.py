@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tarfile
 import zlib
 from pathlib import Path
@@ -36,14 +38,33 @@ def test_the_repetition_compresses_within_the_allowed_ratio(tmp_path: Path) -> N
     assert 50 < len(data) / len(zlib.compress(data)) < 200
 
 
+TAKES_MEMORY = """
+import sys
+sys.stdin.readline()
+taken = bytearray(b"x" * (64 << 20))
+del taken
+print("given back", flush=True)
+sys.stdin.readline()
+"""
+
+
 def test_growth_is_seen() -> None:
-    """Memory that was taken and given back still counts."""
-    ourselves = {psutil.Process(): "us"}
-    growth = Growth(ourselves)
-    taken = bytearray(b"x" * (64 << 20))
-    growth.receipt_came()
-    del taken
-    seen = growth.seen(ourselves)["us"]
+    """Memory that was taken and given back still counts, in a process that does nothing else."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKES_MEMORY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        watched = {psutil.Process(child.pid): "child"}
+        growth = Growth(watched)
+        print("take", file=child.stdin, flush=True)
+        assert child.stdout.readline() == "given back\n"
+        growth.receipt_came()
+        seen = growth.seen(watched)["child"]
+        print("end", file=child.stdin, flush=True)
     assert seen.rise > 50
     assert seen.receiving is not None
     assert seen.receiving - seen.before > 50
