@@ -112,7 +112,7 @@ class Desk:
         try:
             outcome = open_message(
                 job.headers,
-                body,
+                body if job.body is None else job.body,
                 self._scratch,
                 identities=self._identities,
                 certificates=partner.certificates,
@@ -138,9 +138,7 @@ class Desk:
             done.set_result(None)
             return Path(job.path), done
         path = self._scratch / "body"
-        with path.open("wb", buffering=0) as file:
-            file.write(job.body)
-        return path, self._disk.submit(_sync, path)
+        return path, self._disk.submit(_written, path, job.body)
 
     def _kept(self, job: OpenJob, body: Path, outcome: Opened) -> Opened:
         """Put body and payload into the spool. Raises OSError and `SpoolError`.
@@ -168,7 +166,7 @@ class Desk:
         now: dt.datetime,
         mdn_id: str,
     ) -> Mdn | None:
-        request = read_request(headers)
+        request = read_request(headers, self._limits.max_header_bytes)
         if isinstance(request, HeaderFault) or request.mdn.mode is MdnMode.NONE:
             return None
         return build_mdn(
@@ -267,6 +265,14 @@ def _identity(certificate: bytes, private_key: bytes) -> Identity:
 
 def _valid(certificate: x509.Certificate, now: dt.datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _written(path: Path, data: bytes) -> None:
+    """A new file, on disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(path: Path) -> None:

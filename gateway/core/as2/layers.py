@@ -11,7 +11,6 @@ import datetime as dt
 import io
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -32,7 +31,7 @@ from gateway.core.as2.mime import (
     read_entity,
     split_signed,
 )
-from gateway.core.as2.streams import Folder, Sink, digests, open_range
+from gateway.core.as2.streams import Blob, Folder, Sink, digests
 from gateway.model.as2 import (
     As2Limits,
     As2Receive,
@@ -76,6 +75,10 @@ class Context(NamedTuple):
         """Bytes of a layer: more than of a payload, which may be base64 in it and signed."""
         return self.limits.max_bytes * 3 // 2 + (10 << 20)
 
+    def sink(self, state: State, times: int = 1) -> Sink:
+        """What takes the entity inside the state's."""
+        return self.folder.sink(f"layer-{state.layer + 1}", times * self.most)
+
 
 class State(NamedTuple):
     """How far a message is opened."""
@@ -97,13 +100,13 @@ class Stop(Exception):
 class _Hashes:
     """The hashes of a part, each computed once: its signature asks for one, its MIC mostly too."""
 
-    def __init__(self, path: Path, part: Part) -> None:
-        self._path, self._part = path, part
+    def __init__(self, blob: Blob, part: Part) -> None:
+        self._blob, self._part = blob, part
         self._values: dict[Digest, bytes] = {}
 
     def __call__(self, digest: Digest) -> bytes:
         if digest not in self._values:
-            with open_range(self._path, *self._part) as source:
+            with self._blob.open(*self._part) as source:
                 self._values |= digests(source, {digest})
         return self._values[digest]
 
@@ -117,33 +120,30 @@ def decrypt(state: State, context: Context) -> State:
     """Enveloped-data (RFC 5652 §6) and authenticated enveloped-data (RFC 5083)."""
     if state.security.encrypted:
         raise Stop(Failure.UNEXPECTED, "the message is encrypted twice")
-    path = context.folder.new(f"layer-{state.layer + 1}")
-    with state.entity.open_body() as source, Sink(path, context.most) as sink:
+    with state.entity.open_body() as source, context.sink(state) as sink:
         cipher, _transport, fingerprint = cms.decrypt(
             source, sink, context.identities, allowed=context.policy.ciphers, on=context.on
         )
     security = msgspec.structs.replace(state.security, encrypted=cipher, decrypted_with=fingerprint)
     # A wrong key for CBC gives good padding once in 256 times, and garbage: no header fields.
     failure = Failure.UNEXPECTED if cipher in AUTHENTICATED else Failure.DECRYPTION
-    return _inside(state, context, path, security, failure)
+    return _inside(state, context, sink.blob(), security, failure)
 
 
 def decompress(state: State, context: Context) -> State:
     """Compressed-data (RFC 3274), on either side of the signature (RFC 5402 §3)."""
     if state.security.compressed:
         raise Stop(Failure.UNEXPECTED, "the message is compressed twice (RFC 5402 §3)")
-    path = context.folder.new(f"layer-{state.layer + 1}")
-    with state.entity.open_body() as source, Sink(path, context.most) as sink:
+    with state.entity.open_body() as source, context.sink(state) as sink:
         cms.decompress(source, sink, max_bytes=context.most, max_ratio=context.limits.max_ratio)
     security = msgspec.structs.replace(state.security, compressed=True)
-    return _inside(state, context, path, security, Failure.DECOMPRESSION)
+    return _inside(state, context, sink.blob(), security, Failure.DECOMPRESSION)
 
 
 def verify_opaque(state: State, context: Context) -> State:
     """Signed-data that holds what is signed (RFC 5751 §3.4.2)."""
     _only_signature(state)
-    path = context.folder.new(f"layer-{state.layer + 1}")
-    with state.entity.open_body() as source, Sink(path, context.most) as sink:
+    with state.entity.open_body() as source, context.sink(state) as sink:
         signed = cms.verify_opaque(
             source,
             sink,
@@ -151,9 +151,10 @@ def verify_opaque(state: State, context: Context) -> State:
             allowed=context.policy.digests,
             on=context.on,
         )
-    hashes = _Hashes(path, Part(0, sink.size))
+    blob = sink.blob()
+    hashes = _Hashes(blob, Part(0, blob.size))
     state = state._replace(mic=hashes.mic(context, signed[0]))
-    return _inside(state, context, path, _signed(state, signed), Failure.UNEXPECTED)
+    return _inside(state, context, blob, _signed(state, signed), Failure.UNEXPECTED)
 
 
 def verify(state: State, context: Context) -> State:
@@ -162,26 +163,26 @@ def verify(state: State, context: Context) -> State:
     entity = state.entity
     part, signature_part = split_signed(entity)
     signature = _signature(
-        read_entity(entity.path, *signature_part, context.limits.max_header_bytes)
+        read_entity(entity.blob, *signature_part, context.limits.max_header_bytes)
     )
-    path = entity.path
-    hashes = _Hashes(path, part)
+    blob = entity.blob
+    hashes = _Hashes(blob, part)
     try:
         signed = _verified(signature, hashes, context)
     except cms.IntegrityFailed:
         # Line breaks may have been changed on the way, and what was signed was canonical.
-        path = context.folder.new(f"layer-{state.layer + 1}")
-        with open_range(entity.path, *part) as source, Sink(path, 2 * context.most) as sink:
+        with blob.open(*part) as source, context.sink(state, 2) as sink:
             changed = canonical(source, sink)
         if not changed:
             raise
-        part = Part(0, path.stat().st_size)
-        hashes = _Hashes(path, part)
+        blob = sink.blob()
+        part = Part(0, blob.size)
+        hashes = _Hashes(blob, part)
         signed = _verified(signature, hashes, context)
-    if path != entity.path:
-        context.folder.drop(entity.path)
+    if blob is not entity.blob:
+        context.folder.drop(entity.blob)
     return State(
-        _entity(path, part, context, Failure.UNEXPECTED),
+        _entity(blob, part, context, Failure.UNEXPECTED),
         _signed(state, signed),
         hashes.mic(context, signed[0]),
         state.layer + 1,
@@ -220,18 +221,18 @@ def _signed(state: State, signed: tuple[Digest, SignatureScheme, str]) -> Securi
 
 
 def _inside(
-    state: State, context: Context, path: Path, security: Security, failure: Failure
+    state: State, context: Context, blob: Blob, security: Security, failure: Failure
 ) -> State:
-    """The next state, when a step wrote the entity inside to a file of its own."""
-    context.folder.drop(state.entity.path)
-    entity = _entity(path, Part(0, path.stat().st_size), context, failure)
+    """The next state, when a step wrote the entity inside to a blob of its own."""
+    context.folder.drop(state.entity.blob)
+    entity = _entity(blob, Part(0, blob.size), context, failure)
     return State(entity, security, state.mic, state.layer + 1)
 
 
-def _entity(path: Path, part: Part, context: Context, failure: Failure) -> Entity:
+def _entity(blob: Blob, part: Part, context: Context, failure: Failure) -> Entity:
     """The entity inside. Where there is none, the step before is told to have failed as given."""
     try:
-        return read_entity(path, *part, context.limits.max_header_bytes)
+        return read_entity(blob, *part, context.limits.max_header_bytes)
     except Malformed as error:
         raise Stop(failure, f"what is inside is no MIME entity: {error}") from error
 
@@ -250,15 +251,17 @@ def payload(state: State, context: Context) -> Opened:
     if missing:
         raise Stop(Failure.SECURITY, f"the message is not {' and not '.join(missing)}")
     path = context.folder.new("payload")
-    with Sink(path, context.limits.max_bytes, Digest.SHA256) as sink:
+    with context.folder.sink(path.name, context.limits.max_bytes, Digest.SHA256) as sink:
         decode(entity, sink)
+    blob = sink.blob()
     mic = state.mic
     if mic is None:
         wrapped = security.encrypted or security.compressed
         whole = Part(entity.start, entity.end)
-        over = _Hashes(entity.path, whole) if wrapped else _Hashes(path, Part(0, sink.size))
+        over = _Hashes(entity.blob, whole) if wrapped else _Hashes(blob, Part(0, blob.size))
         mic = over.mic(context, None)
-    context.folder.drop(entity.path)
+    context.folder.drop(entity.blob)
+    blob.save(path)
     field = find(entity.headers, "Content-Type")
     return Opened(
         path=str(path),

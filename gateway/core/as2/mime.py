@@ -1,6 +1,6 @@
-"""MIME entities in files, found where they lie (RFC 2045, RFC 2046, RFC 1847).
+"""MIME entities, found where they lie (RFC 2045, RFC 2046, RFC 1847).
 
-An entity is a range of a file: its header section, an empty line, its body. Taking a
+An entity is a range of a blob: its header section, an empty line, its body. Taking a
 multipart/signed apart copies nothing, it only finds where its two parts begin and end, to the byte:
 the signature is over those bytes and no others. So the line break before a delimiter belongs to
 the delimiter (RFC 2046 §5.1.1), and nothing is made canonical on the way.
@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from gateway.core.as2 import cms
 from gateway.core.as2.fields import FieldError, content_type, parse_fields, transfer_encoding
-from gateway.core.as2.streams import CHUNK, chunks, open_range
+from gateway.core.as2.streams import CHUNK, Blob, chunks
 from gateway.model.as2 import Headers
 
 MAX_SIGNATURE_BYTES: Final = 1_000_000
@@ -33,6 +33,7 @@ _MAX_BOUNDARY: Final = 200
 _MAX_PADDING: Final = 200
 _MAX_QP_LINE: Final = 1 << 20
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+_LINE_END = re.compile(rb"(--)?[ \t]{0,%d}(?=\r?\n|\r?\Z)" % _MAX_PADDING)
 _BOUNDARY = re.compile(r"[\x20-\x7e]{0,199}[\x21-\x7e]\Z")
 
 
@@ -41,25 +42,25 @@ class Malformed(ValueError):
 
 
 class Entity(NamedTuple):
-    """Header fields and body of one MIME entity in a file.
+    """Header fields and body of one MIME entity.
 
     `start` is where the header section begins, `body` where the body does, `end` is behind it. Of
     the outermost entity the fields travel as HTTP headers, so it starts with its body.
     """
 
     headers: Headers
-    path: Path
+    blob: Blob
     start: int
     body: int
     end: int
 
     def open(self) -> BinaryIO:
         """Header section and body, byte for byte."""
-        return open_range(self.path, self.start, self.end)
+        return self.blob.open(self.start, self.end)
 
     def open_body(self) -> BinaryIO:
         """The body as it was transferred."""
-        return open_range(self.path, self.body, self.end)
+        return self.blob.open(self.body, self.end)
 
 
 class Part(NamedTuple):
@@ -69,11 +70,11 @@ class Part(NamedTuple):
     end: int
 
 
-def read_entity(path: Path, start: int, end: int, max_header_bytes: int) -> Entity:
-    """The entity in a range of a file (RFC 822 §3.1). Raises Malformed."""
-    with open_range(path, start, end) as source:
+def read_entity(blob: Blob, start: int, end: int, max_header_bytes: int) -> Entity:
+    """The entity in a range of a blob (RFC 822 §3.1). Raises Malformed."""
+    with blob.open(start, end) as source:
         headers, body = read_head(source.read(max_header_bytes + 4), max_header_bytes)
-    return Entity(headers, path, start, start + body, end)
+    return Entity(headers, blob, start, start + body, end)
 
 
 def read_head(start: bytes, max_header_bytes: int) -> tuple[Headers, int]:
@@ -99,10 +100,8 @@ def split_multipart(
 
     Raises Malformed for more than `most` parts, or when the closing delimiter is missing.
     """
-    line = re.compile(
-        rb"\n--" + re.escape(boundary.encode()) + rb"(--)?[ \t]{0,%d}(?=\r?\n|\r?\Z)" % _MAX_PADDING
-    )
-    reach = len(boundary) + _MAX_PADDING + 8
+    line = b"\n--" + boundary.encode()
+    reach = len(line) + _MAX_PADDING + 5
     parts: list[Part] = []
     opened: int | None = None
     bare = False
@@ -112,12 +111,10 @@ def split_multipart(
         done = not read
         window += read
         settled = len(window) if done else max(begin, len(window) - reach)
-        for match in line.finditer(window, begin):
-            if match.start() >= settled:
-                break
+        for start, match in _delimiters(window, line, begin, settled):
             if opened is not None:
-                crlf = not bare and window[match.start() - 1 : match.start()] == b"\r"
-                parts.append(Part(opened, max(opened, at + match.start() - crlf)))
+                crlf = not bare and window[start - 1 : start] == b"\r"
+                parts.append(Part(opened, max(opened, at + start - crlf)))
             if match[1] and opened is not None:
                 return tuple(parts)
             if match[1]:
@@ -132,6 +129,21 @@ def split_multipart(
     if opened is None:
         raise Malformed("the boundary that Content-Type names is nowhere in the body")
     raise Malformed("the closing boundary is missing: the body is cut off")
+
+
+def _delimiters(
+    window: bytes, line: bytes, begin: int, end: int
+) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """The delimiter lines that start in a range of the window, and what stands behind each.
+
+    Every message has another boundary: searched as bytes, for a pattern would have to be compiled.
+    """
+    found = window.find(line, begin)
+    while 0 <= found < end:
+        match = _LINE_END.match(window, found + len(line))
+        if match is not None:
+            yield found, match
+        found = window.find(line, found + 1)
 
 
 def boundary_of(headers: Headers) -> str:

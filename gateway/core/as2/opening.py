@@ -21,9 +21,9 @@ what it verified, so beside a signature there is nothing. Each protection stands
 what `Security` says of it is said of the whole payload. And what the partner file requires is
 asked at the payload, of what was done and not of what was announced.
 
-Every layer is a file; the one before is deleted as soon as it was read. After a refusal there is
-none left. An OSError is ours and not the sender's: it leaves as it is, the message can be opened
-again, and the folder is clean.
+Every layer is a blob, and where that is a file, it is deleted as soon as the next one is there.
+After a refusal there is none left. An OSError is ours and not the sender's: it leaves as it is, the
+message can be opened again, and the folder is clean.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from gateway.core.as2.layers import (
 )
 from gateway.core.as2.mic import NoCommonDigest, choose_digest
 from gateway.core.as2.mime import PLAIN_ENCODINGS, SIGNATURE_TYPES, Entity, Malformed, decode
-from gateway.core.as2.streams import Folder, Sink, TooLarge
+from gateway.core.as2.streams import Blob, Folder, TooLarge
 from gateway.model.as2 import As2Limits, As2Receive, Failure, Headers, Opened, Refused
 
 STEPS: Final[dict[Layer, Callable[[State, Context], State]]] = {
@@ -106,7 +106,7 @@ _MAX_WHY: Final = 500
 
 def open_message(
     headers: Headers,
-    body: Path,
+    body: Path | bytes,
     into: Path,
     *,
     identities: Sequence[cms.Identity],
@@ -115,11 +115,12 @@ def open_message(
     limits: As2Limits,
     on: dt.datetime,
 ) -> Opened | Refused:
-    """Take the message whose body is in the file `body` out of its wrappings (RFC 4130 §5).
+    """Take a message out of its wrappings (RFC 4130 §5).
 
-    `headers` are those of the HTTP request; `identities` our keys, `certificates` those the partner
-    signs with, `on` the time their validity is asked for. The payload is a new file in `into`, a
-    folder for this message alone; the caller deletes it, and syncs it if it must last.
+    `body` is its file, or its bytes where they are in memory anyway; `headers` are those of the
+    HTTP request; `identities` our keys, `certificates` those the partner signs with, `on` the time
+    their validity is asked for. The payload is a new file in `into`, a folder for this message
+    alone; the caller deletes it, and syncs it if it must last.
 
     Raises OSError and MemoryError only: then the trouble is ours.
     """
@@ -131,7 +132,8 @@ def open_message(
         return refusal
     folder = Folder(into)
     context = Context(request, folder, identities, certificates, policy, limits, on)
-    state = State(Entity(headers, body, 0, 0, body.stat().st_size))
+    blob = Blob(body)
+    state = State(Entity(headers, blob, 0, 0, blob.size))
     layer = Layer.PAYLOAD
     try:
         while (layer := _announced(state, limits)) is not Layer.PAYLOAD:
@@ -194,11 +196,10 @@ def _decoded(state: State, context: Context) -> State:
     entity = state.entity
     if transfer_encoding(entity.headers) in PLAIN_ENCODINGS:
         return state
-    path = context.folder.new(f"layer-{state.layer + 1}-decoded")
-    with Sink(path, context.most) as sink:
+    with context.folder.sink(f"layer-{state.layer + 1}-decoded", context.most) as sink:
         decode(entity, sink)
-    context.folder.drop(entity.path)
-    return state._replace(entity=Entity(entity.headers, path, 0, 0, sink.size))
+    context.folder.drop(entity.blob)
+    return state._replace(entity=Entity(entity.headers, sink.blob(), 0, 0, sink.size))
 
 
 def _failure(error: cms.CmsError, layer: Layer) -> Failure:

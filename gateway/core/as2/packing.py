@@ -1,6 +1,6 @@
 """A file of ours → an AS2 message, wrapped as the partner file says (RFC 4130 §5, RFC 5402 §3).
 
-The mirror of `opening`. An entity is its header fields and a file that holds its body; each step
+The mirror of `opening`. An entity is its header fields and a blob, its body; each step
 wraps it into a new one. Their order is fixed, for it decides what the MIC is over (see `mic`):
 
     payload → compressed? → signed? → compressed? → encrypted?
@@ -27,7 +27,7 @@ from gateway.core.as2.headers import AS2_VERSION, format_as2_name
 from gateway.core.as2.layers import AUTHENTICATED
 from gateway.core.as2.mic import mic_of
 from gateway.core.as2.signing import signed_frame
-from gateway.core.as2.streams import Folder, Sink, chunks, digests, open_joined
+from gateway.core.as2.streams import Blob, Folder, chunks, digests
 from gateway.model.as2 import (
     As2Send,
     Cipher,
@@ -44,13 +44,13 @@ _BASE64: Final = ("Content-Transfer-Encoding", "base64")
 
 
 class _Entity(NamedTuple):
-    """Header fields, and the file with the body as it travels."""
+    """Header fields, and the body as it travels."""
 
     headers: Headers
-    path: Path
+    blob: Blob
 
     def open(self) -> BinaryIO:
-        return open_joined(format_fields(self.headers), self.path)
+        return self.blob.open_behind(format_fields(self.headers))
 
 
 def pack(
@@ -90,12 +90,12 @@ def pack(
     folder = Folder(into)
     try:
         packing = _Packing(folder, send, identity, recipient_certificates, now)
-        entity, mic = packing.wrapped(payload, filename, content_type)
+        entity, mic = packing.wrapped(Blob(payload), filename, content_type)
         headers = outer + tuple(each for each in entity.headers if each != _BINARY)
         format_fields(headers)
-        return Packed(
-            headers=headers, path=str(entity.path), size=entity.path.stat().st_size, mic=mic
-        )
+        path = entity.blob.path or folder.new("message")
+        entity.blob.save(path)
+        return Packed(headers=headers, path=str(path), size=entity.blob.size, mic=mic)
     except BaseException:
         folder.clear()
         raise
@@ -110,7 +110,7 @@ class _Packing(NamedTuple):
     recipients: Sequence[x509.Certificate]
     now: dt.datetime
 
-    def wrapped(self, payload: Path, filename: str, content_type: str) -> tuple[_Entity, Mic]:
+    def wrapped(self, payload: Blob, filename: str, content_type: str) -> tuple[_Entity, Mic]:
         """The outermost entity, and the MIC that the receipt must repeat."""
         send = self.send
         compressed = send.compress is not Compression.NONE
@@ -119,7 +119,7 @@ class _Packing(NamedTuple):
         mic = None
         if send.sign is None:
             bare = not compressed and send.encrypt is None
-            with payload.open("rb") if bare else entity.open() as source:
+            with payload.open() if bare else entity.open() as source:
                 mic = mic_of(digests(source, {digest})[digest], digest)
         if compressed and (send.compress is Compression.BEFORE_SIGNING or send.sign is None):
             entity = self._compressed(entity)
@@ -134,9 +134,9 @@ class _Packing(NamedTuple):
         return entity, mic
 
     def _payload(
-        self, payload: Path, filename: str, content_type: str, *, visible: bool
+        self, payload: Blob, filename: str, content_type: str, *, visible: bool
     ) -> _Entity:
-        """The innermost entity. Where nothing wraps it, the body is a copy in the folder."""
+        """The innermost entity. Where nothing wraps it, the body is a copy of the payload."""
         base64 = self.send.base64 and visible and self.send.encrypt is None
         headers = (
             ("Content-Type", content_type),
@@ -147,52 +147,50 @@ class _Packing(NamedTuple):
         alone = visible and self.send.sign is None and self.send.encrypt is None
         if not (base64 or alone):
             return _Entity(headers, payload)
-        path = self.folder.new("payload")
-        with payload.open("rb") as source, Sink(path) as sink:
+        with payload.open() as source, self.folder.sink("payload") as sink:
             if base64:
                 cms.base64_encode(source, sink)
             else:
                 _copy(source, sink)
-        return _Entity(headers, path)
+        return _Entity(headers, sink.blob())
 
     def _compressed(self, entity: _Entity) -> _Entity:
         """RFC 3274, RFC 5402 §3."""
-        path = self.folder.new("compressed")
-        with entity.open() as source, Sink(path) as sink:
+        with entity.open() as source, self.folder.sink("compressed") as sink:
             cms.compress(source, sink)
         visible = self.send.encrypt is None
-        return self._cms_entity(entity, path, "compressed-data", "smime.p7z", visible=visible)
+        return self._cms_entity(
+            entity, sink.blob(), "compressed-data", "smime.p7z", visible=visible
+        )
 
     def _encrypted(self, entity: _Entity, cipher: Cipher) -> _Entity:
         """RFC 5751 §3.3; with GCM it is RFC 5083, whose smime-type RFC 8551 §3.2.2 names."""
-        path = self.folder.new("encrypted")
-        with entity.open() as source, Sink(path) as sink:
+        with entity.open() as source, self.folder.sink("encrypted") as sink:
             cms.encrypt(
                 source, sink, self.recipients, cipher=cipher, transport=self.send.key_transport
             )
         kind = "authEnveloped-data" if cipher in AUTHENTICATED else "enveloped-data"
-        return self._cms_entity(entity, path, kind, "smime.p7m", visible=True)
+        return self._cms_entity(entity, sink.blob(), kind, "smime.p7m", visible=True)
 
     def _cms_entity(
-        self, inside: _Entity, path: Path, kind: str, name: str, *, visible: bool
+        self, inside: _Entity, blob: Blob, kind: str, name: str, *, visible: bool
     ) -> _Entity:
         """The entity around CMS, in base64 where it is seen and that is asked for."""
-        self.folder.drop(inside.path)
+        self.folder.drop(inside.blob)
         encoding = _BINARY
         if self.send.base64 and visible:
             encoding = _BASE64
-            encoded = self.folder.new(f"{path.name}-base64")
-            with path.open("rb") as source, Sink(encoded) as sink:
+            with blob.open() as source, self.folder.sink(f"{kind}-base64") as sink:
                 cms.base64_encode(source, sink)
-            self.folder.drop(path)
-            path = encoded
+            self.folder.drop(blob)
+            blob = sink.blob()
         return _Entity(
             (
                 ("Content-Type", f'application/pkcs7-mime; smime-type={kind}; name="{name}"'),
                 encoding,
                 ("Content-Disposition", f'attachment; filename="{name}"'),
             ),
-            path,
+            blob,
         )
 
     def _signed(self, entity: _Entity, digest: Digest) -> tuple[_Entity, Mic]:
@@ -201,14 +199,13 @@ class _Packing(NamedTuple):
         with entity.open() as source:
             value = digests(source, {digest})[digest]
         frame = signed_frame(digest, value, self.identity, scheme=self.send.signature, now=self.now)
-        path = self.folder.new("signed")
-        with entity.open() as source, Sink(path) as sink:
+        with entity.open() as source, self.folder.sink("signed") as sink:
             sink.write(frame.before)
             _copy(source, sink)
             sink.write(frame.behind)
-        self.folder.drop(entity.path)
+        self.folder.drop(entity.blob)
         headers = (("Content-Type", frame.content_type), _BINARY)
-        return _Entity(headers, path), mic_of(value, digest)
+        return _Entity(headers, sink.blob()), mic_of(value, digest)
 
 
 def _copy(source: BinaryIO, sink: BinaryIO) -> None:

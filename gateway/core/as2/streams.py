@@ -1,14 +1,15 @@
-"""Bytes from file to file in chunks, counted and hashed on the way: never a message in memory.
+"""Bytes from layer to layer in chunks, counted and hashed on the way: never a large one in memory.
 
-The layers of a message are read where they lie, as ranges of a file, and what comes out of each is
-a new file in the folder that is given. What stands in that folder is ours to delete.
+The layers of a message are read where they lie, as ranges of a `Blob`. What comes out of each goes
+into a `Sink` and is a new blob: in memory as long as it is small, as most messages are, else a file
+in the folder that is given. What stands in that folder is ours to delete.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -16,6 +17,9 @@ from gateway.model.as2 import Digest
 
 CHUNK: Final = 1 << 18
 """Bytes read at a time."""
+
+KEPT: Final = CHUNK
+"""Bytes of a layer up to which it stays in memory: a file costs more time than a cipher."""
 
 _HASHES: Final = {
     Digest.SHA1: "sha1",
@@ -32,6 +36,37 @@ class TooLarge(ValueError):
 def hasher(digest: Digest) -> hashlib._Hash:
     """A hash to feed. SHA-1 serves old partners' MICs, where their file allows it."""
     return hashlib.new(_HASHES[digest], usedforsecurity=False)
+
+
+class Blob:
+    """The bytes of a layer, wherever they are. `path`: the file that holds them, or None."""
+
+    __slots__ = ("_data", "path", "size")
+
+    def __init__(self, source: Path | bytes) -> None:
+        if isinstance(source, bytes):
+            self.path, self._data, self.size = None, source, len(source)
+        else:
+            self.path, self._data, self.size = source, b"", source.stat().st_size
+
+    def open(self, start: int = 0, end: int | None = None) -> BinaryIO:
+        """The bytes from `start` up to `end`."""
+        if self.path is None:
+            return io.BytesIO(self._data[start:end])
+        size = self.size if end is None else end
+        return io.BufferedReader(_Range(self.path, start, size), _buffer(size - start))
+
+    def open_behind(self, head: bytes) -> BinaryIO:
+        """`head`, then all the bytes."""
+        if self.path is None:
+            return io.BytesIO(head + self._data)
+        return io.BufferedReader(_Joined(head, self.path), _buffer(len(head) + self.size))
+
+    def save(self, path: Path) -> None:
+        """Make a file of what is in memory."""
+        if self.path is None:
+            path.write_bytes(self._data)
+            self.path, self._data = path, b""
 
 
 class _Range(io.RawIOBase):
@@ -94,27 +129,26 @@ class _Joined(io.RawIOBase):
         super().close()
 
 
-def open_range(path: Path, start: int, end: int) -> BinaryIO:
-    """The bytes from `start` up to `end` of a file."""
-    return io.BufferedReader(_Range(path, start, end), _buffer(end - start))
-
-
-def open_joined(head: bytes, path: Path) -> BinaryIO:
-    """`head`, then the file."""
-    return io.BufferedReader(_Joined(head, path), _buffer(len(head) + path.stat().st_size))
-
-
 def _buffer(size: int) -> int:
     """How large a buffer is enough: most messages are small, and memory costs time."""
     return max(4096, min(CHUNK, size + 1))
 
 
-class Sink(io.BufferedWriter):
-    """A new file that counts, hashes if asked to, and takes no more than `most` bytes."""
+class Sink(io.BytesIO):
+    """A new layer, which counts, hashes if asked to, and takes no more than `most` bytes.
 
-    def __init__(self, path: Path, most: int | None = None, digest: Digest | None = None) -> None:
-        super().__init__(io.FileIO(path, "wb"), CHUNK)
+    To be had from a `Folder`, which gives it a file when it outgrows memory.
+    """
+
+    def __init__(
+        self, new_file: Callable[[], Path], most: int | None = None, digest: Digest | None = None
+    ) -> None:
+        super().__init__()
         self.size = 0
+        self._new_file = new_file
+        self._path: Path | None = None
+        self._file: BinaryIO | None = None
+        self._kept = b""
         self._most = most
         self._hash = None if digest is None else hasher(digest)
 
@@ -125,7 +159,26 @@ class Sink(io.BufferedWriter):
             raise TooLarge(f"more than {self._most} bytes come out of it")
         if self._hash is not None:
             self._hash.update(data)
-        return super().write(data)
+        if self._file is None:
+            if self.size <= KEPT:
+                return super().write(data)
+            self._path = self._new_file()
+            self._file = self._path.open("wb", buffering=CHUNK)
+            self._file.write(self.getvalue())
+            self.truncate(0)
+        return self._file.write(data)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        if not self.closed:
+            self._kept = self.getvalue()
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+    def blob(self) -> Blob:
+        """All that was written, once it is closed."""
+        return Blob(self._path or self._kept)
 
     def hexdigest(self) -> str:
         """The hash of all that was written."""
@@ -149,26 +202,33 @@ def digests(source: BinaryIO, wanted: Iterable[Digest]) -> dict[Digest, bytes]:
 
 
 class Folder:
-    """The files one message is taken apart into."""
+    """The files one message is taken apart into, where its layers do not fit into memory."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
         self._files: list[Path] = []
 
     def new(self, name: str) -> Path:
         """A path for a file; one that a broken-off run left there is written over."""
-        path = self.path / name
+        path = self._path / name
         if path not in self._files:
             self._files.append(path)
         return path
 
-    def drop(self, path: Path) -> None:
-        """Delete a file that is no longer needed, if it is one of ours."""
-        if path in self._files:
-            path.unlink(missing_ok=True)
-            self._files.remove(path)
+    def sink(self, name: str, most: int | None = None, digest: Digest | None = None) -> Sink:
+        """What takes a new layer; `name` is that of its file."""
+        return Sink(lambda: self.new(name), most, digest)
+
+    def drop(self, blob: Blob) -> None:
+        """Delete the file of a layer that is no longer needed, if it is one of ours."""
+        if blob.path in self._files:
+            self._unlink(blob.path)
 
     def clear(self) -> None:
         """Delete every file of ours."""
         for path in list(self._files):
-            self.drop(path)
+            self._unlink(path)
+
+    def _unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._files.remove(path)

@@ -81,15 +81,15 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 from gateway.core.as2.mime import Entity, split_signed, canonical, decode
-from gateway.core.as2.streams import Sink, digests, open_range
+from gateway.core.as2.streams import Blob, Folder
 
 path = Path(sys.argv[1])
 size = path.stat().st_size
-entity = Entity((("Content-Type", "multipart/signed; boundary=b"),), path, 0, 0, size)
+entity = Entity((("Content-Type", "multipart/signed; boundary=b"),), Blob(path), 0, 0, size)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 signed, signature = split_signed(entity)
 assert signed.end - signed.start > size - 1000
-with entity.open_body() as source, Sink(path.with_name("out")) as sink:
+with entity.open_body() as source, Folder(path.parent).sink("out") as sink:
     assert canonical(source, sink)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

@@ -26,6 +26,8 @@ from tests.core.as2.wrappings import (
     within,
 )
 
+layers = pytest.mark.usefixtures("layers")
+
 IN_ENVELOPE = encrypted(ENTITY)
 ZIPPED = within(COMPRESSED, compressed(ENTITY))
 ZIPPED_SIGNED = within(SIGNED, multipart(ZIPPED))
@@ -68,6 +70,7 @@ ORDERS = {
 }
 
 
+@layers
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_mic_of_every_order(tmp_path: Path, order: str) -> None:
     """Over what was signed; else over the innermost entity; else over the bare content."""
@@ -77,6 +80,7 @@ def test_the_mic_of_every_order(tmp_path: Path, order: str) -> None:
     assert opened.mic == mic(over)
 
 
+@layers
 def test_the_transfer_encoding_of_a_bare_message_is_not_hashed(tmp_path: Path) -> None:
     """It belongs to the headers, which may be changed on the way (RFC 4130 §7.3.1)."""
     headers = header_fields("text/xml", Content_Transfer_Encoding="base64", **SYNC)
@@ -85,12 +89,14 @@ def test_the_transfer_encoding_of_a_bare_message_is_not_hashed(tmp_path: Path) -
     assert opened.mic == mic(BODY)
 
 
+@layers
 def test_a_multipart_has_no_transfer_encoding(tmp_path: Path) -> None:
     """RFC 2045 §6.4; products that write one there mean that of a part."""
     headers = header_fields(SIGNED, Content_Transfer_Encoding="base64", **SYNC)
     assert taken(tmp_path, headers, multipart(ENCODED)).mic == mic(ENCODED)
 
 
+@layers
 @pytest.mark.parametrize(
     ("asked", "allowed", "signed", "expected"),
     [
@@ -118,6 +124,7 @@ def test_by_which_hash(
     assert opened.mic == mic(ENTITY if signed else BODY, expected)
 
 
+@layers
 def test_a_required_hash_that_is_not_allowed(tmp_path: Path) -> None:
     """The sender takes no other MIC, so there is no receipt to give (RFC 4130 §7.5.3)."""
     fields = SYNC | {"Disposition_Notification_Options": "signed-receipt-micalg=required, sha1"}
@@ -126,6 +133,7 @@ def test_a_required_hash_that_is_not_allowed(tmp_path: Path) -> None:
     assert outcome.failure is Failure.UNSUPPORTED_MIC
 
 
+@layers
 def test_no_receipt_no_mic(tmp_path: Path) -> None:
     """Unless there is a signature, whose hash vouches for the same."""
     assert taken(tmp_path, header_fields("text/xml"), BODY).mic is None
@@ -155,6 +163,7 @@ def openssl(tmp_path: Path, data: bytes, *arguments: str) -> tuple[Headers, byte
 SIGN = ("-sign", "-signer", "supplier.pem", "-md", "sha256")
 
 
+@layers
 @needs_openssl
 @pytest.mark.parametrize("command", ["cms", "smime"])
 @pytest.mark.parametrize("eol", [(), ("-crlfeol",)])
@@ -168,6 +177,7 @@ def test_openssl_signs(tmp_path: Path, command: str, eol: tuple[str, ...], data:
     assert opened.security.signer == party("supplier").fingerprint
 
 
+@layers
 @needs_openssl
 def test_openssl_signs_text(tmp_path: Path) -> None:
     """With -text it adds its own header fields, which are signed too."""
@@ -178,6 +188,7 @@ def test_openssl_signs_text(tmp_path: Path) -> None:
     assert opened.content_type == "text/plain"
 
 
+@layers
 @needs_openssl
 def test_line_breaks_lost_on_the_way(tmp_path: Path) -> None:
     """A relay that turns CRLF into LF breaks no signature over text: the canonical form counts.
@@ -190,6 +201,7 @@ def test_line_breaks_lost_on_the_way(tmp_path: Path) -> None:
     assert opened.mic == mic(ENTITY)
 
 
+@layers
 @needs_openssl
 @pytest.mark.parametrize("command", ["cms", "smime"])
 def test_openssl_signs_opaquely(tmp_path: Path, command: str) -> None:
@@ -201,6 +213,7 @@ def test_openssl_signs_opaquely(tmp_path: Path, command: str) -> None:
     assert opened.security.signed is Digest.SHA256
 
 
+@layers
 @needs_openssl
 @pytest.mark.parametrize("cipher", ["-aes128", "-aes-256-cbc", "-aes-256-gcm", "-des3"])
 def test_openssl_encrypts(tmp_path: Path, cipher: str) -> None:
@@ -214,6 +227,7 @@ def test_openssl_encrypts(tmp_path: Path, cipher: str) -> None:
     assert opened.filename == "a.xml"
 
 
+@layers
 @needs_openssl
 def test_openssl_signs_and_encrypts(tmp_path: Path) -> None:
     """As most partners send: signed inside, encrypted outside."""

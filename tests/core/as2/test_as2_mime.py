@@ -22,6 +22,7 @@ from gateway.core.as2.mime import (
     read_head,
     split_multipart,
 )
+from gateway.core.as2.streams import Blob
 
 BOUNDARIES = st.text(st.sampled_from("abAB019'()+_,-./:=? "), min_size=1, max_size=70).filter(
     lambda text: not text.endswith(" ")
@@ -130,11 +131,13 @@ def test_what_is_no_boundary(text: str) -> None:
         boundary_of((("Content-Type", text),))
 
 
-def test_an_entity(tmp_path: Path) -> None:
-    """Header section, empty line, body: wherever in a file."""
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_an_entity(tmp_path: Path, in_memory: bool) -> None:
+    """Header section, empty line, body: wherever in a file, or in memory."""
+    data = b"before" + b"A: 1\r\nB: 2\r\n\r\nbody" + b"behind"
     path = tmp_path / "file"
-    path.write_bytes(b"before" + b"A: 1\r\nB: 2\r\n\r\nbody" + b"behind")
-    entity = read_entity(path, 6, 24, 1000)
+    path.write_bytes(data)
+    entity = read_entity(Blob(data if in_memory else path), 6, 24, 1000)
     assert entity.headers == (("A", "1"), ("B", "2"))
     with entity.open() as whole, entity.open_body() as body:
         assert whole.read() == b"A: 1\r\nB: 2\r\n\r\nbody"

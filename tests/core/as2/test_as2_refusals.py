@@ -42,6 +42,8 @@ from tests.core.as2.wrappings import (
     within,
 )
 
+layers = pytest.mark.usefixtures("layers")
+
 STRICT = As2Receive()
 GARBAGE = b"\x30\x80garbage"
 OPAQUE = "application/pkcs7-mime; smime-type=signed-data"
@@ -191,6 +193,7 @@ WORDS = {
 }
 
 
+@layers
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_and_their_receipts(tmp_path: Path, case: str) -> None:
     """Each failure has its word in the receipt, no MIC, and a sentence for the operator."""
@@ -230,6 +233,7 @@ def test_every_failure_has_a_case() -> None:
     assert {failure for failure, _ in REFUSALS.values()} == set(Failure)
 
 
+@layers
 def test_security_says_how_far_it_came(tmp_path: Path) -> None:
     """The operator sees that the message was decrypted before its signature failed."""
     outcome = refused(
@@ -258,6 +262,7 @@ DISGUISES = {
 }  # fmt: skip
 
 
+@layers
 @pytest.mark.parametrize("case", DISGUISES)
 def test_what_only_looks_signed(tmp_path: Path, case: str) -> None:
     """A multipart/signed is one content and its one signature, or it is refused."""
@@ -266,6 +271,7 @@ def test_what_only_looks_signed(tmp_path: Path, case: str) -> None:
         assert outcome.failure is Failure.AUTHENTICATION, outcome.why
 
 
+@layers
 @pytest.mark.parametrize(
     "wrapping",
     [
@@ -285,6 +291,7 @@ def test_a_signed_part_beside_others_signs_nothing(tmp_path: Path, wrapping: str
         assert outcome.failure is Failure.UNEXPECTED
 
 
+@layers
 def test_preamble_and_epilogue_are_not_content(tmp_path: Path) -> None:
     """They are not signed, and nothing of them is delivered."""
     body = ENTITY + b"\r\n" + GOOD + b"\r\n" + ENTITY
@@ -292,6 +299,7 @@ def test_preamble_and_epilogue_are_not_content(tmp_path: Path) -> None:
     assert Path(outcome.path).read_bytes() == BODY
 
 
+@layers
 def test_signed_twice_and_encrypted_twice(tmp_path: Path) -> None:
     """Each protection once: what is said of it is said of the whole payload."""
     twice = multipart(signed(ENTITY))
@@ -309,6 +317,7 @@ def test_signed_twice_and_encrypted_twice(tmp_path: Path) -> None:
         assert word in outcome.why
 
 
+@layers
 def test_no_more_layers_than_allowed(tmp_path: Path) -> None:
     """The limit counts wrappings, the payload is none."""
     body = encrypted(signed(ENTITY))
@@ -317,6 +326,7 @@ def test_no_more_layers_than_allowed(tmp_path: Path) -> None:
     assert "more than 1 layers" in outcome.why
 
 
+@layers
 def test_a_thousand_multiparts_in_one_another(tmp_path: Path) -> None:
     """Depth costs nothing: the second is not opened."""
     body = ENTITY
@@ -327,6 +337,7 @@ def test_a_thousand_multiparts_in_one_another(tmp_path: Path) -> None:
         refused(tmp_path, header_fields(media_type), body)
 
 
+@layers
 def test_header_bombs_inside(tmp_path: Path) -> None:
     """Header sections without end are not read to theirs, wherever they stand."""
     for bomb in (b"A: " + b"x" * 1_000_000 + b"\r\n\r\n", b"A: b\r\n" * 5_000 + b"\r\n"):
@@ -338,6 +349,7 @@ def test_header_bombs_inside(tmp_path: Path) -> None:
             refused(tmp_path, header_fields(media_type), body)
 
 
+@layers
 def test_decompression_bombs(tmp_path: Path) -> None:
     """Little that becomes much stops at the limit."""
     body = compressed(b"Content-Type: text/xml\r\n\r\n" + bytes(30_000_000))
@@ -346,6 +358,7 @@ def test_decompression_bombs(tmp_path: Path) -> None:
     assert outcome.failure is Failure.DECOMPRESSION
 
 
+@layers
 def test_an_invalid_certificate_signs_nothing(tmp_path: Path) -> None:
     """The time that is passed in decides whether a certificate is valid."""
     body = folder(tmp_path) / "body"
@@ -412,6 +425,7 @@ def test_any_bytes_are_an_outcome(
     opened(tmp_path, headers, body)
 
 
+@layers
 def test_a_full_disk_is_not_the_senders_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,6 +446,7 @@ def test_a_full_disk_is_not_the_senders_fault(
     assert list(into.iterdir()) == []
 
 
+@layers
 def test_a_mistake_of_ours_is_still_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from gateway.model.as2 import (
 )
 from tests.core.as2.parties import NOW, XML, packed, party, receipt, request_of, taken
 
+layers = pytest.mark.usefixtures("layers")
+
 SENDING = st.builds(
     As2Send,
     sign=st.sampled_from([None, *Digest]),
@@ -92,6 +94,7 @@ def test_every_combination_arrives_and_its_receipt_fits(
     assert "pas encore un verdict" in read.text
 
 
+@layers
 def test_base64_keeps_what_travels_to_seven_bits(tmp_path: Path) -> None:
     """With base64, every body is text, however it is wrapped; without encryption also inside."""
     for encrypt in (None, Cipher.AES256_GCM):
@@ -105,6 +108,7 @@ def test_base64_keeps_what_travels_to_seven_bits(tmp_path: Path) -> None:
                 assert max(map(len, body.split(b"\r\n"))) < 200
 
 
+@layers
 def test_a_name_beyond_ascii_arrives(tmp_path: Path) -> None:
     """File names with accents travel as RFC 2231 has it, quotes and folders do no harm."""
     message = packed(tmp_path, As2Send(), filename='../été "2026"\r\nX: y.xml')
@@ -112,6 +116,7 @@ def test_a_name_beyond_ascii_arrives(tmp_path: Path) -> None:
     assert opened.filename == 'été "2026"X: y.xml'
 
 
+@layers
 @pytest.mark.parametrize(
     ("send", "changes"),
     [
@@ -133,6 +138,7 @@ def test_what_cannot_be_packed_is_our_mistake(
     assert [each.name for each in tmp_path.rglob("*") if each.is_file()] == ["invoice.xml"]
 
 
+@layers
 def test_a_subject_beyond_ascii_is_encoded(tmp_path: Path) -> None:
     """HTTP headers carry ASCII: a French subject becomes an encoded word."""
     message = packed(tmp_path, As2Send(subject="Accusé\r\nd'exécution"))
@@ -141,6 +147,7 @@ def test_a_subject_beyond_ascii_is_encoded(tmp_path: Path) -> None:
     assert subject.startswith("=?utf-8?")
 
 
+@layers
 def test_nothing_refused_here(tmp_path: Path) -> None:
     """The same message comes twice and is opened twice with the same result, path apart."""
     message = packed(tmp_path, As2Send())

@@ -137,6 +137,9 @@ class Reader:
             assert header.length is not None
             self._count(header.length)
             return tlv(header.tag, *self._bytes(header.length))
+        content = self._as_it_stands(header)
+        if content is not None:
+            return tlv(header.tag, content)
         parts = []
         if header.tag == _PIECES:
             for part in self.octets(header):
@@ -148,6 +151,45 @@ class Reader:
             parts.append(self.whole(child))
         self.leave()
         return tlv(header.tag, *parts)
+
+    def _as_it_stands(self, header: Header) -> bytes | None:
+        """The content of a constructed element, if it is in the buffer and in the wanted form.
+
+        Most senders write it so, and then a look at the headers is enough. None says nothing: that
+        the form is another, or that something is wrong.
+        """
+        buffer, at = self._buffer, self._at
+        end = at + (header.length or 0)
+        if header.length is None or header.tag == _PIECES or end > len(buffer):
+            return None
+        ends = [end]
+        while ends:
+            if at == ends[-1]:
+                ends.pop()
+                continue
+            if at + 2 > ends[-1]:
+                return None
+            tag, length = buffer[at], buffer[at + 1]
+            at += 2
+            if length == 0x81:
+                length = max(buffer[at], 0x80)
+                at += 1
+            elif length == 0x82:
+                length = max(buffer[at] << 8 | buffer[at + 1], 0x100)
+                at += 2
+            elif length >= 0x80:
+                return None
+            if tag in {0, _PIECES} or tag & 0x1F == 0x1F or at + length > ends[-1]:
+                return None
+            if not tag & CONSTRUCTED:
+                at += length
+            elif len(ends) + len(self._open) < MAX_DEPTH:
+                ends.append(at + length)
+            else:
+                return None
+        self._count(header.length)
+        content, self._at = buffer[self._at : end], end
+        return content
 
     def skip(self, header: Header) -> None:
         """Pass over the element that `next` just gave, which nobody looks into.

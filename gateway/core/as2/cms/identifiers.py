@@ -5,6 +5,7 @@ RFC 5652 §6.2.1 and §5.3: both are told in the same two ways.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from asn1crypto import x509 as asn1_x509
@@ -57,6 +58,7 @@ def write_identifier(certificate: x509.Certificate) -> bytes:
     return tlv(SEQUENCE, own.issuer, tlv(INTEGER, own.serial))
 
 
+@lru_cache(maxsize=1024)
 def identifier_of(certificate: x509.Certificate) -> Identifier:
     """Issuer and serial number just as they are encoded in the certificate."""
     fields = Fields(certificate.tbs_certificate_bytes, "A certificate")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -37,6 +38,7 @@ class Identity:
         return fingerprint(self.certificate)
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate's DER form in lower-case hex."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
