@@ -1,13 +1,14 @@
 """AS2 messages through the running daemon: how many a second get their receipt.
 
-    python -m bench.as2 [-n 20000] [--connections 8] [--json]
+    python -m bench.as2 [-n 24000] [--connections 8] [--json]
 
 Invoices of about 20 kB, signed (RSA 2048, SHA-256) and encrypted (AES-256), each with a signed
 synchronous MDN, which leaves only when payload, body and journal row are on disk. The messages are
 packed beforehand; sending them and checking their receipts takes place on the same cores. The
 judges are stopped meanwhile: this measures receiving, `bench.pipeline` measures judging.
 
-Beside it stands what the same cryptography costs by itself, without files, journal or HTTP.
+Beside it stands what the same cryptography costs by itself, without files, journal or HTTP, and
+what a new file costs on this disk (see `bench.disk`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tabulate import tabulate
 
 from bench.as2_load import Load, identity, introduce, packed
+from bench.disk import creation_us, folder_apart
 from bench.meters import meters, processes
 from gateway.core.as2.cms import Identity
 from tests.broker import Broker, free_port
@@ -40,14 +41,14 @@ def main() -> int:
     """Run the measurement and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench.as2", description=__doc__)
     parser.add_argument(
-        "-n", type=int, default=20_000, help="messages (default 20000: about a minute)"
+        "-n", type=int, default=24_000, help="messages (default 24000: more than a minute)"
     )
     parser.add_argument("--connections", type=int, default=8, help="default 8")
     parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-as2-") as folder:
-        measured = measure(Path(folder), args.n, args.connections, embedded=args.embedded)
+    with folder_apart("bench-as2-") as folder:
+        measured = measure(folder, args.n, args.connections, embedded=args.embedded)
     show(measured)
     if args.json:
         print(json.dumps(measured))
@@ -82,6 +83,7 @@ def _measured(folder: Path, count: int, connections: int, broker: Broker | None)
     introduce(gateway, hub, partner)
     messages = packed(folder / "messages", count, partner, hub)
     size = sum(message.path.stat().st_size for message in messages[:50]) / len(messages[:50])
+    creation = creation_us(folder)
     try:
         gateway.start()
         judges = [p.pid for p, role in processes(gateway).items() if role == "worker"]
@@ -112,6 +114,7 @@ def _measured(folder: Path, count: int, connections: int, broker: Broker | None)
         "slowest_second": min(second, default=0),
         "cpu_ms_per_message": {**by_role, "load generator": round(1000 * cpu / count, 2)},
         "bare_ms": bare(hub, partner),
+        "file_creation_us": creation,
         "peak_rss_mb": {role: round(mb) for role, (_, mb) in after.items() if role != "worker"},
         "faults": load.faults[:5],
     }
@@ -158,6 +161,7 @@ def show(measured: dict[str, Any]) -> None:
     bare_ms = measured["bare_ms"]
     words = ", ".join(f"{name} {ms:.3f}" for name, ms in bare_ms.items())
     print(f"\nBare cryptography, ms: {words}; together {sum(bare_ms.values()):.2f}.")
+    print(f"A new file on this disk: {measured['file_creation_us']:.0f} µs of CPU.")
     for fault in measured["faults"]:
         print(f"FAULT {fault}")
 

@@ -14,7 +14,6 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -25,6 +24,7 @@ from typing import Any
 import psutil
 from tabulate import tabulate
 
+from bench.disk import folder_apart
 from bench.invoices import cii_invoice, ubl_invoice
 from bench.meters import meters, wait_until_out
 from tests.broker import Broker
@@ -43,8 +43,8 @@ def main() -> int:
     parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-pipeline-") as folder:
-        measured = measure(Path(folder), args)
+    with folder_apart("bench-pipeline-") as folder:
+        measured = measure(folder, args)
     show(measured)
     if args.json:
         print(json.dumps(measured["json"]))
