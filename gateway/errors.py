@@ -92,6 +92,12 @@ class WorkerTimeout(GatewayError):
     disposition = Disposition.RETRY
 
 
+class WorkerUnprepared(GatewayError):
+    """A worker process ended while it compiled what jobs need: no fault of the job it held."""
+
+    disposition = Disposition.RETRY
+
+
 class WorkersBroken(GatewayError):
     """Workers fail while they start, so respawning was stopped; no job can run."""
 

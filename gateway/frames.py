@@ -5,7 +5,9 @@ One frame is a 4-byte big-endian length, then that many bytes: one byte of kind,
     daemon ─▶ worker   B boot (msgpack WorkerBoot), once;
                        then J job (msgpack JudgeJob), one at a time
     worker ─▶ daemon   R ready, or E boot failure (utf-8); then per job
-                       D done (msgpack Judgement) or F failed (utf-8: a failure of our own)
+                       D done (msgpack Judgement) or F failed (utf-8: a failure of our own);
+                       at any time P, it prepares what later jobs need as well, until it says
+                       W, it is at work; in a job perhaps with the size of what it works on
 
 Nothing here knows what a payload holds. A length beyond the cap means that the stream is not (or
 no longer) made of frames, for instance because something printed into it: the only safe answer
@@ -24,8 +26,10 @@ READY: Final = b"R"
 BOOT_FAILED: Final = b"E"
 DONE: Final = b"D"
 FAILED: Final = b"F"
+PREPARING: Final = b"P"
+WORKING: Final = b"W"
 
-KINDS: Final = frozenset({BOOT, JOB, READY, BOOT_FAILED, DONE, FAILED})
+KINDS: Final = frozenset({BOOT, JOB, READY, BOOT_FAILED, DONE, FAILED, PREPARING, WORKING})
 
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
 """Kind and payload of the largest frame. A judgement of the largest document stays far below."""

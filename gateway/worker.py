@@ -12,11 +12,13 @@ A verdict, `Undetermined` included, is an answer. Only what keeps the worker fro
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -32,7 +34,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.errors import ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
-from gateway.worker_loop import Answer
+from gateway.worker_loop import Teller, Work
 
 
 class Bench(NamedTuple):
@@ -43,23 +45,34 @@ class Bench(NamedTuple):
     containers: ContainerLimits
 
 
-def build(boot_payload: bytes) -> Answer:
-    """What answers the jobs of a worker that was booted so: its judge is warmed up.
+def build(boot_payload: bytes, teller: Teller) -> Work:
+    """What answers the jobs of a worker that was booted so, and compiles rules while none waits.
 
-    Before it is ready, for what compiling takes must not count as a document's time. A rule pack
+    The daemon is told when it compiles, for that must not count as a document's time. A rule pack
     that is missing is only said on standard error: its documents will be undetermined, others are
     judged. Raises GatewayError when nothing could be judged (the catalogue or a mapping is broken).
     """
     boot = msgspec.msgpack.decode(boot_payload, type=WorkerBoot)
     catalogue = Catalogue.load(Path(boot.rule_packs) if boot.rule_packs else None)
     directory = Directories(Path(boot.directory)) if boot.directory else None
-    judge = Judge(boot.flows, catalogue, boot.limits, directory=directory)
-    for trouble in judge.warm_up():
-        print(trouble, file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs what we say here
+    judge = Judge(boot.flows, catalogue, boot.limits, directory=directory, watcher=teller)
+    judge.load_mappings()
     bench = Bench(judge, boot.limits, boot.containers)
     jobs = msgspec.msgpack.Decoder(JudgeJob)
     judgements = msgspec.msgpack.Encoder()
-    return lambda payload: judgements.encode(answered(bench, jobs.decode(payload)))
+    return Work(
+        lambda payload: judgements.encode(answered(bench, jobs.decode(payload))), _warmed_up(judge)
+    )
+
+
+def _warmed_up(judge: Judge) -> Iterator[None]:
+    """One thing compiled at a step."""
+    troubles: dict[str, str] = {}
+    for failed in judge.warming_up(dt.datetime.now(tz=dt.UTC).date()):
+        if failed is not None and troubles.get(failed[0]) != str(failed[1]):
+            troubles[failed[0]] = str(failed[1])
+            print(failed[1], file=sys.stderr, flush=True)  # noqa: T201 - the daemon logs it
+        yield
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
@@ -140,7 +153,7 @@ def _altered(job: JudgeJob) -> SpoolError:
 
 def main() -> int:
     """Entry point of `python -m gateway.worker`."""
-    return worker_loop.main(build)
+    return worker_loop.main_telling(build)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,22 @@
     daemon ─▶ boot frame ─▶ ready, or why not        (gateway.frames)
     daemon ─▶ job ─▶ done with an answer, or failed with words ─▶ the next job …
 
-It ends when its standard input closes, that is, with the daemon. Standard library, frames and
-errors only: what a worker works with is its own business.
+While no job waits it prepares for those to come, step by step, if its work has such steps; and it
+says when it prepares, for that must not count as a job's time. It ends when its standard input
+closes, that is, with the daemon. Standard library, frames and errors only: what a worker works with
+is its own business.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
 
 from gateway import frames
 from gateway.errors import GatewayError
@@ -26,7 +30,38 @@ Build = Callable[[bytes], Answer]
 """The boot frame's payload in; raises when nothing can be worked on at all."""
 
 
-def serve(source: BinaryIO, sink: BinaryIO, build: Build) -> int:
+class Work(NamedTuple):
+    """What answers the jobs. `idle`: each step of it is taken while no job waits."""
+
+    answer: Answer
+    idle: Iterator[object] = iter(())
+
+
+class Teller:
+    """Tells the daemon what the worker does, beside its answers."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """What is done meanwhile serves later jobs as well: a job's time stands still."""
+        frames.write_frame(self._sink, frames.PREPARING)
+        try:
+            yield
+        finally:
+            frames.write_frame(self._sink, frames.WORKING)
+
+    def opened(self, size: int) -> None:
+        """The job at hand is about so many bytes: what was packed into fewer."""
+        frames.write_frame(self._sink, frames.WORKING, str(size).encode())
+
+
+TellingBuild = Callable[[bytes, Teller], Work]
+"""As `Build`, of work that tells what it does."""
+
+
+def serve(source: BinaryIO, sink: BinaryIO, build: TellingBuild) -> int:
     """Boot, then answer jobs until `source` ends. The exit code: 0, or 1 when boot failed.
 
     Raises FrameError when `source` does not speak in frames.
@@ -35,22 +70,38 @@ def serve(source: BinaryIO, sink: BinaryIO, build: Build) -> int:
     if first is None:
         return 0
     try:
-        answer = build(_boot_payload(*first))
+        work = build(_boot_payload(*first), Teller(sink))
     except Exception as error:  # the daemon must hear why, whatever it is
         frames.write_frame(sink, frames.BOOT_FAILED, words(error).encode())
         return 1
     frames.write_frame(sink, frames.READY)
-    while (frame := frames.read_frame(source)) is not None:
+    while (frame := _next_frame(source, work.idle)) is not None:
         kind, payload = frame
         if kind != frames.JOB:
             raise frames.FrameError(f"expected a job frame, not {kind!r}")
         try:
-            done = answer(payload)
+            done = work.answer(payload)
         except Exception as error:  # one job must not end the worker
             frames.write_frame(sink, frames.FAILED, words(error).encode())
         else:
             frames.write_frame(sink, frames.DONE, done)
     return 0
+
+
+def _next_frame(source: BinaryIO, idle: Iterator[object]) -> tuple[bytes, bytes] | None:
+    """The next frame; until it begins, steps of `idle`."""
+    nothing = object()
+    while not _is_readable(source) and next(idle, nothing) is not nothing:
+        pass
+    return frames.read_frame(source)
+
+
+def _is_readable(source: BinaryIO) -> bool:
+    """Whether reading would not wait. What is no pipe never makes anybody wait."""
+    try:
+        return bool(select.select([source], [], [], 0)[0])
+    except (OSError, ValueError):
+        return True
 
 
 def _boot_payload(kind: bytes, payload: bytes) -> bytes:
@@ -61,6 +112,11 @@ def _boot_payload(kind: bytes, payload: bytes) -> bytes:
 
 def main(build: Build) -> int:
     """A worker process from its first line to its last."""
+    return main_telling(lambda boot, _teller: Work(build(boot)))
+
+
+def main_telling(build: TellingBuild) -> int:
+    """As `main`, of work that tells what it does."""
     become_expendable()
     # Ctrl-C reaches the whole terminal, and some supervisors send SIGTERM to the whole group;
     # whether a worker ends is the daemon's to say.

@@ -17,8 +17,19 @@ _STYLESHEET = """<xsl:stylesheet version="2.0" xmlns:xsl="http://www.w3.org/1999
   </xsl:template>
   <xsl:template match="*" mode="schematron-get-full-path">
     <xsl:apply-templates select="parent::*" mode="schematron-get-full-path"/>
-    <xsl:value-of select="concat('/*:', local-name(), '[namespace-uri()=''', namespace-uri(),
-      '''][', 1 + count(preceding-sibling::*[node-name(.) = node-name(current())]), ']')"/>
+    <xsl:text>/</xsl:text>
+    <xsl:choose>
+      <xsl:when test="namespace-uri()=''"><xsl:value-of select="name()"/></xsl:when>
+      <xsl:otherwise>
+        <xsl:text>*:</xsl:text><xsl:value-of select="local-name()"/>
+        <xsl:text>[namespace-uri()='</xsl:text><xsl:value-of select="namespace-uri()"/>
+        <xsl:text>']</xsl:text>
+      </xsl:otherwise>
+    </xsl:choose>
+    <xsl:variable name="preceding"
+      select="count(preceding-sibling::*[local-name()=local-name(current())
+        and namespace-uri() = namespace-uri(current())])"/>
+    <xsl:text>[</xsl:text><xsl:value-of select="1+ $preceding"/><xsl:text>]</xsl:text>
   </xsl:template>
   <xsl:template match="@*" mode="schematron-get-full-path">
     <xsl:apply-templates select="parent::*" mode="schematron-get-full-path"/>

@@ -6,10 +6,12 @@ import datetime as dt
 import hashlib
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import msgspec
 import pytest
 
 from gateway import frames, worker
+from gateway.config.loader import load_flows
 from gateway.core.container.manifest import read_manifest
-from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.catalogue import Catalogue, default_rule_packs
 from gateway.errors import RulePackError
 from gateway.model.flow import Chain, Flow
 from gateway.model.interchange import Syntax
@@ -33,6 +36,8 @@ FLOW = Flow(
         Chain(syntax=Syntax.CII, schema="cii-d22b", rules=("en16931-cii",)),
     ),
 )
+TOLD = (frames.PREPARING, frames.WORKING)
+"""What is said beside the answers."""
 XSD_ONLY = Flow(name="xsd", chain=(Chain(syntax=Syntax.UBL, schema="ubl-2.1", rules=()),))
 
 
@@ -77,7 +82,8 @@ def spoken(*said: tuple[bytes, bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
     source = io.BytesIO(b"".join(frames.encode(*frame) for frame in said))
     sink = io.BytesIO()
     code = worker.serve(source, sink)
-    return code, list(frames.FrameDecoder().feed(sink.getvalue()))
+    answers = list(frames.FrameDecoder().feed(sink.getvalue()))
+    return code, [frame for frame in answers if frame[0] not in TOLD]
 
 
 def judgement(frame: tuple[bytes, bytes]) -> Judgement:
@@ -238,9 +244,56 @@ def ask(child: subprocess.Popen[bytes], kind: bytes, payload: bytes) -> tuple[by
     assert child.stdin is not None
     assert child.stdout is not None
     frames.write_frame(child.stdin, kind, payload)  # type: ignore[arg-type]
-    answer = frames.read_frame(child.stdout)  # type: ignore[arg-type]
-    assert answer is not None
-    return answer
+    while True:
+        answer = frames.read_frame(child.stdout)  # type: ignore[arg-type]
+        assert answer is not None
+        if answer[0] not in TOLD:
+            return answer
+
+
+def test_the_process_is_ready_before_it_compiles_and_says_when_it_does(
+    process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """Then it compiles while no job waits, each thing between two frames, and idly stays so."""
+    assert ask(process, frames.BOOT, boot(tmp_path, XSD_ONLY)) == (frames.READY, b"")
+    assert process.stdout is not None
+    roots = len(Catalogue.load().schema("ubl-2.1").roots)
+    said = [frames.read_frame(process.stdout) for _ in range(2 * roots)]  # type: ignore[arg-type]
+    assert said == [(frames.PREPARING, b""), (frames.WORKING, b"")] * roots
+    assert not select.select([process.stdout], [], [], 0.5)[0]
+
+
+def test_the_first_document_does_not_wait_for_the_packs_of_others(
+    process: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """What it needs is compiled for it, between two frames; the rest when it has its verdict."""
+    flows = tuple(load_flows().values())
+    packs = default_rule_packs()
+    said = msgspec.msgpack.encode(
+        WorkerBoot(flows=flows, rule_packs=str(packs), scratch=str(tmp_path))
+    )
+    assert ask(process, frames.BOOT, said) == (frames.READY, b"")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    path, data = stored(tmp_path, "cii-invoice.xml")
+    order = job(path, data, partner_flows=("ctc-fr-invoice",))
+    frames.write_frame(process.stdin, frames.JOB, order)  # type: ignore[arg-type]
+    kinds = []
+    while not kinds or kinds[-1] != frames.DONE:
+        frame = frames.read_frame(process.stdout)  # type: ignore[arg-type]
+        assert frame is not None
+        kinds.append(frame[0])
+    # One thing at most was under way already.
+    assert len(kinds) <= 2 * 3 + 1
+    assert isinstance(judgement((frames.DONE, frame[1])).verdict, Accepted)
+    assert ask_nothing_more(process) == frames.PREPARING
+
+
+def ask_nothing_more(child: subprocess.Popen[bytes]) -> bytes:
+    """The kind of the next frame, to no question."""
+    frame = frames.read_frame(child.stdout)  # type: ignore[arg-type]
+    assert frame is not None
+    return frame[0]
 
 
 def test_a_missing_pack_does_not_keep_the_process_from_judging_others(
@@ -248,7 +301,6 @@ def test_a_missing_pack_does_not_keep_the_process_from_judging_others(
 ) -> None:
     """UBL gets its verdict from the official rules; CII, whose rules are not imported, none."""
     assert ask(process, frames.BOOT, boot(tmp_path, FLOW)) == (frames.READY, b"")
-    assert "en16931-cii" in (tmp_path / "stderr").read_text()
     verdicts = [
         judgement(ask(process, frames.JOB, job(*stored(tmp_path, file)))).verdict
         for file in ("ubl-invoice.xml", "ubl-invoice-faulty.xml", "cii-invoice.xml")
@@ -258,6 +310,10 @@ def test_a_missing_pack_does_not_keep_the_process_from_judging_others(
     assert verdicts[1].findings[0].rule == "BR-CO-15"
     assert isinstance(verdicts[2], Undetermined)
     assert "rules import" in verdicts[2].remedy
+    deadline = time.monotonic() + 60
+    while "en16931-cii" not in (tmp_path / "stderr").read_text():
+        assert time.monotonic() < deadline, "it never said what is missing"
+        time.sleep(0.05)
     # Ctrl-C in a terminal, or SIGTERM to a group, reaches every process; only the end of the
     # input ends a judge.
     process.send_signal(signal.SIGINT)
@@ -299,6 +355,7 @@ def test_a_stray_print_never_gets_between_the_frames(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
     answers = list(frames.FrameDecoder().feed(done.stdout))
-    assert [kind for kind, _ in answers] == [frames.READY, frames.DONE]
+    kinds = [kind for kind, _ in answers if kind not in TOLD]
+    assert kinds == [frames.READY, frames.DONE]
     for words in (b"a stray print", b"a library in C", b"from a child"):
         assert words in done.stderr

@@ -1,8 +1,9 @@
 """edi-gateway check: everything that could keep the gateway from working, in one list.
 
 Reads settings, flows, partners and certificates; verifies and compiles every schema and rule pack
-a flow names, and the Schematron beside it; loads the mappings; looks at the state directory and
-the ports; logs in to the broker. It goes on after a fault, so that one run shows them all.
+a flow names, the Schematron beside it, and the directory that B2G rules ask; loads the mappings;
+looks at the state directory and the ports; logs in to the broker. It goes on after a fault, so that
+one run shows them all.
 
 Exit code: 0 all well, 1 a check failed, 2 the configuration itself has faults.
 """
@@ -18,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gateway.cli import broker_probe, options, partner_probe, probes
+from gateway.cli import broker_probe, directory_probe, options, partner_probe, probes
 from gateway.cli.probes import Outcome, Result
 from gateway.config.credentials import hash_password
 from gateway.config.folders import touched
@@ -71,6 +72,7 @@ def outcomes(
     today = dt.datetime.now(dt.UTC).date()  # as judging has it: the day of receipt, in UTC
     yield from _guarded("rule pack", lambda: probes.rule_packs(reading, today))
     yield from _guarded("partner rules", lambda: partner_probe.partner_rules(reading))
+    yield from _guarded("directory", lambda: directory_probe.directory(reading, configuration))
     yield from _guarded("mapping", lambda: probes.mappings(reading))
     own = [fault for fault in reading.faults if fault.file == str(configuration.file)]
     for section, check, probe in (

@@ -83,6 +83,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def day(text: str) -> dt.date:
+    """An option's value that is a day."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-09-01") from None
+
+
 def printable(text: str) -> str:
     """Partner-supplied text without what a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

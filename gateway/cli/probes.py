@@ -108,7 +108,7 @@ def schemas(reading: Reading) -> Iterator[Outcome]:
 
 
 def rule_packs(reading: Reading, today: dt.date) -> Iterator[Outcome]:
-    """Every rule pack a flow names: verified by its sum, compiled, valid today."""
+    """Every rule pack a flow names: the versions of today and those to come, verified, compiled."""
     from gateway.core.schematron.catalogue import Catalogue
     from gateway.core.schematron.runner import RulePacks
 
@@ -123,23 +123,24 @@ def rule_packs(reading: Reading, today: dt.date) -> Iterator[Outcome]:
     packs = RulePacks(catalogue)
     for name, places in uses.items():
         try:
-            packs.compile(name)
+            versions = list(catalogue.coming(name, today))
         except GatewayError as error:
             yield _in_flow("rule pack", name, places, error)
             continue
-        entry = catalogue.pack(name)
-        if entry.valid_on(today):
-            yield Outcome(
-                check="rule pack", subject=name, result=Result.OK, detail=f"version {entry.version}"
-            )
-            continue
-        fault = Fault(
-            file=places[0].file,
-            key=places[0].key,
-            what=f"Valid from {entry.valid_from or '…'} to {entry.valid_until or '…'}, not today.",
-            remedy="Name the rule pack that is valid now.",
-        )
-        yield Outcome(check="rule pack", subject=name, result=Result.NOTICE, fault=fault)
+        try:
+            versions.insert(0, catalogue.on(name, today))
+        except GatewayError as error:
+            first = places[0]
+            fault = Fault(file=first.file, key=first.key, what=error.what, remedy=error.remedy)
+            yield Outcome(check="rule pack", subject=name, result=Result.NOTICE, fault=fault)
+        for version in versions:
+            try:
+                packs.compile(version)
+            except GatewayError as error:
+                yield _in_flow("rule pack", version, places, error)
+            else:
+                detail = f"version {catalogue.pack(version).version}"
+                yield Outcome(check="rule pack", subject=version, result=Result.OK, detail=detail)
 
 
 def mappings(reading: Reading) -> Iterator[Outcome]:

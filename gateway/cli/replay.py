@@ -8,7 +8,6 @@ those it newly violates.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 from typing import Any
 
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rules",
-        type=_day,
+        type=options.day,
         metavar="DATE",
         help="judge by the rule packs that are valid on this day, YYYY-MM-DD"
         " (default: the day it was received)",
@@ -69,13 +68,6 @@ def run(args: argparse.Namespace) -> int:
         changed += answer["changed"]
         print(json.dumps(answer, ensure_ascii=False) if args.json else _words(answer))
     return 1 if changed else 0
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-09-01") from None
 
 
 def _words(answer: dict[str, Any]) -> str:

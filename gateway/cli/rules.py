@@ -1,15 +1,17 @@
 """`edi-gateway rules`: the rule packs on board, what differs between two, and the import of one.
 
-rules                  every pack: version, source, sum, validity, number of rules, state, and how
-                       it runs; Schematron that lies beside flows as well
+rules                  every version of every pack: source, sum, validity, number of rules, state,
+                       and how it runs; Schematron that lies beside flows as well
 rules import FILE…     take in a pack: the wheel no installed package stands for, Schematron
-                       (.sch), XSLT made of it, or a zip of these
-rules diff A B         what changed between two packs, or two stylesheets given as files
+                       (.sch), XSLT made of it, or a zip of these (`rules_import`)
+rules remove NAME…     take imported versions back
+rules diff A B         what changed between two packs, two versions of one, or two files
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import textwrap
 from pathlib import Path
@@ -17,8 +19,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from gateway.cli import options
-from gateway.cli.rules_described import described, described_partner_rules
+from gateway.cli import options, rules_import
+from gateway.cli.rules_described import described_packs, described_partner_rules
 from gateway.config.loader import Reading, read
 from gateway.core.schematron.catalogue import (
     RULE_PACKS_VARIABLE,
@@ -26,14 +28,11 @@ from gateway.core.schematron.catalogue import (
     PackState,
     default_rule_packs,
 )
-from gateway.core.schematron.importing import import_wheel
-from gateway.core.schematron.importing_files import Imported, Wanted, import_file
-from gateway.core.schematron.inventory import Change, differences
-from gateway.core.schematron.source import SourceError, read_source
-from gateway.core.schematron.trial import Trial
-from gateway.errors import ConfigurationError, RulePackError
-from gateway.model.interchange import Syntax
-from gateway.samples import SAMPLES, sample_bytes
+from gateway.core.schematron.importing_files import take_back
+from gateway.core.schematron.inventory import Change, differences, tally
+from gateway.core.schematron.source import read_source
+from gateway.core.schematron.versions import MARK, validity
+from gateway.errors import ConfigurationError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +41,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     importing = actions.add_parser("import", help="take in rule packs from files")
     _add_common(importing)
-    importing.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="a wheel, .sch, .xslt, or a zip of them"
-    )
-    importing.add_argument("--name", help="name of the pack (default: that of the file)")
-    importing.add_argument(
-        "--syntax",
-        choices=[syntax.value for syntax in Syntax],
-        help="what it judges (default: what our samples show)",
-    )
-    importing.add_argument(
-        "--phase", metavar="PHASE", help="of Schematron, this phase only (default: its own default)"
+    rules_import.configure(importing)
+    removing = actions.add_parser("remove", help="take back what was imported")
+    _add_common(removing)
+    removing.add_argument(
+        "names", nargs="+", metavar="NAME", help="an imported pack, or a version of it (NAME@DATE)"
     )
     diff = actions.add_parser("diff", help="what differs between two packs")
     _add_common(diff)
-    diff.add_argument("first", metavar="A", help="name of a pack, or a stylesheet or .sch file")
-    diff.add_argument("second", metavar="B", help="name of a pack, or a stylesheet or .sch file")
+    named = "a pack, a version of it (NAME@VERSION, NAME@DATE, NAME@SHA256), a stylesheet or .sch"
+    diff.add_argument("first", metavar="A", help=named)
+    diff.add_argument("second", metavar="B", help=named)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -94,11 +88,14 @@ def run(args: argparse.Namespace) -> int:
         folder = reading.configuration.rule_packs
     catalogue = Catalogue.load(folder)
     as_json = getattr(args, "json", False)
+    today = dt.datetime.now(tz=dt.UTC).date()  # as judging has it: the day of receipt, in UTC
     if args.action == "import":
-        return _import(catalogue, args, as_json=as_json)
+        return rules_import.run(catalogue, args, today, as_json=as_json)
+    if args.action == "remove":
+        return _remove(catalogue, args.names, today, as_json=as_json)
     if args.action == "diff":
-        return _diff(catalogue, args.first, args.second, as_json=as_json)
-    return _list(catalogue, reading, as_json=as_json)
+        return _diff(catalogue, args.first, args.second, today, as_json=as_json)
+    return _list(catalogue, reading, today, as_json=as_json)
 
 
 def _reading(args: argparse.Namespace) -> Reading | None:
@@ -107,8 +104,8 @@ def _reading(args: argparse.Namespace) -> Reading | None:
     return read(file) if file is not None else None
 
 
-def _list(catalogue: Catalogue, reading: Reading | None, *, as_json: bool) -> int:
-    packs = [described(catalogue, name) for name in catalogue.names()]
+def _list(catalogue: Catalogue, reading: Reading | None, today: dt.date, *, as_json: bool) -> int:
+    packs = list(described_packs(catalogue, today))
     if reading is not None:
         packs += described_partner_rules(reading)
     if as_json:
@@ -135,89 +132,45 @@ def _list(catalogue: Catalogue, reading: Reading | None, *, as_json: bool) -> in
         )
         print("\nSources:")
         for pack in packs:
-            print(f"  {pack['pack']}: {pack['source']}")
+            print(f"  {pack['called']}: {pack['source']}")
         for pack in packs:
             if pack["problem"]:
-                print(f"\n{pack['pack']}: {pack['problem']}\n  → {pack['remedy']}")
+                print(f"\n{pack['called']}: {pack['problem']}\n  → {pack['remedy']}")
         for pack in packs:
             if pack["as_shipped_because"]:
-                print(f"\n{pack['pack']} runs as shipped: {pack['as_shipped_because']}.")
+                print(f"\n{pack['called']} runs as shipped: {pack['as_shipped_because']}.")
     bad = (PackState.ALTERED, PackState.FAULTY)
     return 1 if any(pack["status"] in bad for pack in packs) else 0
 
 
 def _validity(pack: dict[str, Any]) -> str:
+    """First and last day; whether today is one of them stands there when it is not."""
     if pack["valid_from"] is None and pack["valid_until"] is None:
         return ""
-    return f"{pack['valid_from'] or '…'} – {pack['valid_until'] or '…'}"
+    days = f"{pack['valid_from'] or '…'} – {pack['valid_until'] or '…'}"
+    return days if pack["applies_today"] else f"{days} (not today)"
 
 
-def _import(catalogue: Catalogue, args: argparse.Namespace, *, as_json: bool) -> int:
-    syntax = Syntax(args.syntax) if args.syntax else None
-    wanted = Wanted(args.name, syntax, args.phase)
-    samples = {
-        sample.file: sample_bytes(sample.file)
-        for sample in SAMPLES
-        if sample.expected_verdict == "accepted"
-    }
-    if args.name and len(args.files) > 1:
-        raise ConfigurationError(
-            "One name cannot stand for several files.", remedy="Import them one by one."
-        )
-    for file in args.files:
-        if file.suffix.lower() == ".whl":
-            found = tuple(
-                Imported(entry, catalogue.locate(entry.name), ())
-                for entry in import_wheel(catalogue, file)
+def _remove(catalogue: Catalogue, names: list[str], today: dt.date, *, as_json: bool) -> int:
+    for named in names:
+        key = catalogue.find(named, today)
+        if key is None:
+            raise _unknown(catalogue, named)
+        versions = catalogue.versions(catalogue.pack(key).name)
+        if MARK not in named and len(versions) > 1:
+            raise ConfigurationError(
+                f"{named} has {len(versions)} versions: {validity(versions)}.",
+                remedy=f"Say which: {named}{MARK}DATE, a day on which it applies.",
             )
-        else:
-            found = _imported(catalogue, file, samples, wanted)
-        for imported in found:
-            _say(imported, as_json=as_json)
+        entry = take_back(catalogue, key)
+        said = {"pack": entry.name, "version": entry.version, "sha256": entry.sha256}
+        print(json.dumps(said) if as_json else f"{key} ({entry.version}) judges no more.")
     return 0
 
 
-def _imported(
-    catalogue: Catalogue, file: Path, samples: dict[str, bytes], wanted: Wanted
-) -> tuple[Imported, ...]:
-    """As `import_file`; whatever is wrong with the file is a mistake of who names it."""
-    try:
-        return import_file(catalogue, file, samples, wanted)
-    except SourceError as error:
-        what = f"{file} cannot be taken in; nothing was stored."
-        raise ConfigurationError(what, faults=error.faults) from error
-    except RulePackError as error:
-        raise ConfigurationError(error.what, remedy=error.remedy) from error
-
-
-def _say(imported: Imported, *, as_json: bool) -> None:
-    entry = imported.entry
-    if as_json:
-        stored = {
-            "pack": entry.name,
-            "version": entry.version,
-            "sha256": entry.sha256,
-            "syntax": entry.syntax.value,
-            "path": str(imported.path),
-            "trials": [trial._asdict() for trial in imported.trials],
-        }
-        print(json.dumps(stored))
-        return
-    print(f"{entry.name} {entry.version} is ready: {imported.path}")
-    if imported.trials:
-        print(f"  sha256 {entry.sha256}, for {entry.syntax.value.upper()}")
-    for trial in imported.trials:
-        print(f"  tried on {trial.sample}: {_outcome(trial)}")
-
-
-def _outcome(trial: Trial) -> str:
-    if trial.rules is None:
-        return "not what it is about"
-    return f"found {', '.join(trial.rules)}" if trial.rules else "found nothing"
-
-
-def _diff(catalogue: Catalogue, first: str, second: str, *, as_json: bool) -> int:
-    found = differences(_stylesheet(catalogue, first), _stylesheet(catalogue, second))
+def _diff(catalogue: Catalogue, first: str, second: str, today: dt.date, *, as_json: bool) -> int:
+    one, other = (_stylesheet(catalogue, named, today) for named in (first, second))
+    found = differences(one, other)
     if as_json:
         for difference in found:
             print(json.dumps(difference._asdict()))
@@ -228,8 +181,8 @@ def _diff(catalogue: Catalogue, first: str, second: str, *, as_json: bool) -> in
             print(_quoted("-", difference.before))
         if difference.change is not Change.REMOVED:
             print(_quoted("+", difference.after))
-    rules = {difference.rule for difference in found}
-    print(f"{len(rules)} rules differ between {first} and {second}.")
+    counted = tally(found)
+    print(f"{sum(counted)} rules differ between {first} and {second}: {counted}.")
     return 0
 
 
@@ -239,15 +192,27 @@ def _quoted(sign: str, text: str) -> str:
     )
 
 
-def _stylesheet(catalogue: Catalogue, named: str) -> bytes:
-    if named in catalogue.names():
-        return catalogue.artefact(named).stylesheet
+def _stylesheet(catalogue: Catalogue, named: str, today: dt.date) -> bytes:
+    key = catalogue.find(named, today)
+    if key is not None:
+        return catalogue.artefact(key).stylesheet
     try:
         if named.endswith(".sch"):
             return read_source(Path(named)).stylesheet.encode()
         return Path(named).read_bytes()
     except OSError as error:
-        raise ConfigurationError(
-            f"{named} is neither a rule pack nor a readable file ({error.strerror}).",
-            remedy=f"Rule packs are: {', '.join(catalogue.names())}.",
-        ) from error
+        raise _unknown(catalogue, named, f" nor a readable file ({error.strerror})") from error
+
+
+def _unknown(catalogue: Catalogue, named: str, other: str = "") -> ConfigurationError:
+    """Nothing is called so. `other`: what it is not either."""
+    name, known = named.partition(MARK)[0], catalogue.names()
+    if MARK in named and name in known:
+        return ConfigurationError(
+            f"{name} has no such version, or more than one: {named}.",
+            remedy=f"Its versions are: {validity(catalogue.versions(name))}.",
+        )
+    return ConfigurationError(
+        f"{named} is {'neither' if other else 'not'} a rule pack{other}.",
+        remedy=f"Rule packs are: {', '.join(known)}.",
+    )

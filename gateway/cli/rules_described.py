@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,36 +13,48 @@ from gateway.core.schematron.inventory import assertions
 from gateway.core.schematron.locked import LockedSaxon
 from gateway.core.schematron.preparation import rewriting
 from gateway.core.schematron.source import SourceError, read_source
+from gateway.core.schematron.versions import applying, key_of, last_day
 from gateway.model.flow import is_partner_rules
 
 LOCKED_IN = "locked in"
 """How Schematron beside a flow runs: apart from the official packs, reaching nothing."""
 
 
-def described(catalogue: Catalogue, name: str) -> dict[str, Any]:
-    """A pack of the catalogue."""
-    entry = catalogue.pack(name)
-    out = _blank() | {
-        "pack": name,
-        "title": entry.title,
-        "syntax": entry.syntax.value,
-        "version": entry.version,
-        "source": catalogue.source(name),
-        "sha256": entry.sha256,
-        "valid_from": entry.valid_from.isoformat() if entry.valid_from else None,
-        "valid_until": entry.valid_until.isoformat() if entry.valid_until else None,
-    }
+def described_packs(catalogue: Catalogue, today: dt.date) -> Iterator[dict[str, Any]]:
+    """Every version of every pack of the catalogue, the oldest of each first."""
+    for name in catalogue.names():
+        versions = catalogue.versions(name)
+        for entry in versions:
+            key = key_of(entry, versions)
+            until = last_day(entry, versions)
+            out = _blank() | {
+                "pack": name,
+                "called": key,
+                "title": entry.title,
+                "syntax": entry.judges,
+                "version": entry.version,
+                "source": catalogue.source(key),
+                "sha256": entry.sha256,
+                "valid_from": entry.valid_from.isoformat() if entry.valid_from else None,
+                "valid_until": until.isoformat() if until else None,
+                "applies_today": applying(versions, today) is entry,
+            }
+            yield out | _state(catalogue, key)
+
+
+def _state(catalogue: Catalogue, key: str) -> dict[str, Any]:
+    """Whether it is ready, how much there is in it, and how it runs."""
     try:
-        artefact = catalogue.artefact(name)
+        artefact = catalogue.artefact(key)
         counted = _counted(artefact.stylesheet)
         way = _way(artefact)
     except PackProblem as problem:
-        return out | {
+        return {
             "status": problem.state.value,
             "problem": problem.what,
             "remedy": problem.remedy,
         }
-    return out | counted | way
+    return counted | way
 
 
 def described_partner_rules(reading: Reading) -> Iterator[dict[str, Any]]:
@@ -60,7 +73,7 @@ def described_partner_rules(reading: Reading) -> Iterator[dict[str, Any]]:
 
 
 def _beside_a_flow(name: str, path: Path, saxon: LockedSaxon) -> dict[str, Any]:
-    out = _blank() | {"pack": name, "source": str(path), "runs": LOCKED_IN}
+    out = _blank() | {"pack": name, "called": name, "source": str(path), "runs": LOCKED_IN}
     try:
         source = read_source(path)
         out |= {
@@ -82,6 +95,7 @@ def _blank() -> dict[str, Any]:
     """Every key, in the order of the answer."""
     return {
         "pack": "",
+        "called": "",
         "title": "",
         "syntax": None,
         "version": "",
@@ -89,6 +103,7 @@ def _blank() -> dict[str, Any]:
         "sha256": "",
         "valid_from": None,
         "valid_until": None,
+        "applies_today": True,
         "rules": None,
         "assertions": None,
         "status": PackState.READY.value,

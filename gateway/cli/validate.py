@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.cli.options import add_language, printable
+from gateway.cli.options import add_language, day, printable
 from gateway.cli.validate_input import LIMITS, Input, inputs
 from gateway.cli.validate_text import beside_in_words, in_words
 from gateway.config import load_flows
@@ -56,6 +56,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="LAYERS",
         help="make only these checks (xsd,schematron); the verdict is then undetermined unless "
         "something failed",
+    )
+    parser.add_argument(
+        "--rules",
+        type=day,
+        metavar="DATE",
+        help="judge by the rule packs that are valid on this day, YYYY-MM-DD (default: today)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per document")
     add_language(parser)
@@ -139,7 +145,7 @@ def _job(file: str, found: Input, args: argparse.Namespace) -> JudgeJob:
         size=found.size,
         partner=None,
         partner_flows=None,
-        on=dt.datetime.now(tz=dt.UTC).date(),
+        on=args.rules or dt.datetime.now(tz=dt.UTC).date(),
         archive=found.archive,
         flow=args.flow,
         layers=args.layers,

@@ -10,6 +10,7 @@ import re
 import textwrap
 
 from gateway.cli.options import printable
+from gateway.core.flow_choice import FLOW_CHOSEN
 from gateway.core.terms import term_label
 from gateway.model.container import Member, Role
 from gateway.model.verdict import (
@@ -95,14 +96,15 @@ def in_words(judgement: Judgement, file: str, language: Language) -> str:
             verdict = words["rejected"]
         case Undetermined():
             verdict = words["undetermined"]
-    lines = [f"{verdict}  {printable(file)}", *_document(judgement, words)]
+    lines = [f"{verdict}  {printable(file)}", *_document(judgement, words, language)]
     if isinstance(judgement.verdict, Undetermined):
         lines += ["", *_entry("", words["withheld"])]
         lines += _entry(words["cause"], judgement.verdict.cause)
         lines += _entry(words["mend"], judgement.verdict.remedy)
-    elif not judgement.findings:
+    findings = [each for each in judgement.findings if each.rule != FLOW_CHOSEN]
+    if not findings and not isinstance(judgement.verdict, Undetermined):
         lines += _entry("", words["nothing"])
-    for number, finding in enumerate(judgement.findings, start=1):
+    for number, finding in enumerate(findings, start=1):
         lines += ["", *_finding(number, finding, words, language)]
     return "\n".join([*lines, ""])
 
@@ -117,12 +119,15 @@ def beside_in_words(member: Member, file: str, language: Language) -> str:
     return printable(f"{file}: {member.name} ({remarks})")
 
 
-def _document(judgement: Judgement, words: dict[str, str]) -> list[str]:
+def _document(judgement: Judgement, words: dict[str, str], language: Language) -> list[str]:
     lines: list[str] = []
     if judgement.flow:
         syntax = (judgement.syntax or "").upper()
         kind = words[judgement.document_type or "document"].format(syntax=syntax).strip()
         lines += _entry(words["flow"], f"{judgement.flow} ({kind})")
+    for chosen in (each for each in judgement.findings if each.rule == FLOW_CHOSEN):
+        said = (chosen.explanation, chosen.remedy)
+        lines += _entry("", " ".join(text.to(language) for text in said if text))
     if judgement.profile:
         lines += _entry(words["profile"], judgement.profile)
     if judgement.invoice_number:
@@ -147,7 +152,8 @@ def _finding(number: int, finding: Finding, words: dict[str, str], language: Lan
     if finding.terms:
         terms = (f"{term} {term_label(term, language)}".strip() for term in finding.terms)
         lines += _entry(words["terms"], ", ".join(terms))
-    lines += _entry(words["rule"], finding.message)
+    if finding.explanation is None or finding.explanation.to(language) != finding.message:
+        lines += _entry(words["rule"], finding.message)
     return lines
 
 

@@ -18,7 +18,6 @@ from gateway.config.strict import Checks, Complaint, FieldCheck, convert, read_t
 from gateway.errors import ConfigurationError, Fault, RulePackError
 from gateway.model.as2 import As2Access, As2Receive
 from gateway.model.flow import Chain, Flow, FlowFile, FlowMatch
-from gateway.model.interchange import Syntax
 from gateway.model.partner import HttpAccess, Partner, SftpAccess, SftpRemote
 
 T = TypeVar("T", Flow, FlowFile, Partner)
@@ -233,6 +232,7 @@ def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
 
     Raises `ConfigurationError` when the catalogue cannot be read.
     """
+    from gateway.core.routing import ROOTS
     from gateway.core.schematron.catalogue import Catalogue
 
     try:
@@ -240,11 +240,14 @@ def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
     except RulePackError as error:
         raise ConfigurationError(error.what, remedy=error.remedy) from error
     roots = {name: catalogue.schema(name).roots for name in catalogue.schema_names()}
+    syntaxes = {name: catalogue.pack(name).syntax for name in catalogue.names()}
     return consistency.Catalogued(
         schemas={
-            name: Syntax.UBL if any(":ubl:" in root for root in declared) else Syntax.CII
+            name: ROOTS[root][0]
             for name, declared in roots.items()
+            for root in declared
+            if root in ROOTS
         },
-        packs={name: catalogue.pack(name).syntax for name in catalogue.names()},
+        packs={name: syntax for name, syntax in syntaxes.items() if syntax is not None},
         mappings=frozenset(file.stem for file in resources.data_folder("mappings").glob("*.toml")),
     )

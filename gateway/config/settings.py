@@ -125,13 +125,16 @@ class Antivirus(_Section, frozen=True, kw_only=True):
 class Judges(_Section, frozen=True, kw_only=True):
     """The worker processes that judge. `processes` 0 means one per core.
 
-    A payload of at least `large_bytes` has limits of its own, and never runs beside another one.
+    What a document may take grows with its size: a base, so much more per MB, and never more than
+    the `large_` limits. A payload of at least `large_bytes` never runs beside another one.
     """
 
     processes: CoresOr = 0
-    time_limit_seconds: Seconds = 120.0
+    time_limit_seconds: Seconds = 60.0
+    time_limit_seconds_per_mb: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 10.0
     boot_limit_seconds: Seconds = 120.0
-    memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 2000
+    memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 1000
+    memory_limit_mb_per_mb: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 50
     large_bytes: Count = 10_000_000
     large_time_limit_seconds: Seconds = 900.0
     large_memory_limit_mb: Annotated[int, msgspec.Meta(ge=100)] = 4000

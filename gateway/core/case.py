@@ -12,8 +12,10 @@ from typing import Protocol, TypeVar
 
 from lxml import etree
 
+from gateway.core.attachments import Attachments
 from gateway.core.explain import quoted
 from gateway.core.mapping import Locator, MappingResult
+from gateway.core.readiness import Readiness, Watcher
 from gateway.core.routing import DocumentFacts
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml
@@ -69,6 +71,9 @@ class Tools:
     schemas: SchemaStore
     packs: Packs
     mapping: Callable[[str], Reader]
+    readiness: Readiness
+    attachments: Attachments
+    watcher: Watcher
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class Case:
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     invoice: bytes | None = None
+    unmapped: int = 0
 
     def having(self, *findings: Finding) -> Case:
         """The case with more findings."""

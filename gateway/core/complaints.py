@@ -95,6 +95,9 @@ def from_xmlschema(error: Any, words: dict[etree._Element | None, Deviation]) ->
     if hasattr(error, "occurs") and expected:
         return Deviation(subject, reason, variant="missing", expected=expected)
     if said is not None:
+        if said.variant == "value":
+            # libxml2 does not always name the type; xmlschema does, and for all errors alike.
+            said.variant = _kind(str(error.reason), said.subject)
         return said
     return _other(subject, reason, reason)
 

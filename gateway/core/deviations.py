@@ -7,7 +7,7 @@ change the order, correct a name or its namespace, take out what is there twice.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from typing import NamedTuple
 
 from lxml import etree
@@ -55,6 +55,11 @@ class Deviation:
         self.model = model
         self.allowed = allowed
         self.attribute = attribute
+
+    def lacks_something(self, elements: Collection[etree._Element]) -> bool:
+        """Whether it is that one of these elements ends too early, and nothing else."""
+        ends = self.variant == "missing" or "not complete" in self.reason
+        return ends and not self.child and self.subject in elements
 
     def settle(self) -> None:
         """Find out what is wrong about a child at its place. Looks at all that follow it."""

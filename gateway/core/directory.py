@@ -16,7 +16,7 @@ import datetime as dt
 import hashlib
 import mmap
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast
 from xml.sax.saxutils import escape
@@ -129,6 +129,25 @@ class Directory:
             else:
                 high = start
         return None
+
+    def recipients(self) -> Iterator[Recipient]:
+        """Every entry, in order. Raises RulePackError at a line that is none, or out of order."""
+        before, start, number = "", 0, 0
+        while start < len(self._lines):
+            end = self._lines.find(b"\n", start) + 1 or len(self._lines)
+            number += 1
+            try:
+                found = Recipient.of_line(self._lines[start:end])
+                usable = bool(_SIRET.fullmatch(found.siret.encode())) and found.siret > before
+            except ValueError:
+                usable = False
+            if not usable:
+                raise RulePackError(
+                    f"Line {number} of the directory {self.path} is no entry, or out of order.",
+                    remedy="Import it again: edi-gateway directory import.",
+                )
+            yield found
+            before, start = found.siret, end
 
     def extract(self, sirets: Iterable[str]) -> str:
         """What it says of these, as the XML that B2G rules read (schemas/b2g/b2g-ubl.sch)."""

@@ -48,6 +48,8 @@ def equation_in_words(equation: str, values: Mapping[str, Seen], language: Langu
     210.00 = 1,210.00: 0.01 too much. "" when a figure is missing or no number, and when the
     figures do add up.
     """
+    if not equation:
+        return ""
     left, _, result = equation.partition(" = ")
     stated = amount(values[result].text) if result in values else None
     made = _product(left, values, language) if "×" in left else _sum(left, values, language)

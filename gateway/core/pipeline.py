@@ -11,26 +11,31 @@ would only confuse the rules. What the case adds up to is decided in core.outcom
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from gateway.core.attachments import Attachments
 from gateway.core.case import Case, Packs, Reader, Tools, given
 from gateway.core.container.document import open_document
 from gateway.core.container.xmp import misfit
 from gateway.core.directory import Snapshots
+from gateway.core.flow_choice import flow_for
 from gateway.core.mapping import Mapping
-from gateway.core.naming import envelope_finding, interface_code
+from gateway.core.naming import envelope_finding
 from gateway.core.outcome import judgement
-from gateway.core.routing import chain_for, identify, placed, route
+from gateway.core.readiness import Readiness, Unwatched, Watcher, version_on
+from gateway.core.routing import chain_for, identify, placed
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.partners import WithPartnerRules
+from gateway.core.schematron.preparation import stylesheets as official_stylesheets
 from gateway.core.schematron.runner import RulePacks
 from gateway.core.xml import locate, parse, size_finding
 from gateway.core.xsd import SchemaStore
 from gateway.errors import GatewayError, RulePackError
-from gateway.model.flow import Flow, is_partner_rules
+from gateway.model.flow import Flow
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits, JudgeJob
 from gateway.model.verdict import Finding, Judgement, Layer
@@ -43,6 +48,8 @@ def _open(tools: Tools, case: Case) -> Case:
     opened = open_document(case.data, tools.limits)
     if isinstance(opened, Finding):
         return case.having(opened)
+    if len(opened.xml) > case.job.size:
+        tools.watcher.opened(len(opened.xml))
     case = dataclasses.replace(case, data=opened.xml, pdf=opened.pdf, pdf_level=opened.level)
     return case.having(*opened.findings)
 
@@ -63,17 +70,9 @@ def _route(tools: Tools, case: Case) -> Case:
     stray = misfit(facts.syntax, facts.profile, case.pdf_level) if case.pdf else None
     if stray is not None:
         return case.having(placed(stray, parsed, facts))
-    flow: Flow | Finding
-    if job.flow is not None:
-        flow = _named_flow(tools, job.flow)
-    else:
-        flow = route(
-            facts,
-            partner=job.partner,
-            partner_flows=job.partner_flows,
-            interface_code=interface_code(job.envelope),
-            flows=tools.flows.values(),
-        )
+    flow, remark = flow_for(job, facts, tools.flows, pdf=case.pdf)
+    if remark is not None:
+        case = case.having(remark)
     if isinstance(flow, Finding):
         return _without_route(case, placed(flow, parsed, facts))
     case = dataclasses.replace(case, flow=flow)
@@ -89,20 +88,24 @@ def _route(tools: Tools, case: Case) -> Case:
 def _check_schema(tools: Tools, case: Case) -> Case:
     if not case.wants(Layer.XSD):
         return case
-    return case.having(*tools.schemas.validate(given(case.chain).schema, given(case.parsed)))
+    schema, parsed = given(case.chain).schema, given(case.parsed)
+    tools.readiness.for_schema(schema, parsed.root.tag)
+    return case.having(*tools.schemas.validate(schema, parsed))
 
 
 def _check_rules(tools: Tools, case: Case) -> Case:
     if not case.wants(Layer.SCHEMATRON):
         return case
-    parsed = given(case.parsed)
-    for pack in given(case.chain).rules:
+    parsed, packs = given(case.parsed), given(case.chain).rules
+    versions = tools.readiness.for_rules(packs, case.job.on)
+    tools.attachments.keep_away(parsed, versions)
+    for pack in packs:
         # A pack that cannot run does not spare the document the others: an error they find
         # stands, and the partner need not wait for us to mend the pack.
         try:
-            _check_validity(tools.catalogue, pack, case.job)
-            found = tools.packs.run(pack, parsed)
-            reference = tools.packs.reference(pack)
+            version = version_on(tools.catalogue, pack, case.job.on)
+            found = tools.packs.run(version, parsed)
+            reference = tools.packs.reference(version)
         except Exception as error:  # ours, whatever it is: never the document's
             case = case.failing(pack, error)
         else:
@@ -120,7 +123,8 @@ def _map(tools: Tools, case: Case) -> Case:
         parsed.root, facts.syntax, functools.partial(locate, parsed)
     )
     case = case.having(*result.findings)
-    return dataclasses.replace(case, invoice=canonical_json(result.invoice))
+    unmapped = result.invoice.source.unmapped_total
+    return dataclasses.replace(case, invoice=canonical_json(result.invoice), unmapped=unmapped)
 
 
 def _without_route(case: Case, finding: Finding) -> Case:
@@ -130,27 +134,6 @@ def _without_route(case: Case, finding: Finding) -> Case:
     words = (finding.explanation, finding.remedy)
     cause, remedy = (text.en if text else finding.message for text in words)
     return case.failing("route", GatewayError(cause, remedy=remedy))
-
-
-def _named_flow(tools: Tools, name: str) -> Flow:
-    flow = tools.flows.get(name)
-    if flow is None:
-        raise GatewayError(
-            f"There is no flow {name!r}.", remedy=f"Flows are: {', '.join(sorted(tools.flows))}."
-        )
-    return flow
-
-
-def _check_validity(catalogue: Catalogue, pack: str, job: JudgeJob) -> None:
-    if is_partner_rules(pack):
-        return  # they apply as long as they lie there
-    entry = catalogue.pack(pack)
-    if not entry.valid_on(job.on):
-        raise RulePackError(
-            f"The rule pack {pack} ({entry.version}) does not apply on {job.on.isoformat()}: it is "
-            f"valid from {entry.valid_from or '—'} until {entry.valid_until or '—'}.",
-            remedy="Name the pack of that time in the chain of the flow.",
-        )
 
 
 Step = Callable[[Tools, Case], Case]
@@ -178,17 +161,31 @@ class Judge:
         packs: Packs | None = None,
         mapping: Callable[[str], Reader] | None = None,
         directory: Snapshots | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         flows = tuple(flows)
+        watcher = watcher or Unwatched()
+        schemas = SchemaStore(catalogue)
+        every = WithPartnerRules(packs or RulePacks(catalogue, directory=directory), flows)
+        partners = {each.name: each for flow in flows for each in flow.partner_rules}
+
+        def stylesheets(pack: str) -> tuple[str, ...]:
+            if pack in partners:
+                return (partners[pack].stylesheet,)
+            return official_stylesheets(catalogue.artefact(pack))
+
         self._mappings: dict[str, Reader] = {}
         self._load_mapping = mapping or Mapping.load
         self._tools = Tools(
             flows={flow.name: flow for flow in flows},
             catalogue=catalogue,
             limits=limits,
-            schemas=SchemaStore(catalogue),
-            packs=WithPartnerRules(packs or RulePacks(catalogue, directory=directory), flows),
+            schemas=schemas,
+            packs=every,
             mapping=self._mapping,
+            readiness=Readiness(catalogue, schemas, every, watcher),
+            attachments=Attachments(stylesheets, watcher),
+            watcher=watcher,
         )
 
     def judge(self, job: JudgeJob, data: bytes) -> Judgement:
@@ -233,47 +230,41 @@ class Judge:
             if case.objected or case.failures:
                 return
         for pack in given(case.chain).rules:
-            yield pack, self._tools.packs.svrl(pack, given(case.parsed))
+            version = version_on(self._tools.catalogue, pack, job.on)
+            yield pack, self._tools.packs.svrl(version, given(case.parsed))
         self._tools.packs.release()
 
-    def warm_up(self) -> tuple[RulePackError, ...]:
+    def warm_up(self, day: dt.date | None = None) -> tuple[RulePackError, ...]:
         """Compile the schemas and rule packs the flows name, and load their mappings.
 
-        Those of Factur-X are only verified: they cost seconds and 80 MB, and many judges never
-        meet a PDF; the first one waits for them. What is missing or altered is returned, not
+        Of a pack with several versions, those that apply on `day` or begin later (None: the
+        newest). Those of Factur-X are only verified: they cost seconds and 80 MB, and many judges
+        never meet a PDF; the first one waits for them. What is missing or altered is returned, not
         raised: it makes its own documents undetermined and no others. Raises ConfigurationError
         for a mapping that cannot be used.
         """
-        troubles: dict[str, RulePackError] = {}
+        self.load_mappings()
+        return tuple(dict(filter(None, self.warming_up(day))).values())
+
+    def warming_up(self, day: dt.date | None = None) -> Iterator[tuple[str, RulePackError] | None]:
+        """What `warm_up` compiles, one thing at a step: for whoever has something else to do.
+
+        Each step says what is missing or altered, by its name.
+        """
+        return self._tools.readiness.ahead(self._tools.flows.values(), day)
+
+    def load_mappings(self) -> None:
+        """Load the mappings the flows name. Raises ConfigurationError."""
         for flow in self._tools.flows.values():
             self._mapping(flow.mapping)
-            for chain in flow.chain:
-                steps = [(pack, self._pack_ready) for pack in chain.rules]
-                for name, ready in [*steps, (chain.schema, self._schema_ready)]:
-                    try:
-                        ready(name, verify_only=chain.pdf)
-                    except RulePackError as error:
-                        troubles[name] = error
-        return tuple(troubles.values())
-
-    def _pack_ready(self, pack: str, *, verify_only: bool) -> None:
-        if verify_only and not is_partner_rules(pack):
-            self._tools.catalogue.artefact(pack)
-        else:
-            self._tools.packs.compile(pack)
-
-    def _schema_ready(self, schema: str, *, verify_only: bool) -> None:
-        for root in self._tools.catalogue.schema(schema).roots:
-            if verify_only:
-                self._tools.catalogue.schema_path(schema, root)
-            else:
-                self._tools.schemas.compile(schema, root)
 
     def _take_in_imports(self) -> None:
         """Go on with the rule packs that `rules import` brought since the last document."""
         changed = self._tools.catalogue.refresh()
         if changed:
             self._tools.packs.forget(changed)
+            self._tools.readiness.forget()
+            self._tools.attachments.forget()
 
     def _mapping(self, name: str) -> Reader:
         if name not in self._mappings:

@@ -40,7 +40,8 @@ _PREFIXLESS: Final = frozenset(
 )
 _NAMESPACE_DECLARATION = re.compile(r"""\s+xmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 """Left out of excerpts: five of them would leave no room for what is wrong."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/=]{48,}(?:\s+[A-Za-z0-9+/=]{20,})*")
+_LONG_WORD: Final = 48
+_BASE64 = re.compile(rf"[A-Za-z0-9+/=]{{{_LONG_WORD},}}(?:\s+[A-Za-z0-9+/=]{{20,}})*")
 
 
 class Place(NamedTuple):
@@ -93,11 +94,12 @@ class ParsedXml:
 
     `data` is the document in UTF-8 without byte order mark: what may be handed to another
     parser. `tree` has no comments and no processing instructions, so an element's text is whole.
+    `for_rules` is `data`, unless something in it is kept away from the rules (core.attachments).
     """
 
     def __init__(self, tree: etree._ElementTree, data: bytes) -> None:
         self.tree = tree
-        self.data = data
+        self.data = self.for_rules = data
         self._offsets: _Offsets | None = None
 
     @property
@@ -155,7 +157,8 @@ def excerpt_at(data: bytes, offset: int) -> str:
     name = re.match(r"<(?:[^\s<>/:]+:)?([^\s<>/:]+)", text)
     if name is not None and name[1] in BINARY_ELEMENTS:
         text = text.partition(">")[0] + ">…"
-    return shortened(_NAMESPACE_DECLARATION.sub("", text))
+    # Most elements declare no prefix, and looking for that at every blank takes long.
+    return shortened(_NAMESPACE_DECLARATION.sub("", text) if "xmlns" in text else text)
 
 
 def excerpt_around(data: bytes, offset: int) -> str:
@@ -165,8 +168,12 @@ def excerpt_around(data: bytes, offset: int) -> str:
 
 def shortened(text: str) -> str:
     """White space collapsed, base64 cut out, control characters dropped, at most 160 long."""
-    text = " ".join(_BASE64.sub(lambda found: found[0][:12] + "…", text).split())
-    text = "".join(character for character in text if character.isprintable())
+    words = text.split()
+    if any(len(word) >= _LONG_WORD for word in words):
+        words = _BASE64.sub(lambda found: found[0][:12] + "…", text).split()
+    text = " ".join(words)
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
 
@@ -280,11 +287,12 @@ def _step_meaning(step: re.Match[str]) -> tuple[str, str | None, int]:
 def _is_named(
     element: etree._Element, name: str, namespace: str | None, prefix: str | None
 ) -> bool:
-    actual = etree.QName(element)
-    if name not in {"*", actual.localname}:
+    # Not lxml's QName: there may be a hundred thousand siblings to look at.
+    actual, _, local = str(element.tag).rpartition("}")
+    if name not in {"*", local}:
         return False
     if namespace is not None:
-        return (actual.namespace or "") == namespace
+        return actual[1:] == namespace
     if prefix is not None and prefix != "*":
-        return prefix in {element.prefix, PREFIXES.get(actual.namespace or "")}
+        return prefix == element.prefix or prefix == PREFIXES.get(actual[1:])
     return True

@@ -41,6 +41,7 @@ __all__ = [
     "friendly_name",
     "friendly_path",
     "locate",
+    "new_parser",
     "parse",
     "size_finding",
 ]
@@ -60,7 +61,8 @@ _MALFORMED_VARIANTS: Final = {
 """expat's message → wording in schemas/findings.toml."""
 
 
-def _new_parser() -> etree.XMLParser:
+def new_parser() -> etree.XMLParser:
+    """A parser of UTF-8, whatever the document says, that follows no reference."""
     # huge_tree lifts libxml2's limit of 10 MB per text, which attachments exceed; our own limits
     # take its place. Comments and processing instructions go, so that `12<!-- -->34` reads 1234
     # here as it does in XPath.
@@ -89,7 +91,7 @@ def parse(data: bytes, limits: DocumentLimits) -> ParsedXml | Finding:
     if refused is not None:
         return refused
     try:
-        root = etree.fromstring(utf8, _new_parser())
+        root = etree.fromstring(utf8, new_parser())
     except etree.XMLSyntaxError as error:
         return _diagnose(utf8, limits) or _libxml2_says(error, utf8)
     if _deeper_than(limits.max_depth)(root):

@@ -5,7 +5,8 @@ schema waited for. So it is loaded at the first failure and never has a say in t
 it finds nothing, or where the document is too large for it, libxml2's own words are kept.
 
 One cause is one finding (`core.deviations` says which deviations have the same): the first in the
-document is told, the places of the others are counted.
+document is told, the places of the others are counted. Of a long document only the beginning is
+looked at once it deviates there (`core.beginnings`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from lxml import etree
 
+from gateway.core.beginnings import elements_in, faulty_beginning
 from gateway.core.complaints import from_libxml2, from_xmlschema
 from gateway.core.deviations import Cause, Deviation, causes
 from gateway.core.explain import own_finding
@@ -41,8 +43,6 @@ _MAX_EXPECTED: Final = 4
 
 _MAX_LINES: Final = 5
 """Lines listed of those where the same is wrong."""
-
-_count_elements = etree.XPath("count(//*)")
 
 
 class SchemaCatalogue(Protocol):
@@ -73,22 +73,52 @@ class SchemaStore:
         Raises RulePackError when the check cannot be made.
         """
         path, schema = self._schema(name, parsed.root.tag)
-        if schema.validate(parsed.tree):
-            return ()
-        complaints = _complaints(parsed, schema.error_log)
-        if not complaints:
+        found, last_line = self._in_beginning(path, schema, parsed)
+        more = last_line is not None
+        if not found:
+            if schema.validate(parsed.tree):
+                return ()
+            found, more = self._deviations(path, parsed, schema.error_log)
+        if not found:
             raise RulePackError(
                 f"libxml2 finds the document invalid by schema {name} but does not say why.",
                 remedy="Keep the document and report this to the makers of the gateway.",
             )
-        found = list(itertools.islice(self._explained(path, parsed, complaints), _MAX_DEVIATIONS))
-        told = causes(found or complaints)
-        # Whoever stopped counting says so: "50+".
-        more = len(found) == _MAX_DEVIATIONS or (not found and len(complaints) > MAX_FINDINGS)
+        told = causes(found)
         findings = [_finding(name, parsed, cause, more) for cause in told[:MAX_FINDINGS]]
         if len(told) > MAX_FINDINGS:
             findings.append(own_finding("XSD-MORE", pack=name, shown=MAX_FINDINGS))
+        if last_line is not None:
+            findings.append(own_finding("XSD-STOPPED", pack=name, schema=name, last=last_line))
         return tuple(findings)
+
+    def _in_beginning(
+        self, path: Path, schema: etree.XMLSchema, parsed: ParsedXml
+    ) -> tuple[list[Deviation], int | None]:
+        """How a long document deviates in its beginning, and the line that ends there, if not all.
+
+        Nothing says nothing.
+        """
+        beginning = faulty_beginning(schema, parsed)
+        if beginning is None or schema.validate(beginning.parsed.tree):
+            return [], None
+        found, _ = self._deviations(path, beginning.parsed, schema.error_log)
+        found = [each for each in found if not each.lacks_something(beginning.cut)]
+        for each in found:
+            if each.subject is not None:
+                each.subject = beginning.in_full(parsed, each.subject)
+        return found, beginning.last_line if found and beginning.cut else None
+
+    def _deviations(self, path: Path, parsed: ParsedXml, log: Any) -> tuple[list[Deviation], bool]:
+        """How the document deviates, and whether there may be more of it.
+
+        `log`: what libxml2 has just said of it.
+        """
+        complaints = _complaints(parsed, log)
+        found = list(itertools.islice(self._explained(path, parsed, complaints), _MAX_DEVIATIONS))
+        # Whoever stopped counting says so: "50+".
+        more = len(found) == _MAX_DEVIATIONS or (not found and len(complaints) > MAX_FINDINGS)
+        return found or complaints, more
 
     def _schema(self, name: str, root: str) -> tuple[Path, etree.XMLSchema]:
         known = self._compiled.get((name, root))
@@ -109,7 +139,7 @@ class SchemaStore:
         self, path: Path, parsed: ParsedXml, complaints: Sequence[Deviation]
     ) -> Iterator[Deviation]:
         """The account xmlschema gives, with libxml2's words where both name an element."""
-        if float(str(_count_elements(parsed.root))) > _MAX_EXPLAINED_ELEMENTS:
+        if elements_in(parsed) > _MAX_EXPLAINED_ELEMENTS:
             return
         import xmlschema
 

@@ -28,7 +28,7 @@ from gateway.service.http_server import Handler, HttpServer
 from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal
-from gateway.service.judges import Judges
+from gateway.service.judges import Judges, judging_budget
 from gateway.service.management import ManagementServer
 from gateway.service.metrics import GatewayMetrics
 from gateway.service.outbox import Outbox
@@ -79,12 +79,13 @@ class Parts:
             log=log.bind(part="outbox"),
         )
         self.scanner = Clamd(reactor, settings.antivirus) if settings.antivirus.address else None
+        self.judges = Judges(self.workers)
         self.intake = Intake(
             reactor,
             journal=self.journal,
             spool=self.spool,
             in_thread=self.in_thread,
-            judges=Judges(self.workers),
+            judges=self.judges,
             partners=self.roster,
             scratch=state / "scratch",
             settings=settings.intake,
@@ -172,11 +173,8 @@ class Parts:
                 )
             ),
             size=judges.processes or len(os.sched_getaffinity(0)),
-            time_limit=judges.time_limit_seconds,
             boot_limit=judges.boot_limit_seconds,
-            memory_limit_mb=judges.memory_limit_mb,
-            alone_time_limit=judges.large_time_limit_seconds,
-            alone_memory_limit_mb=judges.large_memory_limit_mb,
+            budget=judging_budget(judges),
             log=self._log.bind(part="judges"),
         )
 
@@ -254,6 +252,7 @@ class Parts:
                 certificates=self.certificates,
                 pools=pools,
                 as2=self.as2.outcomes if self.as2 is not None else Counter(),
+                unmapped=self.judges.unmapped,
                 gauges={
                     "interchanges_in_flight": (
                         "Interchanges being judged.",

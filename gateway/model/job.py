@@ -46,7 +46,7 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
     out to be an archive, in at most `disk_bytes` of room; None: it must not be one, for archives
     inside archives are refused. `partner_flows` are the flows the partner may use (None: every
     flow, for the command line). `flow` forces a flow and skips routing. `layers` restricts the
-    checks. `on` is the date on which the rule packs must be valid.
+    checks. `on` is the day whose versions of the rule packs judge.
     """
 
     path: str

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Interchange
 from gateway.model.job import JudgeAnswer, JudgeJob
 from gateway.model.partner import Partner
+from gateway.model.verdict import Accepted
+from gateway.service.worker_budget import Allowance, Budget
 
 
 class Judging(Protocol):
@@ -27,6 +31,33 @@ class Workers(Protocol):
     async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
         """The worker's answer to one job. Partners take turns."""
         ...
+
+
+class BudgetedWorkers(Protocol):
+    """A pool whose jobs may take the more the larger they are."""
+
+    async def run(self, payload: bytes, *, partner: str, size: int, alone: bool) -> bytes:
+        """The worker's answer to one job about `size` bytes. Partners take turns."""
+        ...
+
+
+def judging_budget(settings: JudgeSettings) -> Budget:
+    """What judging a document may take."""
+    return Budget(
+        time=Allowance(
+            "judges.time_limit_seconds",
+            settings.time_limit_seconds,
+            settings.time_limit_seconds_per_mb,
+            settings.large_time_limit_seconds,
+        ),
+        memory=Allowance(
+            "judges.memory_limit_mb",
+            settings.memory_limit_mb,
+            settings.memory_limit_mb_per_mb,
+            settings.large_memory_limit_mb,
+        ),
+        large_bytes=settings.large_bytes,
+    )
 
 
 def job_for(
@@ -66,9 +97,13 @@ def member_job(
 
 
 class Judges:
-    """Speaks the judges' language (MessagePack of `JudgeJob` and `JudgeAnswer`) to their pool."""
+    """Speaks the judges' language (MessagePack of `JudgeJob` and `JudgeAnswer`) to their pool.
 
-    def __init__(self, workers: Workers) -> None:
+    `unmapped` counts, by flow, what accepted documents held beside the canonical invoice.
+    """
+
+    def __init__(self, workers: BudgetedWorkers) -> None:
+        self.unmapped = Counter[str]()
         self._workers = workers
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(JudgeAnswer).decode
@@ -80,7 +115,9 @@ class Judges:
         document, failed. An answer nobody can read is such a failure: counted and retried like
         the others, so that the document ends in quarantine and not in an endless loop.
         """
-        raw = await self._workers.run(self._encode(job), partner=job.partner or "", alone=alone)
+        raw = await self._workers.run(
+            self._encode(job), partner=job.partner or "", size=job.size, alone=alone
+        )
         try:
             answer = self._decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -99,4 +136,6 @@ class Judges:
                 f"A worker answered for payload {judgement.sha256}, not for {job.sha256}.",
                 remedy="This is a fault in the gateway; please report it.",
             )
+        if judgement is not None and isinstance(judgement.verdict, Accepted):
+            self.unmapped[judgement.flow or "none"] += judgement.unmapped
         return answer

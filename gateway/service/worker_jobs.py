@@ -40,25 +40,14 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     broken: str | None
 
 
-class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long one job may take (seconds), and how large its process may grow (resident memory).
-
-    The settings they come from are named in the error of a job that was beyond them.
-    """
-
-    seconds: float
-    seconds_setting: str
-    memory_mb: int
-    memory_setting: str
-
-
 class Job:
     """One payload, whose it is, and the Deferred its answer fires.
 
-    `alone`: it is large or has cost a worker before, and runs beside no other such job.
+    `size`: of what it is about, in bytes. `alone`: it is large or has cost a worker before, and
+    runs beside no other such job.
     """
 
-    __slots__ = ("alone", "done", "partner", "payload")
+    __slots__ = ("alone", "done", "partner", "payload", "size")
 
     def __init__(
         self,
@@ -66,10 +55,12 @@ class Job:
         canceller: Callable[[Job], None],
         *,
         partner: str = "",
+        size: int = 0,
         alone: bool = False,
     ) -> None:
         self.payload = payload
         self.partner = partner
+        self.size = size
         self.alone = alone
         self.done: defer.Deferred[bytes] = defer.Deferred(lambda _: canceller(self))
 

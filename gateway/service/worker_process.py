@@ -3,6 +3,9 @@
     booting ─▶ idle ⇄ busy
        └────────┴──────┴─▶ ending ─▶ (gone)
 
+Idle or busy, it may say that it prepares what later jobs need as well, until it says that it is
+at work again. Meanwhile the clock of its job stands still, and the limit for booting holds.
+
 The process speaks frames (gateway.frames) on its standard input and output; what it writes on
 standard error goes to the log, line by line. Everything that can go wrong with it (it does not
 start, hangs, dies, grows, talks nonsense) ends the process and fails the one job it held, with
@@ -16,25 +19,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from gateway import frames
 from gateway.errors import GatewayError, WorkerDied, WorkerTimeout
-from gateway.service.worker_jobs import Job, JobLimits, WorkerState, WorkerStatus
+from gateway.service import worker_failures as failures
+from gateway.service.worker_budget import Budget
+from gateway.service.worker_clock import JobClock
+from gateway.service.worker_jobs import Job, WorkerState, WorkerStatus
 from gateway.service.worker_words import StandardError
 
 LINGER_SECONDS: Final = 2.0
 """How long a process may take to end after it said goodbye, or after its output closed."""
 
+_DIGITS: Final = 18
+"""Of the size of a job, as a worker may tell it."""
+
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_KILL_REMEDY: Final = "Nothing to do yet: the document is tried once more, alone."
 
 
 class WorkerProcess(ProcessProtocol):
@@ -42,7 +49,8 @@ class WorkerProcess(ProcessProtocol):
 
     `on_ready(worker)` is called whenever it can take a job, `on_end(worker)` once, when the
     process is gone and reaped; `boot_failure` then says why it never became ready, if so.
-    `limits` hold except for a job that is given with others; `boot_limit` is in seconds.
+    `budget` is what each job may take; `boot_limit` (seconds) is for its start, and for each time
+    it prepares something.
     """
 
     transport: Any
@@ -53,7 +61,7 @@ class WorkerProcess(ProcessProtocol):
         *,
         boot: bytes,
         boot_limit: float,
-        limits: JobLimits,
+        budget: Budget,
         on_ready: Callable[[WorkerProcess], None],
         on_end: Callable[[WorkerProcess], None],
         log: Any,
@@ -61,7 +69,9 @@ class WorkerProcess(ProcessProtocol):
         self._reactor = reactor
         self._boot = boot
         self._boot_limit = boot_limit
-        self._usual_limits = self._limits = limits
+        self._budget = budget
+        self._size = 0
+        self._clock = JobClock(reactor, self._too_slow)
         self._on_ready = on_ready
         self._on_end = on_end
         self._log = log
@@ -73,6 +83,7 @@ class WorkerProcess(ProcessProtocol):
         self._verdict: GatewayError | None = None
         self._stderr = StandardError(self._say)
         self._ready_mb = 0.0
+        self._prepares_from_mb: float | None = None
         self.state = WorkerState.BOOTING
         self.pid: int = 0
         self.job: Job | None = None
@@ -87,20 +98,28 @@ class WorkerProcess(ProcessProtocol):
         """Start the process and send its boot frame. Raises OSError if it cannot be started."""
         self._reactor.spawnProcess(self, command[0], list(command), env=None)
 
-    def give(self, job: Job, limits: JobLimits) -> None:
-        """Run `job` within `limits`; the worker must be idle."""
+    @property
+    def prepares(self) -> bool:
+        """Whether it prepares something, so that a job would have to wait."""
+        return self._prepares_from_mb is not None
+
+    def give(self, job: Job) -> None:
+        """Run `job` within its budget; the worker must be idle."""
         if self.state is not WorkerState.IDLE:
             raise RuntimeError(f"worker {self.pid} is {self.state}, not idle")
         self.job = job
-        self._limits = limits
+        self._size = self._budget.counted(job.size, alone=job.alone)
         self._stderr.forget()
-        self._enter(WorkerState.BUSY, limits.seconds, self._overdue)
+        self._enter(WorkerState.BUSY)
+        self._clock.start(self._budget.time.amount(self._size), running=not self.prepares)
         self._send(frames.JOB, job.payload)
 
     def dismiss(self) -> None:
         """Ask an idle worker to end, by closing its standard input; kill it if it lingers."""
         self._dismissed = True
         self._leave()
+        if self.prepares:
+            self._signal_kill()  # it would hear of it late, and loses nothing
         self.transport.closeStdin()
 
     def kill(self, why: GatewayError) -> None:
@@ -115,24 +134,19 @@ class WorkerProcess(ProcessProtocol):
         """Kill the process if its resident memory is beyond the limit of what it does."""
         if self.state is WorkerState.ENDING:
             return
-        used, limits = self.rss_mb(), self._limits
-        if used > limits.memory_mb:
+        used = self.rss_mb()
+        if used > self._budget.memory.amount(self._size):
             self.crashed = True
-            self.kill(
-                WorkerDied(
-                    f"Worker {self.pid} used {used:.0f} MB of memory, more than the limit of "
-                    f"{limits.memory_mb} MB, and was killed.",
-                    remedy=f"If the document is legitimate, raise {limits.memory_setting}.",
-                )
-            )
+            seconds = None if self.job is None else self._clock.seconds
+            self.kill(failures.too_large(self.pid, self._budget, self._size, used, seconds))
 
     def is_bloated(self) -> bool:
         """Whether it kept so much of its last job that the next would pay for it.
 
         Neither libxml2 nor Saxon gives back all it took. The bound is half of the room that the
-        usual limit leaves above what the process needed to start.
+        smallest job's limit leaves above what the process needed to start.
         """
-        room = self._usual_limits.memory_mb - self._ready_mb
+        room = self._budget.memory.base - self._ready_mb
         return self.jobs > 0 and self.rss_mb() > self._ready_mb + max(0.0, room) / 2
 
     def retire(self) -> None:
@@ -189,6 +203,8 @@ class WorkerProcess(ProcessProtocol):
             case ((WorkerState.BOOTING | WorkerState.ENDING), frames.BOOT_FAILED):
                 self.boot_failure = payload.decode("utf-8", "replace")
                 self._leave()
+            case ((WorkerState.IDLE | WorkerState.BUSY), (frames.PREPARING | frames.WORKING)):
+                self._told(kind, payload)
             case ((WorkerState.BUSY | WorkerState.ENDING), frames.DONE) if self.job is not None:
                 self._answered(lambda job: job.succeed(payload))
             case ((WorkerState.BUSY | WorkerState.ENDING), frames.FAILED) if self.job is not None:
@@ -198,6 +214,24 @@ class WorkerProcess(ProcessProtocol):
                 pass
             case _:
                 self._nonsense(f"a frame of kind {kind!r} while {self.state}")
+
+    def _told(self, kind: bytes, payload: bytes) -> None:
+        """It prepares something, is at work again, or says how large its job really is."""
+        if kind == frames.PREPARING:
+            self._prepares_from_mb = self.rss_mb()
+            self._clock.stand_still()
+            self._enter(self.state)
+        elif self._prepares_from_mb is not None:
+            # What it prepared stays, and is nothing that a job left behind.
+            self._ready_mb += max(0.0, self.rss_mb() - self._prepares_from_mb)
+            self._prepares_from_mb = None
+            self._enter(self.state)
+            if self.state is WorkerState.BUSY:
+                self._clock.go_on()
+        if self.job is not None and payload[:_DIGITS].isdigit():
+            size = self._budget.counted(int(payload[:_DIGITS]), alone=self.job.alone)
+            self._size = max(size, self._size)
+            self._clock.allow(self._budget.time.amount(self._size))
 
     def errReceived(self, data: bytes) -> None:
         """Standard error: whatever it says is the operator's to read."""
@@ -215,18 +249,16 @@ class WorkerProcess(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Reaped, and all it wrote was read: account for it."""
         self._cancel_timer()
+        self._clock.stand_still()
         self.state = WorkerState.ENDING
         self._stderr.end()
         if self._verdict is None:
             self.crashed = self.crashed or not self._dismissed
-            self._verdict = WorkerDied(
-                f"Worker {self.pid} ended by itself: {self._obituary(reason)}.",
-                remedy=_KILL_REMEDY,
-            )
+            self._verdict = failures.ended(self.pid, reason, self._stderr.last_words())
         if not self._was_ready and self.boot_failure is None:
             self.boot_failure = self._verdict.what
         self._fail_job(self._verdict)
-        self._log.info("worker_ended", how=_how(reason), jobs=self.jobs)
+        self._log.info("worker_ended", how=failures.how_it_ended(reason), jobs=self.jobs)
         self._on_end(self)
 
     # ---- inside
@@ -238,6 +270,10 @@ class WorkerProcess(ProcessProtocol):
         if state is not self.state:
             self.state = state
             self._since = self._reactor.seconds()
+        if state is WorkerState.ENDING or state is WorkerState.IDLE:
+            self._clock.stand_still()
+        if self.prepares and limit is None and state is not WorkerState.ENDING:
+            limit, late = self._boot_limit, self._overdue
         if limit is not None and late is not None:
             self._timer = self._reactor.callLater(limit, late)
 
@@ -256,7 +292,7 @@ class WorkerProcess(ProcessProtocol):
             self._enter(WorkerState.ENDING, LINGER_SECONDS, self._signal_kill)
 
     def _rest(self) -> None:
-        self._limits = self._usual_limits
+        self._size = 0
         self._enter(WorkerState.IDLE)
         self._on_ready(self)
 
@@ -273,23 +309,16 @@ class WorkerProcess(ProcessProtocol):
         self.transport.writeSequence([frames.header(kind, len(payload)), payload])
 
     def _overdue(self) -> None:
-        if self.state is WorkerState.BOOTING:
-            what = f"Worker {self.pid} was not ready within {self._boot_limit:g} s and was killed"
-            remedy = "Look for what keeps it busy, or raise judges.boot_limit_seconds."
-        else:
-            what = f"Worker {self.pid} took more than {self._limits.seconds:g} s and was killed"
-            remedy = f"If the document is legitimate, raise {self._limits.seconds_setting}."
-        self.kill(WorkerTimeout(f"{what}{self._stderr.last_words()}.", remedy=remedy))
+        words = self._stderr.last_words()
+        self.kill(failures.not_ready(self.pid, self._boot_limit, words, prepares=self.prepares))
+
+    def _too_slow(self) -> None:
+        words = self._stderr.last_words()
+        self.kill(failures.too_slow(self.pid, self._budget, self._size, self.rss_mb(), words))
 
     def _nonsense(self, what: str) -> None:
         self.crashed = True
-        self.kill(
-            WorkerDied(
-                f"Worker {self.pid} broke the protocol and was killed: {what}"
-                f"{self._stderr.last_words()}.",
-                remedy=_KILL_REMEDY,
-            )
-        )
+        self.kill(failures.nonsense(self.pid, what, self._stderr.last_words()))
 
     def _signal_kill(self) -> None:
         with contextlib.suppress(ProcessExitedAlready):
@@ -298,25 +327,8 @@ class WorkerProcess(ProcessProtocol):
     def _fail_job(self, error: GatewayError) -> None:
         job, self.job = self.job, None
         if job is not None:
-            job.fail(error)
+            blameless = self.prepares and isinstance(error, WorkerDied | WorkerTimeout)
+            job.fail(failures.unprepared(error) if blameless else error)
 
     def _say(self, line: str) -> None:
         self._log.warning("worker_said", line=line)
-
-    def _obituary(self, reason: Failure) -> str:
-        how = _how(reason)
-        if getattr(reason.value, "signal", None) == signal.SIGKILL:
-            how += ", perhaps by the system, out of memory"
-        return how + self._stderr.last_words()
-
-
-def _how(reason: Failure) -> str:
-    """How a process ended, in words."""
-    value = reason.value
-    if isinstance(value, ProcessDone):
-        return "exit code 0"
-    if isinstance(value, ProcessTerminated):
-        if value.signal is not None:
-            return f"killed by {signal.Signals(value.signal).name}"
-        return f"exit code {value.exitCode}"
-    return str(value)

@@ -2,7 +2,7 @@
 
 What one job does to its worker never touches another job: a worker that hangs, dies or grows is
 killed, its job alone fails, and another worker takes its place; so does one that keeps too much
-of what a large job took. Jobs that run alone (worker_queue) have limits of their own.
+of what a large job took. What a job may take depends on its size (worker_budget).
 
 Two things are kept from running wild. Workers that crash again and again are respawned with
 growing pauses. Workers that cannot even start (a rule pack is missing, say) are not respawned for
@@ -17,7 +17,8 @@ from typing import Any, Final
 from twisted.internet import defer, task
 
 from gateway.errors import GatewayError, WorkerDied, WorkersBroken, WorkersStopped
-from gateway.service.worker_jobs import Job, JobLimits, PoolStatus, WorkerState
+from gateway.service.worker_budget import Allowance, Budget
+from gateway.service.worker_jobs import Job, PoolStatus, WorkerState
 from gateway.service.worker_process import LINGER_SECONDS, WorkerProcess
 from gateway.service.worker_queue import FairQueue
 
@@ -35,10 +36,10 @@ PAUSE_MAX: Final = 30.0
 class WorkerPool:
     """Runs jobs on `size` worker processes; partners take turns.
 
-    `command` starts one; `boot` is the payload of its first frame. `time_limit` (seconds) bounds
-    a job, `boot_limit` the start; `memory_limit_mb` the resident memory of each process. The two
-    limits for jobs that run alone are the same unless given. `section` is the table of
-    the settings that all of them come from. `log` is a structlog logger.
+    `command` starts one; `boot` is the payload of its first frame. `boot_limit` (seconds) bounds
+    the start, `budget` what a job may take; without one, every job may take `time_limit` (seconds)
+    and its process `memory_limit_mb` of resident memory, by the settings of the table `section`.
+    `log` is a structlog logger.
     """
 
     def __init__(
@@ -48,12 +49,11 @@ class WorkerPool:
         command: Sequence[str],
         boot: bytes,
         size: int,
-        time_limit: float,
         boot_limit: float,
-        memory_limit_mb: int,
-        alone_time_limit: float | None = None,
-        alone_memory_limit_mb: int | None = None,
+        time_limit: float = 0.0,
+        memory_limit_mb: int = 0,
         section: str = "judges",
+        budget: Budget | None = None,
         log: Any,
     ) -> None:
         if size < 1:
@@ -63,19 +63,10 @@ class WorkerPool:
         self._boot = boot
         self._size = size
         self._boot_limit = boot_limit
-        self._limits = self._alone_limits = JobLimits(
-            seconds=time_limit,
-            seconds_setting=f"{section}.time_limit_seconds",
-            memory_mb=memory_limit_mb,
-            memory_setting=f"{section}.memory_limit_mb",
+        self._budget = budget or Budget(
+            time=Allowance(f"{section}.time_limit_seconds", time_limit),
+            memory=Allowance(f"{section}.memory_limit_mb", memory_limit_mb),
         )
-        if alone_time_limit is not None or alone_memory_limit_mb is not None:
-            self._alone_limits = JobLimits(
-                seconds=alone_time_limit or time_limit,
-                seconds_setting=f"{section}.large_time_limit_seconds",
-                memory_mb=alone_memory_limit_mb or memory_limit_mb,
-                memory_setting=f"{section}.large_memory_limit_mb",
-            )
         self._log = log
         self._workers: list[WorkerProcess] = []
         self._queue: FairQueue[Job] = FairQueue()
@@ -119,16 +110,20 @@ class WorkerPool:
         finally:
             self._starting = None
 
-    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
+    async def run(
+        self, payload: bytes, *, partner: str = "", size: int = 0, alone: bool = False
+    ) -> bytes:
         """The worker's answer to one job; cancelling it frees its place at once.
 
-        It takes one of `partner`'s turns; `alone`, it never runs beside another such job. Raises
+        It takes one of `partner`'s turns, and what a job about `size` bytes may take; `alone`, it
+        never runs beside another such job. Raises
         WorkerTimeout or WorkerDied when the job cost its worker (it hung, ended, grew or talked
-        nonsense), WorkersStopped when the gateway stops, WorkersBroken when there is no worker,
+        nonsense), WorkerUnprepared when that happened before the worker was ready for it,
+        WorkersStopped when the gateway stops, WorkersBroken when there is no worker,
         GatewayError with the worker's words when it said that it failed.
         """
         self._refuse_if_closed()
-        job = Job(payload, self._give_up, partner=partner, alone=alone)
+        job = Job(payload, self._give_up, partner=partner, size=size, alone=alone)
         self._queue.put(job)
         self._dispatch()
         return await job.done
@@ -184,13 +179,14 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         while True:
-            idle = next((w for w in self._workers if w.state is WorkerState.IDLE), None)
+            resting = (w for w in self._workers if w.state is WorkerState.IDLE)
+            idle = min(resting, key=lambda worker: worker.prepares, default=None)
             job = self._queue.take() if idle is not None else None
             if idle is None or job is None:
                 return
             if job.alone:
                 self._in_lane = idle
-            idle.give(job, self._alone_limits if job.alone else self._limits)
+            idle.give(job)
 
     def _leave_lane(self, worker: WorkerProcess) -> None:
         """The lane is free when its worker can take other jobs, or is gone: not a moment before.
@@ -230,7 +226,7 @@ class WorkerPool:
             self._reactor,
             boot=self._boot,
             boot_limit=self._boot_limit,
-            limits=self._limits,
+            budget=self._budget,
             on_ready=self._on_ready,
             on_end=self._on_end,
             log=self._log,

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.cli.main import main
+from gateway.cli.rules_trial import tried_apart
 from gateway.core.schematron import catalogue as catalogue_module
+from gateway.core.schematron.catalogue_entries import PackEntry
+from gateway.core.schematron.trial import Attempt
 from tests import mini_packs
 from tests.schematron_sources import UBL, pattern, rule, written
+
+ENTRY = {
+    "title": "t",
+    "syntax": "ubl",
+    "package": "p",
+    "path": "p.xslt",
+    "sha256": "",
+    "version": "1",
+    "name": "mini",
+}
 
 
 @pytest.fixture
@@ -123,7 +139,7 @@ def test_two_packs_can_be_compared(mini: Path, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "T-02: only in the second\n  + new\n" in out
     assert "T-01: text" in out
-    assert "2 rules differ" in out
+    assert f"2 rules differ between mini and {newer}: 1 added, 0 removed, 1 changed." in out
 
     assert main(["rules", "diff", "--json", str(newer), "mini"]) == 0
     changes = {(row["rule"], row["change"]) for row in objects(capsys)}
@@ -165,6 +181,121 @@ def test_schematron_is_imported_and_says_how_it_did(
     assert main(["rules", "diff", "--json", "house", str(newer), *packs]) == 0
     (changed,) = objects(capsys)
     assert (changed["rule"], changed["change"]) == ("ACME-1", "test")
+
+
+def test_versions_follow_each_other_by_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Imported today unless said otherwise; each is listed with its days, and compared."""
+    packs = ("--rule-packs", str(tmp_path / "packs"))
+    past = ("--valid-from", "2026-01-01")
+    assert main(["rules", "import", str(house(tmp_path, "cbc:ID = 'x'")), *past, *packs]) == 0
+    assert "applies to what is received from 2026-01-01 on" in capsys.readouterr().out
+    today = dt.datetime.now(tz=dt.UTC).date()
+    assert main(["rules", "import", str(house(tmp_path, "cbc:ID = 'y'")), *packs]) == 0
+    command = f"edi-gateway rules diff house@2026-01-01 house@{today}"
+    compared = f"0 added, 0 removed, 1 changed ({command})"
+    assert f"since the version before: {compared}" in capsys.readouterr().out
+    assert main(["rules", "import", "--json", str(house(tmp_path, "cbc:ID = 'y'")), *packs]) == 0
+    assert objects(capsys)[0]["valid_from"] == today.isoformat()
+
+    assert main(["rules", "--json", *packs]) == 0
+    old, new = (pack for pack in objects(capsys) if pack["pack"] == "house")
+    yesterday = today - dt.timedelta(days=1)
+    assert (old["called"], new["called"]) == ("house@2026-01-01", f"house@{today}")
+    assert (old["valid_from"], old["valid_until"]) == ("2026-01-01", yesterday.isoformat())
+    assert (new["valid_from"], new["valid_until"]) == (today.isoformat(), None)
+    assert (old["applies_today"], new["applies_today"]) == (False, True)
+    assert main(["rules", *packs]) == 0
+    assert f"2026-01-01 – {yesterday} (not today)" in capsys.readouterr().out
+
+    assert main(["rules", "diff", "--json", "house@2026-02-01", "house", *packs]) == 0
+    (changed,) = objects(capsys)
+    assert (changed["rule"], changed["change"]) == ("ACME-1", "test")
+    assert "'x'" in str(changed["before"])
+    assert main(["rules", "diff", "house@2025-01-01", "house", *packs]) == 2
+    assert "house has no such version" in capsys.readouterr().err
+
+
+def test_what_was_imported_can_be_taken_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One version at a time, and no official one; what is left applies again."""
+    packs = ("--rule-packs", str(tmp_path / "packs"))
+    for first in ("2026-01-01", "2026-02-01"):
+        file = house(tmp_path, f"cbc:ID != '{first}'")
+        assert main(["rules", "import", str(file), "--valid-from", first, *packs]) == 0
+    capsys.readouterr()
+
+    assert main(["rules", "remove", "house", *packs]) == 2
+    assert "house has 2 versions" in capsys.readouterr().err
+    assert main(["rules", "remove", "en16931-ubl", *packs]) == 2
+    assert "comes with the catalogue" in capsys.readouterr().err
+    assert main(["rules", "remove", "nothing", *packs]) == 2
+    assert "nothing is not a rule pack" in capsys.readouterr().err
+    assert main(["rules", "remove", "house@2026-02-10", *packs]) == 0
+    assert "house@2026-02-01 (" in capsys.readouterr().out
+
+    assert main(["rules", "--json", *packs]) == 0
+    (left,) = (pack for pack in objects(capsys) if pack["pack"] == "house")
+    assert (left["valid_from"], left["valid_until"]) == ("2026-01-01", None)
+    assert main(["rules", "remove", "house", "--json", *packs]) == 0
+    assert objects(capsys)[0]["sha256"] == left["sha256"]
+    assert main(["rules", "--json", *packs]) == 0
+    assert "house" not in {pack["pack"] for pack in objects(capsys)}
+
+
+def test_a_rule_that_never_ends_does_not_hang_the_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is given so many seconds; then it is told what is wrong, and nothing is stored."""
+    far = "1 to 1000000"
+    endless = f"count(for $a in {far}, $b in {far} return string-length(concat($a, $b, .))) = 0"
+    command = ["rules", "import", "--rule-packs", str(tmp_path / "packs"), "--trial-seconds", "4"]
+    started = time.monotonic()
+
+    assert main([*command, str(house(tmp_path, endless))]) == 2
+
+    assert time.monotonic() - started < 30
+    said = capsys.readouterr().err
+    assert "did not come to an end on our samples within 4 s" in said
+    assert "--trial-seconds" in said
+    assert not (tmp_path / "packs").exists()
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "inf"])
+def test_no_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit that would not limit is a usage error."""
+    with pytest.raises(SystemExit) as caught:
+        main(["rules", "import", "x.sch", f"--trial-seconds={seconds}"])
+    assert caught.value.code == 2
+    assert "no number of seconds" in capsys.readouterr().err
+
+
+def test_a_trial_runs_the_code_of_the_gateway_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what lies in the folder somebody happens to work in."""
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "__init__.py").write_text("raise RuntimeError('not ours')")
+    monkeypatch.chdir(tmp_path)
+    attempt = Attempt(PackEntry(**ENTRY), mini_packs.stylesheet(), {}, {})  # type: ignore[arg-type]
+
+    answer = tried_apart(attempt, 60)
+
+    assert (answer.what, answer.trials) == ("", ())
+
+
+def test_a_trial_that_dies_is_an_answer() -> None:
+    """Whatever ended it, the command says so, with what was said last."""
+    broken = Attempt(PackEntry(**ENTRY), b"", {}, {"not-a-sample": b"<a/>"})  # type: ignore[arg-type]
+    sound = msgspec.structs.replace(broken, stylesheet=mini_packs.stylesheet())
+
+    answer = tried_apart(sound, 60)
+
+    assert "broke off with exit code 1" in answer.what
+    assert "not-a-sample is no sample" in answer.what
+    assert "is not XML" in tried_apart(broken, 60).what
 
 
 def test_every_fault_of_schematron_is_told_at_its_import(

@@ -23,6 +23,7 @@ from gateway.core.xml import ParsedXml, parse
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Judgement, Language, Layer, Rejected, Severity
 from gateway.samples import sample_bytes
+from tests.schematron_sources import UBL, rule, written
 
 FLOW = ("--flow", "en16931-invoice")
 
@@ -157,13 +158,81 @@ def test_a_pack_that_is_not_there_leaves_it_undetermined(
     assert "rules import" in said["remedy"]
 
 
-def test_several_flows_ask_for_a_choice(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --flow a plain invoice fits both flows: undetermined, and told what to do."""
-    assert main(["validate", sample("ubl-invoice.xml"), "--json"]) == 3
+def test_of_several_flows_the_strictest_judges(
+    sample: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --flow a plain invoice fits two: the one with more rules judges, and it is said."""
+    path = sample("ubl-invoice.xml")
+    assert main(["validate", path, "--json"]) == 0
     (said,) = lines(capsys)
-    assert said["flow"] is None
-    assert "--flow" in said["remedy"]
-    assert "ctc-fr-invoice" in said["cause"]
+    assert (said["flow"], said["verdict"]) == ("ctc-fr-invoice", "accepted")
+    (remark,) = said["findings"]
+    assert (remark["rule"], remark["severity"]) == ("ROUTE-FLOW-CHOSEN", "info")
+    assert "en16931-invoice" in remark["message"]
+
+    assert main(["validate", path, "--flow", "en16931-invoice", "--json"]) == 0
+    (said,) = lines(capsys)
+    assert (said["flow"], said["findings"]) == ("en16931-invoice", [])
+
+
+@pytest.mark.parametrize(
+    ("language", "chosen", "passed"),
+    [
+        ("fr", "nommez-le avec --flow", "Tous les contrôles sont passés."),
+        ("en", "name it with --flow", "Every check passed."),
+    ],
+)
+def test_the_choice_is_told_beside_the_flow(
+    sample: Any, capsys: pytest.CaptureFixture[str], language: str, chosen: str, passed: str
+) -> None:
+    """It is no finding about the document: nothing is numbered, and every check has passed."""
+    assert main(["validate", sample("ubl-invoice.xml"), "--lang", language]) == 0
+
+    out = capsys.readouterr().out
+    words = " ".join(out.split())
+    assert chosen in words
+    assert passed in words
+    assert "1. " not in out
+    assert "ROUTE-FLOW-CHOSEN" not in out
+
+
+@pytest.mark.parametrize(
+    ("file", "language", "says"),
+    [
+        (
+            "ubl-invoice-faulty.xml",
+            "fr",
+            "(BT-112) vaut 4 583,61, alors que « Montant total de la facture hors TVA » (BT-109) "
+            "3 809,00 + « Montant total de TVA de la facture » (BT-110) 729,61 = 4 538,61 : 45,00 "
+            "de trop. que faire Corrigez « Montant total de la facture avec TVA » (BT-112, ligne "
+            "187)",
+        ),
+        (
+            "ubl-invoice-faulty.xml",
+            "en",
+            "(BT-112) is 4,583.61, but “Invoice total amount without VAT” (BT-109) 3,809.00 + "
+            "“Invoice total VAT amount” (BT-110) 729.61 = 4,538.61: 45.00 too much. to mend it "
+            "Correct “Invoice total amount with VAT” (BT-112, line 187)",
+        ),
+        (
+            "ubl-credit-note-faulty.xml",
+            "fr",
+            "que faire Citez la facture créditée et sa date.",
+        ),
+        (
+            "ubl-credit-note-faulty.xml",
+            "en",
+            "to mend it Name the invoice that is credited, and its date.",
+        ),
+    ],
+)
+def test_a_faulty_sample_is_told_so_that_it_can_be_mended(
+    sample: Any, capsys: pytest.CaptureFixture[str], file: str, language: str, says: str
+) -> None:
+    """With the terms, the figures of the document and the line, without a flow being named."""
+    assert main(["validate", sample(file), "--lang", language]) == 1
+
+    assert says in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_document_that_fits_one_flow_needs_no_choice(
@@ -177,6 +246,35 @@ def test_a_document_that_fits_one_flow_needs_no_choice(
     (said,) = lines(capsys)
     assert said["flow"] == "ctc-fr-invoice"
     assert [rules["pack"] for rules in said["rules"]] == ["extended-ctc-fr-ubl", "br-fr-flux2-ubl"]
+
+
+def test_the_rules_of_another_day_can_be_tried(
+    sample: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A version that is to come judges already, where its day is named."""
+    asserted = rule("/ubl:Invoice", '<assert id="H-1" test="not(cbc:ID)">x</assert>')
+    body = f"{UBL}<pattern>{asserted}</pattern>"
+    (tmp_path / "house.toml").write_text(
+        'name = "house"\n[match]\nsyntaxes = ["ubl"]\n'
+        '[[chain]]\nsyntax = "ubl"\nschema = "ubl-2.1"\nrules = ["acme"]\n'
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    packs = ("--rule-packs", str(tmp_path / "packs"))
+    for test, first in (("cbc:ID", "2020-01-01"), ("not(cbc:ID)", "2999-01-01")):
+        file = written(elsewhere, body.replace("not(cbc:ID)", test), name="acme.sch")
+        assert main(["rules", "import", str(file), "--valid-from", first, *packs]) == 0
+    command = ["validate", sample("ubl-invoice.xml"), "--flows", str(tmp_path), "--json", *packs]
+    capsys.readouterr()
+
+    assert main(command) == 0
+    assert main([*command, "--rules", "2999-01-01"]) == 1
+    assert main([*command, "--rules", "2019-12-31"]) == 3
+
+    today, coming, never = lines(capsys)
+    assert today["findings"] == []
+    assert [found["rule"] for found in coming["findings"]] == ["H-1"]
+    assert "acme has no version that applies on 2019-12-31" in never["cause"]
 
 
 def test_layers_run_only_those_checks(sample: Any, capsys: pytest.CaptureFixture[str]) -> None:

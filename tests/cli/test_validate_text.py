@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.cli.validate_text import in_words
@@ -62,6 +63,17 @@ def test_what_helps_comes_first_and_the_rule_s_own_text_last(
     lines = said(FINDING, language)
     assert lines[0].startswith("1. BR-CO-15 (")
     assert [line[3:18].strip() for line in lines[1:] if line[3:18].strip()] == labels
+
+
+@pytest.mark.parametrize(("language", "times"), [(Language.EN, 1), (Language.FR, 2)])
+def test_nothing_is_said_twice(language: Language, times: int) -> None:
+    """A rule of one's own may speak by its text alone, in one of the languages."""
+    text = Text(en="Ask ACME.", fr="Demandez à ACME.")
+    finding = msgspec.structs.replace(FINDING, message=text.en, explanation=text, remedy=None)
+
+    lines = "\n".join(said(finding, language))
+
+    assert lines.count("ACME") == times
 
 
 def test_no_line_ends_inside_a_number_or_before_french_punctuation() -> None:

@@ -12,6 +12,7 @@ from gateway.core.explanations import explain_rule, values_in
 from gateway.core.figures import COUNT, FOUND, Seen
 from gateway.core.schematron.catalogue import Catalogue, PackProblem, PackState
 from gateway.core.schematron.inventory import Assertion, assertions
+from gateway.core.schematron.versions import key_of
 from gateway.core.terms import terms, terms_in
 from gateway.core.wordings import explanations, named_rule, wording_for
 from gateway.core.xml import ParsedXml, element_at, friendly_path, parse
@@ -23,23 +24,28 @@ from gateway.samples import sample_bytes
 UNFILLED = re.compile(r"\{(?!\w*:|/)[A-Za-z-]+\}|\bNone\b|: \.|\[@|\.\.\.")
 """What a sentence with a hole in it looks like."""
 
+FROM_WHEELS = {"en16931-cii", "br-fr-cdv"}
+"""Packs that `edi-gateway rules import` takes out of a wheel."""
+
 SIMILAR = 0.75
 """From this likeness on (difflib) a sentence says what the rule's text says and nothing else."""
 
 
 @functools.cache
 def every_rule() -> tuple[Assertion, ...]:
-    """Every assertion of every pack on board, each text once.
+    """Every assertion of every version of every pack on board, each text once.
 
-    The one pack that no installed package carries may not have been imported.
+    What no installed package carries may not have been imported.
     """
     catalogue = Catalogue.load()
     found: list[Assertion] = []
-    for pack in catalogue.names():
+    every = [catalogue.versions(name) for name in catalogue.names()]
+    keys = [(each.name, key_of(each, versions)) for versions in every for each in versions]
+    for pack, key in keys:
         try:
-            found += assertions(catalogue.artefact(pack).stylesheet)
+            found += assertions(catalogue.artefact(key).stylesheet)
         except PackProblem as problem:
-            if problem.state is not PackState.MISSING or pack != "en16931-cii":
+            if problem.state is not PackState.MISSING or pack not in FROM_WHEELS:
                 raise
     return tuple({(each.rule, each.text): each for each in found}.values())
 
@@ -152,7 +158,13 @@ def test_every_rule_explained_by_name_exists() -> None:
     for assertion in every_rule():
         rule = named_rule(assertion.rule, assertion.text)
         existing |= {rule[:end] for end in range(len(rule) + 1)}
-    assert explanations().rules.keys() - existing == set()
+    cdv = any(rule.startswith("BR-FR-CDV") for rule in existing)
+    explained = {
+        rule
+        for rule in explanations().rules
+        if cdv or not (rule.startswith("BR-FR-CDV") or rule.endswith("_MDT-91"))
+    }
+    assert explained - existing == set()
 
 
 @pytest.mark.parametrize(

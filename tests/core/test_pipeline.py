@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -29,10 +30,12 @@ from gateway.model.verdict import (
     Verdict,
 )
 from gateway.samples import sample_bytes
+from tests.pdfs import pdf
 
 GOOD = sample_bytes("ubl-invoice.xml")
 CATALOGUE = Catalogue.load()
 FIRST, SECOND = "en16931-ubl", "br-fr-flux2-ubl"
+COMPILED = (f"compile {FIRST}", f"compile {SECOND}")
 
 
 def finding(severity: Severity, rule: str = "BR-99") -> Finding:
@@ -123,7 +126,7 @@ def test_a_good_document_is_accepted_with_its_canonical_invoice() -> None:
     judgement = judged(packs)
     assert isinstance(judgement.verdict, Accepted)
     assert msgspec.json.decode(judgement.verdict.invoice)["invoice_number"] == "FA-2026-00187"
-    assert packs.events == [f"run {FIRST}", f"run {SECOND}", "release"]
+    assert packs.events == [*COMPILED, f"run {FIRST}", f"run {SECOND}", "release"]
     assert [reference.pack for reference in judgement.rules] == [FIRST, SECOND]
     assert (judgement.flow, judgement.syntax, judgement.document_type) == (
         "french",
@@ -139,6 +142,17 @@ def test_the_same_document_gets_the_same_judgement_but_for_its_times() -> None:
     """Nothing but bytes, packs and flows goes in."""
     first, second = (msgspec.structs.replace(judged(Packs()), timings_ms={}) for _ in range(2))
     assert first == second
+
+
+def test_the_judgement_says_how_much_the_invoice_has_no_place_for() -> None:
+    """The list travels in the invoice, the number beside it: a metric is made of it."""
+    assert judged(Packs()).unmapped == 0
+    more = GOOD.replace(b"</cbc:ID>", b"</cbc:ID><cbc:UUID>u</cbc:UUID>", 1)
+    judgement = judged(Packs(), more)
+    assert isinstance(judgement.verdict, Accepted)
+    source = msgspec.json.decode(judgement.verdict.invoice)["source"]
+    assert source["unmapped"] == ["cbc:UUID"]
+    assert judgement.unmapped == source["unmapped_total"] == 1
 
 
 def test_warnings_do_not_reject() -> None:
@@ -297,7 +311,7 @@ def test_a_forced_flow_skips_routing() -> None:
     ("layers", "events"),
     [
         ((Layer.XSD,), ["release"]),
-        ((Layer.SCHEMATRON,), [f"run {FIRST}", f"run {SECOND}", "release"]),
+        ((Layer.SCHEMATRON,), [*COMPILED, f"run {FIRST}", f"run {SECOND}", "release"]),
     ],
 )
 def test_layers_restrict_the_checks_and_withhold_the_verdict(
@@ -346,6 +360,86 @@ def test_warming_up_compiles_what_the_flows_name_and_names_what_is_missing() -> 
     packs = Packs(en16931_ubl=MISSING)
     judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=packs)
     assert judge.warm_up() == (MISSING,)
+    assert packs.events == [f"compile {FIRST}", f"compile {SECOND}"]
+
+
+class Watching:
+    """Keeps what whoever watches hears, among the events of the packs."""
+
+    def __init__(self, events: list[str]) -> None:
+        self.events = events
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Note both ends."""
+        self.events.append("prepares")
+        yield
+        self.events.append("works")
+
+    def opened(self, size: int) -> None:
+        """Note it."""
+        self.events.append(f"opened {size}")
+
+
+def test_whoever_watches_hears_of_compiling_once() -> None:
+    """By the first document, all its packs between one beginning and one end; then no more."""
+    packs = Packs()
+    judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=packs, watcher=Watching(packs.events))
+    ran = [f"run {FIRST}", f"run {SECOND}", "release"]
+    judge.judge(job(), GOOD)
+    assert packs.events == ["prepares", "works", "prepares", *COMPILED, "works", *ran]
+    packs.events.clear()
+    judge.judge(job(), GOOD)
+    assert packs.events == ran
+
+
+def test_whoever_watches_hears_how_large_the_document_in_a_pdf_is() -> None:
+    """When it is larger than the PDF: what it may cost goes by what is judged."""
+    events: list[str] = []
+    judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=Packs(), watcher=Watching(events))
+    xml = sample_bytes("cii-invoice.xml") + b" " * 100_000
+    data = pdf(("factur-x.xml", xml))
+    assert len(data) < len(xml)
+    judge.judge(job(data), data)
+    assert events[0] == f"opened {len(xml)}"
+    events.clear()
+    plain = pdf(("factur-x.xml", b"<a/>"))
+    judge.judge(job(plain), plain)
+    assert not [event for event in events if event.startswith("opened")]
+
+
+def test_a_pack_that_does_not_compile_is_told_by_the_document_that_needs_it() -> None:
+    """Preparing says nothing of it, and is tried again: it may have been mended."""
+    packs = Packs(en16931_ubl=MISSING)
+    judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=packs, watcher=Watching(packs.events))
+    judge.judge(job(), GOOD)
+    packs.events.clear()
+    verdict = judge.judge(job(), GOOD).verdict
+    assert isinstance(verdict, Undetermined)
+    assert verdict.cause == MISSING.what
+    assert packs.events[:3] == ["prepares", f"compile {FIRST}", "works"]
+
+
+def test_warming_up_goes_step_by_step() -> None:
+    """Each step is one thing compiled, and told; what is ready already is no step."""
+    packs = Packs(en16931_ubl=MISSING)
+    judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=packs, watcher=Watching(packs.events))
+    steps = judge.warming_up()
+    assert next(steps) == (FIRST, MISSING)
+    assert packs.events == ["prepares", f"compile {FIRST}"]
+    assert next(steps) is None
+    assert packs.events[2:] == ["prepares", f"compile {SECOND}", "works"]
+    roots = list(steps)
+    assert roots == [None] * len(CATALOGUE.schema("ubl-2.1").roots)
+    assert list(judge.warming_up()) == [(FIRST, MISSING)]
+
+
+def test_warming_up_survives_whatever_fails() -> None:
+    """The judge goes on; the documents that need it will be undetermined."""
+    packs = Packs(en16931_ubl=OSError("no such library"))
+    judge = Judge((FLOW,), CATALOGUE, DocumentLimits(), packs=packs)
+    (trouble,) = judge.warm_up()
+    assert "OSError: no such library" in trouble.what
     assert packs.events == [f"compile {FIRST}", f"compile {SECOND}"]
 
 

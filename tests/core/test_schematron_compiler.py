@@ -2,6 +2,7 @@
 
 EDI_GATEWAY_MUTATIONS sets how many damaged invoices every pack judges both ways (default 40; by
 the thousand before a change of the compiler is trusted), EDI_GATEWAY_MUTATION_SEED which ones.
+The thousands that are aimed at the rules are those of `test_schematron_equivalence`.
 With EDI_GATEWAY_CORPUS (a folder with `ubl/*.xml` and `cii/*.xml`) public examples are damaged too.
 """
 
@@ -36,6 +37,8 @@ SEED = os.environ.get("EDI_GATEWAY_MUTATION_SEED", "1")
 CORPUS = Path(os.environ.get("EDI_GATEWAY_CORPUS", "no corpus"))
 
 CATALOGUE = Catalogue.load()
+INVOICE_PACKS = tuple(name for name in CATALOGUE.names() if CATALOGUE.pack(name).syntax)
+"""All but those for messages that are no invoices, which run as shipped."""
 
 
 def artefact(pack: str) -> Artefact:
@@ -76,6 +79,7 @@ def check(pack: str, documents: Callable[[Syntax], Iterator[bytes]], tmp_path: P
     shipped = artefact(pack)
     both = BothWays(*prepared(shipped))
     findings = 0
+    assert shipped.entry.syntax is not None
     for number, data in enumerate(documents(shipped.entry.syntax)):
         expected, found = both.answers(data)
         # A rewritten pack that fails, or cannot tell whether it checked anything, asks the shipped
@@ -90,7 +94,7 @@ def check(pack: str, documents: Callable[[Syntax], Iterator[bytes]], tmp_path: P
     assert findings or shipped.entry.phase
 
 
-@pytest.mark.parametrize("pack", CATALOGUE.names())
+@pytest.mark.parametrize("pack", INVOICE_PACKS)
 def test_every_official_pack_is_rewritten(pack: str) -> None:
     """All shapes are known. The one pattern that keeps its walk has rules edited to end it."""
     known = rewriting(artefact(pack))
@@ -98,7 +102,7 @@ def test_every_official_pack_is_rewritten(pack: str) -> None:
     assert list(known.walks) == (["M86"] if pack == "facturx-extended" else [])
 
 
-@pytest.mark.parametrize("pack", CATALOGUE.names())
+@pytest.mark.parametrize("pack", INVOICE_PACKS)
 def test_an_official_pack_finds_the_same_both_ways(pack: str, tmp_path: Path) -> None:
     """Same rules, places, severities and texts, in the same order, on invoices and damaged ones."""
 
@@ -116,7 +120,7 @@ def test_an_official_pack_finds_the_same_both_ways(pack: str, tmp_path: Path) ->
 
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="EDI_GATEWAY_CORPUS names no folder of examples")
-@pytest.mark.parametrize("pack", CATALOGUE.names())
+@pytest.mark.parametrize("pack", INVOICE_PACKS)
 def test_an_official_pack_finds_the_same_both_ways_on_public_examples(
     pack: str, tmp_path: Path
 ) -> None:
@@ -282,7 +286,7 @@ _ONWARD = '<xsl:apply-templates select="*" mode="M1"/>'
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('version="2.0"', 'version="3.0"', "no xsl:stylesheet of version 2.0"),
+        ('version="2.0"', 'version="1.0"', "no xsl:stylesheet of version 2.0 or 3.0"),
         (_END, f"<xsl:import href='x'/>{_END}", "xsl:import"),
         (_END, f"<xsl:mode name='M1' on-no-match='fail'/>{_END}", "xsl:mode"),
         (_END, f"<xsl:template name='x'/>{_END}", "the attribute name"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.catalogue import Catalogue, PackProblem
+from gateway.core.schematron.catalogue_files import sum_of
 from gateway.core.schematron.importing import import_wheel
 from gateway.errors import ConfigurationError
 from tests import mini_packs
@@ -98,3 +100,43 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         import_wheel(catalogue, wheel)
 
     assert "--rule-packs" in caught.value.remedy
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_schemas_of_a_wheel_come_as_whole_trees(tmp_path: Path, altered: bool) -> None:
+    """All XSDs below the folder, nothing else; none when one is not what the catalogue knows."""
+    catalogue, wheel = fresh(tmp_path)
+    xsds = {"a.xsd": b"<a/>", "sub/b.xsd": b"<b/>"}
+    with zipfile.ZipFile(wheel, "a") as archive:
+        for name, content in xsds.items():
+            archive.writestr(f"mini/xsd/{name}", content)
+        archive.writestr("mini/xsd/c.py", "")
+        archive.writestr("mini/xsdother/d.xsd", "")
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in xsds.items()}
+    file = tmp_path / "catalogue.toml"
+    text = re.sub(
+        r'wheel_sha256 = "\w+"',
+        f'wheel_sha256 = "{hashlib.sha256(wheel.read_bytes()).hexdigest()}"',
+        file.read_text(),
+    )
+    tree = "00" if altered else sum_of(sums)
+    file.write_text(
+        f'{text}\n[schemas.x]\ntitle = "x"\npackage = "mini"\nfolder = "mini/xsd"\n'
+        f'tree_sha256 = "{tree}"\nroots = {{ "{{urn:x}}a" = "a.xsd" }}\n'
+    )
+    catalogue = Catalogue.load(catalogue.rule_packs, file=file)
+
+    if altered:
+        with pytest.raises(ConfigurationError, match=r"mini/xsd in .* is not the artefact"):
+            import_wheel(catalogue, wheel)
+        assert not catalogue.stored_folder(catalogue.schema("x")).exists()
+        return
+    with pytest.raises(PackProblem) as caught:
+        catalogue.schema_path("x", "{urn:x}a")
+    assert "edi-gateway rules import mini-1.0" in caught.value.remedy
+    import_wheel(catalogue, wheel)
+
+    path = catalogue.schema_path("x", "{urn:x}a")
+    folder = path.parent
+    stored = {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
+    assert stored == xsds.keys()

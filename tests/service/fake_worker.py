@@ -42,6 +42,15 @@ def _boot(told: dict[str, str]) -> None:
             time.sleep(600)
     print("booted", os.getpid(), file=sys.stderr, flush=True)
     frames.write_frame(_out, frames.READY)
+    if told.get("do") == "prepare":
+        _prepare(float(told["seconds"]))
+
+
+def _prepare(seconds: float, mb: int = 0) -> None:
+    frames.write_frame(_out, frames.PREPARING)
+    _hoard.append(bytearray(os.urandom(1 << 20)) * mb)
+    time.sleep(seconds)
+    frames.write_frame(_out, frames.WORKING)
 
 
 def _job(payload: bytes) -> None:
@@ -70,6 +79,20 @@ def _job(payload: bytes) -> None:
         case "sleep":
             time.sleep(told["seconds"])
             frames.write_frame(_out, frames.DONE, b"slept")
+        case "prepare":
+            if told.get("crash"):
+                frames.write_frame(_out, frames.PREPARING)
+                os.kill(os.getpid(), signal.SIGSEGV)
+            _prepare(told["seconds"], told.get("mb", 0))
+            time.sleep(told.get("then", 0))
+            frames.write_frame(_out, frames.DONE, b"prepared")
+        case "prepare-later":
+            frames.write_frame(_out, frames.DONE, b"later")
+            _prepare(told["seconds"])
+        case "opened":
+            frames.write_frame(_out, frames.WORKING, str(told["size"]).encode())
+            time.sleep(told["seconds"])
+            frames.write_frame(_out, frames.DONE, b"opened")
         case "garbage":
             _out.write(b"Traceback: this is not a frame\n" * 10)
             _out.flush()

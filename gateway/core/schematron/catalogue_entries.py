@@ -42,15 +42,17 @@ class PackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     which patterns run (None: those of its default phase). `sha256` of source covers the files it
     includes (`source.Source`). `directory`: it asks the directory of recipients. `imported_from`:
     the file `rules import` took it from. `valid_from` and `valid_until` are its first and last day
-    (None: not stated).
+    (None: not stated). `syntax` is that of the invoices it judges; None: it judges `messages` that
+    are no invoices.
     """
 
     title: str
-    syntax: Syntax
     package: str
     path: str
     sha256: str
     version: str
+    syntax: Syntax | None = None
+    messages: str = ""
     valid_from: dt.date | None = None
     valid_until: dt.date | None = None
     codes: dict[str, str] = {}
@@ -58,6 +60,11 @@ class PackEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     directory: bool = False
     imported_from: str = ""
     name: str = ""
+
+    @property
+    def judges(self) -> str:
+        """What it judges, in a word: a syntax, or a kind of message."""
+        return self.syntax.value if self.syntax else self.messages
 
     def valid_on(self, day: dt.date) -> bool:
         """Whether the pack applies on `day`."""

@@ -25,6 +25,7 @@ from lxml import etree
 from gateway.core.schematron.codelists import look_up
 from gateway.core.schematron.forbidden import gather
 from gateway.core.schematron.hoisting import hoist
+from gateway.core.schematron.locating import spell_places_once
 from gateway.core.schematron.matching import Step, last_steps, plain_paths
 from gateway.core.schematron.skeleton import Pattern, Rule, Skeleton, recognise
 from gateway.core.schematron.stopping import names_of, stop
@@ -82,6 +83,7 @@ def rewrite(stylesheet: str) -> Rewriting:
     look_up(root, skeleton)
     gather(root, skeleton)
     hoist(root, skeleton)
+    spell_places_once(root, skeleton)
     _be_brief(skeleton, sure)
     parse.cache_clear()
     return Rewriting(etree.tostring(root, encoding="unicode"), "", walks)
@@ -161,8 +163,9 @@ def _be_brief(skeleton: Skeleton, sure: list[str]) -> None:
 
     Without a simple proof that one fired, the rules go on saying so themselves.
     """
-    for active in skeleton.active_patterns:
-        skeleton.report.remove(active)
+    for child in list(skeleton.report):
+        if child.tag != f"{{{XSL}}}apply-templates":
+            skeleton.report.remove(child)
     for kind in ("failed-assert", "successful-report"):
         for found in skeleton.report.getroottree().iter(f"{{{SVRL}}}{kind}"):
             # The test quoted in full is nothing to anyone here. (With braces it is no quotation.)

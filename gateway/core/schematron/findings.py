@@ -11,11 +11,13 @@ from gateway.core.schematron.locations import Locations
 from gateway.core.schematron.svrl import Violation
 from gateway.core.terms import terms_in
 from gateway.core.xml import ParsedXml, Place, locate
-from gateway.model.verdict import Finding, Layer
+from gateway.model.verdict import Finding, Language, Layer, Text
 
 MAX_PLACES: Final = 1000
 """Findings of one run that carry line, column and excerpt. Who has a thousand needs no more, and
 finding them must not take longer than judging."""
+
+NOWHERE: Final = Place(None, None, None)
 
 
 def findings_of(
@@ -23,11 +25,18 @@ def findings_of(
 ) -> Iterator[tuple[Finding, etree._Element | None]]:
     """A finding for each violation, with the element it is about if it carries its place."""
     locations = Locations(parsed)
+    # Many rules speak of the same element, most of all of the root.
+    places: dict[etree._Element, Place] = {}
     for number, violation in enumerate(found):
         element, path = locations.at(violation.location)
         if number >= MAX_PLACES:
             element = None
-        place = Place(None, None, None) if element is None else locate(parsed, element)
+        if element is None:
+            place = NOWHERE
+        else:
+            if element not in places:
+                places[element] = locate(parsed, element)
+            place = places[element]
         finding = Finding(
             rule=violation.rule,
             layer=Layer.SCHEMATRON,
@@ -39,5 +48,16 @@ def findings_of(
             column=place.column,
             excerpt=place.excerpt,
             terms=terms_in(violation.text),
+            explanation=_explanation(violation),
         )
         yield finding, element
+
+
+def _explanation(violation: Violation) -> Text | None:
+    """What the author of the rule says in both languages; where one lacks, the text of the rule."""
+    if not violation.words:
+        return None
+    words = dict(violation.words)
+    return Text(
+        en=words.get(Language.EN, violation.text), fr=words.get(Language.FR, violation.text)
+    )

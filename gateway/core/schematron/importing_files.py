@@ -2,52 +2,51 @@
 
     read ─▶ compile ─▶ try on sample invoices ─▶ store ─▶ known to the catalogue
 
-Nothing of a pack is stored before it has run. It is tried where it can reach nothing (`locked`),
+Nothing of a pack is stored before it has run. It is tried where it can reach nothing (`trial`),
 and pinned by the sum of the very bytes that were tried: what lies in the folder afterwards is used
-only as long as it is unaltered. Names inside a zip become paths only after a look at each part.
+only as long as it is unaltered. It is a version of its own from its first day on; what was received
+before is still judged by the version before.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
-import shutil
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 from lxml import etree
 
 from gateway.core.schematron.catalogue import Catalogue, PackEntry
-from gateway.core.schematron.imported import ENTRY, GENERATION, IMPORTED, place_of
+from gateway.core.schematron.catalogue_files import sum_of
+from gateway.core.schematron.imported import GENERATION, IMPORTED, entry_file, place_of
 from gateway.core.schematron.importing import store
-from gateway.core.schematron.locked import LockedSaxon
-from gateway.core.schematron.source import read_source
-from gateway.core.schematron.trial import Trial, syntax_of, tried
-from gateway.errors import ConfigurationError
+from gateway.core.schematron.importing_zip import KINDS, STYLESHEETS, packs_in
+from gateway.core.schematron.preparation import DIRECTORY
+from gateway.core.schematron.source import Source, read_source
+from gateway.core.schematron.trial import Attempt, Trial, TrialAnswer, syntax_of, tried
+from gateway.errors import ConfigurationError, RulePackError
 from gateway.model.interchange import Syntax
 
-STYLESHEETS: Final = (".xslt", ".xsl")
-KINDS: Final = (".sch", *STYLESHEETS, ".zip")
-"""The endings of files this module takes."""
-
 _XSL: Final = "http://www.w3.org/1999/XSL/Transform"
-_SCH_ROOT: Final = "{http://purl.oclc.org/dsdl/schematron}schema"
-_MAX_BYTES: Final = 100_000_000
-_MAX_MEMBERS: Final = 5_000
 _DOCUMENT: Final = re.compile(r"\bdocument\(\s*(['\"])(?P<file>[^'\"]+)\1\s*\)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
 
 class Wanted(NamedTuple):
-    """What the operator says of the pack. None: as the file has it."""
+    """What the operator says of the pack. None: as the file has it.
+
+    `valid_from`: the first day it applies on; None: it applies to whatever was ever received.
+    """
 
     name: str | None = None
     syntax: Syntax | None = None
     phase: str | None = None
+    valid_from: dt.date | None = None
 
 
 class Imported(NamedTuple):
@@ -59,31 +58,43 @@ class Imported(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A pack before it is stored. `files`: name in the folder of the pack → content."""
+    """A pack before it is stored. `files`: name in the folder of the pack → content.
+
+    `source`: the Schematron it was compiled from, which complaints are about. `syntax`: what it
+    has to be for; None: what its trial shows.
+    """
 
     entry: PackEntry
     stylesheet: bytes
     files: dict[str, bytes]
+    source: Source | None = None
+    syntax: Syntax | None = None
 
 
 def import_file(
-    catalogue: Catalogue, file: Path, samples: Mapping[str, bytes], wanted: Wanted
+    catalogue: Catalogue,
+    file: Path,
+    samples: Mapping[str, bytes],
+    wanted: Wanted,
+    trying: Callable[[Attempt], TrialAnswer] = tried,
 ) -> tuple[Imported, ...]:
-    """Take in the packs of `file`; `samples` (name → good invoice) are tried first.
+    """Take in the packs of `file`; `samples` (name → good invoice) are tried first, by `trying`.
 
-    A pack imported before under the same name is replaced. Raises ConfigurationError or
-    RulePackError, with what is wrong and where; nothing is stored unless all packs have run.
+    Of the versions imported under a name, only one from the same day is replaced. Raises
+    ConfigurationError or RulePackError, with what is wrong and where; nothing is stored unless all
+    packs have run.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="edi-gateway-import-") as scratch:
-            sources = list(_sources(file, Path(scratch)))
+            sources = list(packs_in(file, Path(scratch)))
             candidates = [_candidate(source, file, wanted) for source in sources]
     except OSError as error:
         raise ConfigurationError(
             f"{file} cannot be read: {error.strerror or error}.", remedy="Name a readable file."
         ) from error
     _check_names(catalogue, candidates, wanted)
-    ready = [_tried(candidate, samples, wanted) for candidate in candidates]
+    candidates = [_succeeding(catalogue, each, wanted) for each in candidates]
+    ready = [_tried(candidate, samples, trying) for candidate in candidates]
     try:
         stored = tuple(
             Imported(each.entry, _stored(catalogue, each), trials) for each, trials in ready
@@ -98,63 +109,29 @@ def import_file(
     return stored
 
 
-def _sources(file: Path, scratch: Path) -> Iterator[Path]:
-    """The files that are packs: the file itself, or those of a zip."""
-    if file.suffix.lower() != ".zip":
-        yield file
-        return
-    _unpack(file, scratch)
-    sheets = sorted(path for path in scratch.rglob("*") if path.suffix.lower() in STYLESHEETS)
-    yield from sheets
-    # A schema and its stylesheet come together: then its authors' own stylesheet is the pack.
-    stems = {path.stem for path in sheets}
-    schemas = [
-        path
-        for path in sorted(scratch.rglob("*.sch"))
-        if _is_schema(path) and path.stem not in stems
-    ]
-    if not sheets and not schemas:
+def take_back(catalogue: Catalogue, name: str) -> PackEntry:
+    """Take a version that was imported out of the catalogue again; return its entry.
+
+    `name` is what it is called (`Catalogue.find`). Its files stay, for what it has judged. Raises
+    ConfigurationError when it was not imported, or the folder cannot be written.
+    """
+    entry = catalogue.pack(name)
+    if entry.package != IMPORTED:
         raise ConfigurationError(
-            f"{file} holds no rules.", remedy="Name a zip with Schematron (.sch) or XSLT in it."
+            f"{name} comes with the catalogue, not from an import.",
+            remedy="Leave it there: a version that is imported takes its place from its day on.",
         )
-    yield from schemas
-
-
-def _unpack(file: Path, scratch: Path) -> None:
-    """Every member as a plain file below `scratch`. Raises ConfigurationError, OSError."""
+    place = place_of(catalogue.rule_packs)
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            if sum(m.file_size for m in members) > _MAX_BYTES or len(members) > _MAX_MEMBERS:
-                raise ConfigurationError(
-                    f"{file} holds more than {_MAX_MEMBERS} files or {_MAX_BYTES} bytes.",
-                    remedy="Make a zip of just the rules.",
-                )
-            for member in members:
-                path = PurePosixPath(member.filename)
-                if path.is_absolute() or ".." in path.parts or "\\" in member.filename:
-                    raise ConfigurationError(
-                        f"{file} holds a file that would leave its folder: {member.filename!r}.",
-                        remedy="Do not trust it: ask its makers.",
-                    )
-                target = scratch / path  # to which zipfile gives no more than the size it claims
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(member) as content, target.open("xb") as out:
-                    shutil.copyfileobj(content, out)
-    # RuntimeError is zipfile's word for a password, NotImplementedError for odd compression.
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        (place / entry.name / entry_file(entry.valid_from)).unlink()
+        store(place / GENERATION, b"")
+    except OSError as error:
         raise ConfigurationError(
-            f"{file} cannot be unpacked: {error}.", remedy="Fetch it again, without a password."
+            f"{name} cannot be taken out of {catalogue.rule_packs}: {error}.",
+            remedy="Make the folder writable, or name another with --rule-packs.",
         ) from error
-
-
-def _is_schema(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            _, root = next(etree.iterparse(file, events=("start",), no_network=True))
-    except (etree.XMLSyntaxError, StopIteration):
-        return True  # to be told what is wrong with it
-    return bool(root.tag == _SCH_ROOT)
+    catalogue.refresh()
+    return entry
 
 
 def _candidate(path: Path, file: Path, wanted: Wanted) -> _Candidate:
@@ -173,6 +150,7 @@ def _candidate(path: Path, file: Path, wanted: Wanted) -> _Candidate:
         sha256="",
         version="",
         phase=wanted.phase,
+        valid_from=wanted.valid_from,
         imported_from=file.name,
         name=name,
     )
@@ -188,14 +166,13 @@ def _candidate(path: Path, file: Path, wanted: Wanted) -> _Candidate:
 
 def _schematron(path: Path, entry: PackEntry) -> _Candidate:
     source = read_source(path, phase=entry.phase)
-    LockedSaxon().compile_source(source)
     entry = msgspec.structs.replace(
         entry,
         title=source.title or entry.title,
         sha256=source.sha256,
         version=source.release or source.sha256[:12],
     )
-    return _Candidate(entry, source.stylesheet.encode(), source.contents)
+    return _Candidate(entry, source.stylesheet.encode(), source.contents, source)
 
 
 def _stylesheet(path: Path, entry: PackEntry) -> _Candidate:
@@ -240,10 +217,11 @@ def _code_lists(root: etree._Element, path: Path) -> list[str]:
 def _check_names(catalogue: Catalogue, candidates: list[_Candidate], wanted: Wanted) -> None:
     seen: set[str] = set()
     for name in (candidate.entry.name for candidate in candidates):
-        if catalogue.is_official(name):
+        if catalogue.is_official(name) and name != wanted.name:
             raise ConfigurationError(
-                f"{name} is a pack of the catalogue, which an import does not replace.",
-                remedy="Give it another name with --name, and use that in the chains.",
+                f"{name} is a pack of the catalogue, which no file replaces by its name alone.",
+                remedy=f"Say --name {name} if it is a new version of it; or give it another name, "
+                "and use that in the chains.",
             )
         if name in seen:
             raise ConfigurationError(
@@ -258,25 +236,59 @@ def _check_names(catalogue: Catalogue, candidates: list[_Candidate], wanted: Wan
         )
 
 
+def _succeeding(catalogue: Catalogue, candidate: _Candidate, wanted: Wanted) -> _Candidate:
+    """The pack as a version of the one there is, if there is one.
+
+    Raises ConfigurationError when it is said to be for another syntax than that.
+    """
+    entry = candidate.entry
+    if entry.name not in catalogue.names():
+        return candidate._replace(syntax=wanted.syntax)
+    before = catalogue.pack(entry.name)
+    if before.syntax is None:
+        raise ConfigurationError(
+            f"The rule pack {entry.name} is for {before.judges.upper()}, of which we have no "
+            "samples to try a version on.",
+            remedy="Its versions come with the catalogue.",
+        )
+    if wanted.syntax not in (None, before.syntax):
+        raise ConfigurationError(
+            f"The rule pack {entry.name} is for {before.judges.upper()}.",
+            remedy="Give rules for another syntax another name, with --name.",
+        )
+    asks = f'name="{DIRECTORY}"'.encode() in candidate.stylesheet
+    entry = msgspec.structs.replace(entry, directory=before.directory and asks)
+    return candidate._replace(entry=entry, syntax=before.syntax)
+
+
 def _tried(
-    candidate: _Candidate, samples: Mapping[str, bytes], wanted: Wanted
+    candidate: _Candidate,
+    samples: Mapping[str, bytes],
+    trying: Callable[[Attempt], TrialAnswer],
 ) -> tuple[_Candidate, tuple[Trial, ...]]:
     """The pack with the syntax it turned out to be for, and how it did."""
-    trials = tried(candidate.entry, candidate.stylesheet, candidate.files, samples)
-    syntax = syntax_of(candidate.entry.name, trials, wanted.syntax)
-    entry = msgspec.structs.replace(candidate.entry, syntax=syntax)
-    return candidate._replace(entry=entry), trials
+    entry = candidate.entry
+    codes = {name: candidate.files[name] for name in entry.codes}
+    answer = trying(Attempt(entry, candidate.stylesheet, codes, dict(samples)))
+    if answer.uncompiled and candidate.source is not None:
+        raise candidate.source.complaints(answer.uncompiled)
+    if answer.what:
+        raise RulePackError(answer.what, remedy=answer.remedy)
+    syntax = syntax_of(entry.name, answer.trials, candidate.syntax)
+    return candidate._replace(entry=msgspec.structs.replace(entry, syntax=syntax)), answer.trials
 
 
 def _stored(catalogue: Catalogue, candidate: _Candidate) -> Path:
     """Write the files, then the entry that makes them count. Raises OSError.
 
-    Each version has a folder of its own: a judge at work on the one before still finds it whole.
+    What is not the same has a folder of its own: a judge at work on another version still finds
+    that one whole, and so does whoever judges an older interchange.
     """
     entry, place = candidate.entry, place_of(catalogue.rule_packs)
-    inside = f"{entry.name}/{entry.sha256[:16]}"
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in candidate.files.items()}
+    inside = f"{entry.name}/{sum_of(sums)[:16]}"
     for name, content in candidate.files.items():
         store(place / inside / name, content)
     entry = msgspec.structs.replace(entry, path=f"{inside}/{entry.path}")
-    store(place / entry.name / ENTRY, msgspec.json.encode(entry))
+    store(place / entry.name / entry_file(entry.valid_from), msgspec.json.encode(entry))
     return place / entry.path

@@ -6,6 +6,7 @@ Reads the compiled Schematron (ISO skeleton output) without running it.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -45,6 +46,28 @@ class Difference(NamedTuple):
     change: Change
     before: str
     after: str
+
+
+class Tally(NamedTuple):
+    """How many rules are not the same in two stylesheets."""
+
+    added: int
+    removed: int
+    changed: int
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.added} added, {self.removed} removed, {self.changed} changed"
+
+
+def tally(found: Iterable[Difference]) -> Tally:
+    """The differences, counted by rule."""
+    changes = {difference.rule: difference.change for difference in found}
+    added, removed = (
+        sum(change is wanted for change in changes.values())
+        for wanted in (Change.ADDED, Change.REMOVED)
+    )
+    return Tally(added, removed, len(changes) - added - removed)
 
 
 def assertions(stylesheet: bytes) -> tuple[Assertion, ...]:

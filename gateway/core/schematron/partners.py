@@ -104,7 +104,7 @@ class PartnerPacks:
         # Parsed again: a node belongs to the processor that made it.
         if self._document is None or self._document.parsed is not parsed:
             self._document = None
-            text = parsed.data.decode()
+            text = parsed.for_rules.decode()
             node = self._saxon.processor().parse_xml(xml_text=text, encoding="UTF-8")
             self._document = _Held(parsed, node)
         return self._document.node

@@ -24,6 +24,11 @@ def rewriting(artefact: Artefact) -> Rewriting:
     return rewrite(prepared(artefact)[0])
 
 
+def stylesheets(artefact: Artefact) -> tuple[str, ...]:
+    """What `RulePacks` may run for the pack: as shipped, and rewritten. Raises RulePackError."""
+    return prepared(artefact)[0], rewriting(artefact).stylesheet
+
+
 def prepared(artefact: Artefact) -> tuple[str, dict[str, str]]:
     """The stylesheet as text, and the parameters that stand for the code lists it reads.
 

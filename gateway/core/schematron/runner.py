@@ -29,7 +29,6 @@ from gateway.core.schematron.preparation import DIRECTORY, prepared
 from gateway.core.schematron.svrl import Violation, violations
 from gateway.core.xml import ParsedXml
 from gateway.errors import RulePackError
-from gateway.model.interchange import Syntax
 from gateway.model.verdict import Finding, PackReference
 
 
@@ -74,7 +73,7 @@ class RulePacks:
     def reference(self, name: str) -> PackReference:
         """Name, version and sum of a pack: what a judgement records."""
         entry = self._catalogue.pack(name)
-        return PackReference(name, entry.version, entry.sha256)
+        return PackReference(entry.name, entry.version, entry.sha256)
 
     def directory(self) -> PackReference | None:
         """The snapshot of the directory that a pack asked about the last document."""
@@ -107,7 +106,7 @@ class RulePacks:
             # and then fails on a date such as "B8" that a fresh one finds to be no date.
             self._shipped.pop(name, None)
             found = self._violations(name, self._as_shipped(name), parsed)
-        return tuple(_explained(found, name, compiled.entry.syntax, parsed))
+        return tuple(_explained(found, compiled.entry, parsed))
 
     def svrl(self, name: str, parsed: ParsedXml) -> bytes:
         """The whole report of the pack as shipped, indented. Raises RulePackError as `run` does."""
@@ -157,10 +156,10 @@ class RulePacks:
         return report.encode()
 
     def _node(self, parsed: ParsedXml) -> Any:
-        """The document in Saxon. `parsed.data` is UTF-8 that core.xml found without DOCTYPE."""
+        """The document in Saxon. `parsed.for_rules` is UTF-8 that core.xml found without DOCTYPE."""
         if self._document is None or self._document[0] is not parsed:
             self._document = self._asked = None
-            node = self._processor().parse_xml(xml_text=parsed.data.decode(), encoding="UTF-8")
+            node = self._processor().parse_xml(xml_text=parsed.for_rules.decode(), encoding="UTF-8")
             self._document = (parsed, node)
         return self._document[1]
 
@@ -229,11 +228,14 @@ class RulePacks:
 
 
 def _explained(
-    found: Iterable[Violation], pack: str, syntax: Syntax, parsed: ParsedXml
+    found: Iterable[Violation], entry: PackEntry, parsed: ParsedXml
 ) -> Iterable[Finding]:
-    for finding, element in findings_of(found, pack, parsed):
-        values = None if element is None else values_in(finding, element, syntax)
-        yield explain_rule(finding, values)
+    for finding, element in findings_of(found, entry.name, parsed):
+        values = None
+        if element is not None and entry.syntax is not None:
+            values = values_in(finding, element, entry.syntax)
+        # Whoever wrote the rule in both languages knows best what it means.
+        yield finding if finding.explanation else explain_rule(finding, values)
 
 
 def _one_line(error: Exception) -> str:

@@ -33,15 +33,23 @@ class Let(NamedTuple):
     place: Place
 
 
+class Diagnostic(NamedTuple):
+    """More to be said of an assertion. `language`: as xml:lang has it; "" where nothing is said."""
+
+    name: str
+    language: str
+    text: Text
+
+
 class Assertion(NamedTuple):
-    """An `assert`, or with `positive` a `report`. `diagnostics`: id and text of each."""
+    """An `assert`, or with `positive` a `report`."""
 
     positive: bool
     test: str
     attributes: dict[str, str]
     subject: str
     text: Text
-    diagnostics: tuple[tuple[str, Text], ...]
+    diagnostics: tuple[Diagnostic, ...]
     place: Place
 
 

@@ -8,10 +8,11 @@ from typing import Final
 from lxml import etree
 
 from gateway.core.schematron.source_files import Node, Place, SourceFiles
-from gateway.core.schematron.source_model import OWN, Assertion, Let, Rule, Text, Value
+from gateway.core.schematron.source_model import OWN, Assertion, Diagnostic, Let, Rule, Text, Value
 
 XSL: Final = OWN["xsl"]
 
+_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _INLINE: Final = frozenset({"emph", "span", "dir", ""})
 
 
@@ -117,7 +118,8 @@ class RuleReader:
                 what = f"There is no diagnostic {name!r}."
                 self._files.object(node.place, what, "Write it, or mend the name.")
             else:
-                diagnostics.append((name, self._text(diagnostic.with_params(node.params))))
+                text = self._text(diagnostic.with_params(node.params))
+                diagnostics.append(Diagnostic(name, _language(diagnostic), text))
         return Assertion(
             positive=node.kind == "report",
             test=required(self._files, node, "test"),
@@ -172,6 +174,21 @@ def unknown(files: SourceFiles, node: Node) -> None:
 def copied(node: Node, *names: str) -> dict[str, str]:
     """The attributes of these names that are there."""
     return {name: value for name in names if (value := node.get(name))}
+
+
+def _language(diagnostic: Node) -> str:
+    """Its own xml:lang, or that of the `diagnostics` around it.
+
+    What stands further up is about the whole schema: its diagnostics continue its texts.
+    """
+    around = diagnostic.element.getparent()
+    elements = [diagnostic.element, *([] if around is None else [around])]
+    said = (
+        str(element.get(_LANG) or "").strip()
+        for element in elements
+        if etree.QName(element).localname.startswith("diagnostic")
+    )
+    return next(filter(None, said), "")
 
 
 def _of(node: Node, what: str) -> Place:

@@ -186,9 +186,12 @@ def _fired(writer: PlacedWriter, element: str, assertion: Assertion, renaming: R
     writer.open("svrl:text", {})
     _text(writer, assertion.text, renaming)
     writer.close("svrl:text")
-    for name, text in assertion.diagnostics:
-        writer.open("svrl:diagnostic-reference", {"diagnostic": _fixed(name)})
-        _text(writer, text, renaming)
+    for diagnostic in assertion.diagnostics:
+        attributes = {"diagnostic": _fixed(diagnostic.name)}
+        if diagnostic.language:
+            attributes["xml:lang"] = _fixed(diagnostic.language)
+        writer.open("svrl:diagnostic-reference", attributes)
+        _text(writer, diagnostic.text, renaming)
         writer.close("svrl:diagnostic-reference")
     writer.close(element)
 

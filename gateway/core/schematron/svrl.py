@@ -6,19 +6,28 @@ here, and whatever a reader does with a quoted value is that reader's care.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final, NamedTuple
 
 from lxml import etree
 
 from gateway.errors import RulePackError
-from gateway.model.verdict import Severity
+from gateway.model.verdict import Language, Severity
 
 SVRL: Final = "http://purl.oclc.org/dsdl/svrl"
 UNNAMED: Final = "UNNAMED"
 """The rule of an assertion that its authors gave no id (Factur-X: "marked as not used")."""
 
+PATH: Final = "gateway-path"
+"""Where an optimised stylesheet says the place of a finding, as the function path() does."""
+
+FINDINGS: Final = (f"{{{SVRL}}}failed-assert", f"{{{SVRL}}}successful-report")
+"""The elements of a report that are findings."""
+
 _MAX_TEXT: Final = 2000
+_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_LANGUAGES: Final = {language.value: language for language in Language}
 _SEVERITIES: Final = {
     "fatal": Severity.ERROR,
     "error": Severity.ERROR,
@@ -27,6 +36,7 @@ _SEVERITIES: Final = {
     "information": Severity.INFO,
     "info": Severity.INFO,
 }
+_STEP = re.compile(r"/Q\{(.*?)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
 _LEADING_ID = re.compile(r"^\[\s*([A-Z][A-Za-z0-9-]*-\d+)\s*\]")
 
 
@@ -35,12 +45,16 @@ class NothingChecked(RulePackError):
 
 
 class Violation(NamedTuple):
-    """One failed assertion or successful report. `location` is the XPath as the engine wrote it."""
+    """One failed assertion or successful report. `location` is the XPath as the engine wrote it.
+
+    `words`: language → what the rule's author says in that language, beside the text.
+    """
 
     rule: str
     severity: Severity
     location: str
     text: str
+    words: tuple[tuple[Language, str], ...] = ()
 
 
 def severity_of(flag: str | None, role: str | None = None) -> Severity:
@@ -83,10 +97,7 @@ def violations(svrl: bytes) -> tuple[Violation, ...]:
             f"The answer of a rule pack is not SVRL: its root element is {root.tag}.",
             remedy=_REMEDY,
         )
-    found = tuple(
-        _violation(element)
-        for element in root.iter(f"{{{SVRL}}}failed-assert", f"{{{SVRL}}}successful-report")
-    )
+    found = tuple(map(_violation, root.iter(*FINDINGS)))
     if not found and root.find(f"{{{SVRL}}}fired-rule") is None:
         raise NothingChecked(
             "No rule of the pack applies to this document, so nothing was checked.",
@@ -99,13 +110,32 @@ _REMEDY: Final = "Compare the pack's sum: edi-gateway rules."
 
 
 def _violation(element: etree._Element) -> Violation:
-    said = element.iterchildren(f"{{{SVRL}}}text", f"{{{SVRL}}}diagnostic-reference")
-    text = normalised(" ".join("".join(map(str, each.itertext())) for each in said))
-    if len(text) > _MAX_TEXT:
-        text = text[: _MAX_TEXT - 1] + "…"
+    said: dict[Language | None, list[str]] = {None: []}
+    for each in element.iterchildren(f"{{{SVRL}}}text", f"{{{SVRL}}}diagnostic-reference"):
+        language = _LANGUAGES.get((each.get(_LANG) or "").partition("-")[0].lower())
+        said.setdefault(language, []).append("".join(map(str, each.itertext())))
+    text, *words = (_bounded(" ".join(texts)) for texts in said.values())
+    text = text or next(iter(words), "")  # who says all in other languages has said something
     return Violation(
         rule=rule_id(element.get("id"), text),
         severity=severity_of(element.get("flag"), element.get("role")),
-        location=element.get("location") or "/",
+        location=element.get("location") or _as_shipped(element.get(PATH) or "/"),
         text=text,
+        words=tuple(zip(filter(None, said), words, strict=True)),
     )
+
+
+def _bounded(text: str) -> str:
+    text = normalised(text)
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_shipped(path: str) -> str:
+    """What path() says, in the spelling of the ISO skeleton."""
+    return _STEP.sub(_spelled, path)
+
+
+def _spelled(step: re.Match[str]) -> str:
+    namespace, name, number = step.groups()
+    return f"/*:{name}[namespace-uri()='{namespace}']{number}" if namespace else f"/{name}{number}"

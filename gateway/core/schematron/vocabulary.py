@@ -3,6 +3,11 @@
 What is not in this list could reach into how templates are chosen, in which order, with what in
 hand (modes, named templates, imports, parameters, default namespaces): whoever rewrites a
 stylesheet would have to think of it. So nothing else is allowed.
+
+XSLT 3 brings no other meaning to what is in the list, and what it adds (modes that are declared,
+text that is a template, parameters that are static) takes elements or attributes that are not. What
+XPath 3 adds may stand in any expression: whoever rewrites one reads it first (`xpath`, `matching`),
+and leaves alone what is written in a way that was not foreseen.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ _INSTRUCTIONS: Final[dict[str, frozenset[str]]] = {
 }
 """Every XSLT element the skeleton's output is made of, with the attributes it may carry."""
 
+_VERSIONS: Final = ("2.0", "3.0")
 _GLOBAL: Final = frozenset({"output", "param", "variable", "function", "key", "template"})
 
 
@@ -49,8 +55,8 @@ class Unfamiliar(Exception):
 
 def check_vocabulary(stylesheet: etree._Element) -> None:
     """Look at every element of a stylesheet (its root element). Raises Unfamiliar."""
-    if stylesheet.tag != f"{_X}stylesheet" or stylesheet.get("version") != "2.0":
-        raise Unfamiliar("it is no xsl:stylesheet of version 2.0")
+    if stylesheet.tag != f"{_X}stylesheet" or stylesheet.get("version") not in _VERSIONS:
+        raise Unfamiliar("it is no xsl:stylesheet of version 2.0 or 3.0")
     for node in stylesheet.iter():
         if isinstance(node, etree._Entity):
             raise Unfamiliar("it holds an entity")
