@@ -1,8 +1,8 @@
-"""`edi-gateway replay ID… --dry-run`: what today's gateway, or another day's rules, would say.
+"""`edi-gateway replay ID…`: judged again, by today's gateway or the rules of another day.
 
-The running gateway judges the stored payloads again and writes nothing. Each document that would
-be judged otherwise is listed: its verdict before and after, the rules it violates no more, and
-those it newly violates.
+With `--dry-run` the running gateway writes nothing: each document that would be judged otherwise is
+listed, its verdict before and after, the rules it violates no more and those it newly violates.
+Without it the verdicts are taken back, and the interchange goes through once more, to a new report.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from tabulate import tabulate
 from gateway.cli import options
 from gateway.cli.control_client import ask
 from gateway.cli.one_interchange import the_interchange
-from gateway.errors import ConfigurationError
 from gateway.service.journal import open_reader
 
 SECONDS = 3600.0
@@ -34,9 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="interchanges, or enough of the beginning of their ids",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only show what would change (must be given)"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument(
         "--rules",
         type=options.day,
@@ -48,12 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when nothing would change, 1 when something would, 2 for a wrong call or no gateway."""
-    if not args.dry_run:
-        raise ConfigurationError(
-            "A verdict that a partner was told is not taken back by this version.",
-            remedy="Add --dry-run to see what would be different.",
-        )
+    """0 when it is under way, or nothing would change; 1 when something would; 2 for no gateway."""
     journal = options.journal_path(args)
     with open_reader(journal).connect() as conn:
         find = "edi-gateway interchanges"
@@ -63,11 +55,20 @@ def run(args: argparse.Namespace) -> int:
         arguments: dict[str, Any] = {"interchange": id_}
         if args.rules is not None:
             arguments["rules"] = args.rules.isoformat()
-        answer = ask(journal.parent, "replay.try", tells="its log", seconds=SECONDS, **arguments)
+        command = "replay.try" if args.dry_run else "replay.commit"
+        answer = ask(journal.parent, command, tells="its log", seconds=SECONDS, **arguments)
         del answer["ok"]
-        changed += answer["changed"]
-        print(json.dumps(answer, ensure_ascii=False) if args.json else _words(answer))
+        changed += answer.get("changed", 0)
+        if args.json:
+            print(json.dumps(answer, ensure_ascii=False))
+        else:
+            print(_words(answer) if args.dry_run else _under_way(answer))
     return 1 if changed else 0
+
+
+def _under_way(answer: dict[str, Any]) -> str:
+    id_, documents = answer["interchange"], answer["documents"]
+    return f"{id_}: {documents} judged again. What comes of it: edi-gateway show {id_}"
 
 
 def _words(answer: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ from gateway.service.publications import FilePublisher
 from gateway.service.quarantine import Quarantine
 from gateway.service.reload import Reload
 from gateway.service.replay import Replay
+from gateway.service.replay_commit import Replaying
 from gateway.service.roster import Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
@@ -298,5 +299,18 @@ class Parts:
             judging=self._settings.judges,
             log=log,
         )
-        handlers = {**quarantine.handlers(), **self.reload.handlers(), **replay.handlers()}
+        replaying = Replaying(
+            self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            resume=self.intake.resume,
+            outbox_written=self.outbox.wake,
+            log=log,
+        )
+        handlers = {
+            **quarantine.handlers(),
+            **self.reload.handlers(),
+            **replay.handlers(),
+            **replaying.handlers(),
+        }
         return Control(self._reactor, self.state / "control.sock", handlers, log=log)

@@ -43,12 +43,21 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interchange(msgspec.Struct, frozen=True, kw_only=True):
-    """One file as received. `size` in bytes, `sha256` in lower-case hex."""
+    """One file as received. `size` in bytes, `sha256` in lower-case hex.
+
+    `rules_on`: the day whose rules judge it, if an operator chose one.
+    """
 
     id: str
     envelope: Envelope
     sha256: str
     size: int
+    rules_on: dt.date | None = None
+
+    @property
+    def judged_on(self) -> dt.date:
+        """The day whose rules judge it: that of its receipt unless another was chosen."""
+        return self.rules_on or self.envelope.received_at.date()
 
 
 def new_interchange_id(unix_ms: int, randomness: bytes) -> str:

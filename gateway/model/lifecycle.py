@@ -1,10 +1,10 @@
 """The life of an interchange and of a document: one table each, and nothing beside it.
 
-    interchange   received ─▶ opened ─▶ judged ─▶ settled ─▶ acknowledged
+    interchange   received ─▶ opened ─▶ judged ─▶ settled ─▶ acknowledged ─▶ opened (replayed)
                      └──────────┴─▶ refused                    (its refusal is acknowledged too)
                      └──────────┴──────▶ quarantined ─▶ opened (released or discarded)
 
-    document      extracted ─▶ accepted | rejected ─▶ published
+    document      extracted ─▶ accepted | rejected ─▶ published ─▶ extracted (replayed)
                      └─▶ undetermined ─▶ extracted (retry) | quarantined ─▶ extracted (released)
                                                                 └─▶ discarded (by an operator)
 
@@ -50,7 +50,7 @@ INTERCHANGE_TRANSITIONS: dict[InterchangeState, frozenset[InterchangeState]] = {
     _I.OPENED: frozenset({_I.JUDGED, _I.REFUSED, _I.QUARANTINED}),
     _I.JUDGED: frozenset({_I.SETTLED}),
     _I.SETTLED: frozenset({_I.ACKNOWLEDGED}),
-    _I.ACKNOWLEDGED: frozenset(),
+    _I.ACKNOWLEDGED: frozenset({_I.OPENED}),
     _I.REFUSED: frozenset({_I.ACKNOWLEDGED}),
     _I.QUARANTINED: frozenset({_I.OPENED}),
 }
@@ -60,7 +60,7 @@ DOCUMENT_TRANSITIONS: dict[DocumentState, frozenset[DocumentState]] = {
     _D.ACCEPTED: frozenset({_D.PUBLISHED}),
     _D.REJECTED: frozenset({_D.PUBLISHED}),
     _D.UNDETERMINED: frozenset({_D.EXTRACTED, _D.QUARANTINED}),
-    _D.PUBLISHED: frozenset(),
+    _D.PUBLISHED: frozenset({_D.EXTRACTED}),
     _D.QUARANTINED: frozenset({_D.EXTRACTED, _D.DISCARDED}),
     _D.DISCARDED: frozenset(),
 }

@@ -40,6 +40,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A document on its way to a verdict: which one, and what was tried before.
 
     `position`: its place in the archive it came out of; None when it is the payload itself.
+    `revision`: the number its result will have, 0 for the first.
     """
 
     ordinal: int
@@ -49,6 +50,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     attempts: int = 0
     lethal: int = 0
+    revision: int = 0
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -61,7 +63,9 @@ class Retry(msgspec.Struct, frozen=True):
     lethal: int = 0
 
 
-def payload_of(interchange: Interchange, *, attempts: int = 0, lethal: int = 0) -> Subject:
+def payload_of(
+    interchange: Interchange, *, attempts: int = 0, lethal: int = 0, revision: int = 0
+) -> Subject:
     """The payload as a whole: the one document of the interchange, until it proves an archive."""
     return Subject(
         ordinal=1,
@@ -70,6 +74,7 @@ def payload_of(interchange: Interchange, *, attempts: int = 0, lethal: int = 0) 
         size=interchange.size,
         attempts=attempts,
         lethal=lethal,
+        revision=revision,
     )
 
 
@@ -145,7 +150,7 @@ def retry_plan(
 
 def result_of(
     interchange: Interchange,
-    ordinal: int,
+    subject: Subject,
     judgement: Judgement,
     language: Language,
     now: dt.datetime,
@@ -154,7 +159,7 @@ def result_of(
     if isinstance(judgement.verdict, Undetermined):
         return None
     return messages.document_publication(
-        interchange, ordinal, judgement, language, revision=0, now=now
+        interchange, subject.ordinal, judgement, language, revision=subject.revision, now=now
     )
 
 

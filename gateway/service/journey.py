@@ -104,14 +104,18 @@ class Journey:
             if row.state == InterchangeState.OPENED and unpacked and scanned is not None:
                 await self._members(interchange, row.flow, scanned)
             else:
-                await self._take(interchange, consequences.payload_of(interchange), entered=True)
+                subject = consequences.payload_of(interchange, revision=first.revision)
+                await self._take(interchange, subject, entered=True)
         elif first.state not in settle.WAITING:
             await self._close(interchange)
         elif (wait := self._wait(first.next_attempt_at)) > 0:
             await self._again(interchange, row.flow, wait)
         else:
             subject = consequences.payload_of(
-                interchange, attempts=first.attempts, lethal=first.lethal
+                interchange,
+                attempts=first.attempts,
+                lethal=first.lethal,
+                revision=first.revision,
             )
             await self._take(interchange, subject)
 
@@ -228,6 +232,7 @@ class Journey:
             position=document.position,
             attempts=document.attempts,
             lethal=document.lethal,
+            revision=document.revision,
         )
         said: Said | Unpacked | None
         if document.verdict == "rejected":  # it could not be used, as opening the archive found

@@ -74,7 +74,7 @@ def job_for(
         size=interchange.size,
         partner=partner.name,
         partner_flows=partner.flows,
-        on=interchange.envelope.received_at.date(),
+        on=interchange.judged_on,
         unpack_to=str(unpack_to),
         disk_bytes=max(0, disk_bytes),
     )
@@ -92,7 +92,7 @@ def member_job(
         size=size,
         partner=partner.name,
         partner_flows=partner.flows,
-        on=interchange.envelope.received_at.date(),
+        on=interchange.judged_on,
     )
 
 

@@ -1,5 +1,7 @@
 """What would be said of a payload today: judged again from the spool, and nothing written.
 
+`replay_commit` is the one that writes.
+
 For whoever wants to know which verdicts other rule packs would change, before they are in force or
 after they were mended: the judges get the stored payload with another date, and what they say is
 held against what the journal keeps. Judging for a replay waits its turn like any other work.
@@ -45,7 +47,10 @@ UNJUDGED: Final = "not judged"
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `replay.try`. `rules`: the day whose packs judge; None: as it was received."""
+    """Arguments of `replay.try` and `replay.commit`.
+
+    `rules`: the day whose packs judge; None: as it was received.
+    """
 
     interchange: str
     rules: dt.date | None = None
@@ -114,7 +119,8 @@ class Replay:
                 remedy="Without its file nobody knows which flows it may use.",
             )
         folder = self._scratch / f"replay-{secrets.token_hex(8)}"
-        trial = _Trial(self, row.interchange(), partner, folder, wanted.rules)
+        interchange = msgspec.structs.replace(row.interchange(), rules_on=wanted.rules)
+        trial = _Trial(self, interchange, partner, folder)
         try:
             count, differences = await trial.run()
         finally:
@@ -168,13 +174,11 @@ class _Trial:
         interchange: Interchange,
         partner: Partner,
         folder: Path,
-        rules: dt.date | None,
     ) -> None:
         self._replay = replay
         self._interchange = interchange
         self._partner = partner
         self._folder = folder
-        self._rules = rules
 
     async def run(self) -> tuple[int, list[Difference]]:
         """How many documents were judged, and what is different, in the documents' order."""
@@ -241,8 +245,6 @@ class _Trial:
         return _said(await self._asked(job))
 
     async def _asked(self, job: JudgeJob) -> JudgeAnswer | GatewayError:
-        if self._rules is not None:
-            job = msgspec.structs.replace(job, on=self._rules)
         try:
             return await self._replay.judge(job)
         except GatewayError as error:

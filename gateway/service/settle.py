@@ -97,18 +97,22 @@ def enter_members(
 
     `documents` are numbered by their ordinals; those that are entered already are left as they
     are, so a page may be entered again after a crash. A member that cannot be used is entered
-    with its judgement, which only waits to be settled.
+    with its judgement, which only waits to be settled; when the archive is judged again, it gets
+    it anew.
     """
     row = _row(conn, interchange)
     entered = row.documents_total
     steps: list[records.Transition] = []
+    revision = 0
     if entered == 1:
         first = records.document(conn, interchange.id, 1)
         if first is not None and first.position is None:  # the archive itself, until it opened
             records.drop_placeholder(conn, interchange.id)
-            entered = 0
+            entered, revision = 0, first.revision
     for ordinal, member in documents:
         if ordinal <= entered:
+            if member.findings and records.forgotten(conn, interchange.id, ordinal):
+                records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
             continue
         steps.append(
             records.add_document(
@@ -119,12 +123,12 @@ def enter_members(
                 sha256=member.sha256,
                 size=member.size,
                 position=member.position,
+                revision=revision if ordinal == 1 else 0,
                 now=now,
             )
         )
         if member.findings:
-            judgement = unreadable(member.name, member.sha256, member.size, member.findings)
-            records.store_judgement(conn, interchange.id, ordinal, judgement)
+            records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
     records.add_attachments(conn, interchange.id, beside)
     if last and row.state == InterchangeState.RECEIVED:
         steps.append(
@@ -133,6 +137,10 @@ def enter_members(
             )
         )
     records.add_outbox_many(conn, events_of(interchange, steps, row.flow))
+
+
+def _unusable(member: Member) -> Judgement:
+    return unreadable(member.name, member.sha256, member.size, member.findings)
 
 
 def settle_document(

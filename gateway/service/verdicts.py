@@ -149,7 +149,7 @@ class Verdicts:
         judgement = said.judgement
         partner = self._partners.get(interchange.envelope.partner)
         result = consequences.result_of(
-            interchange, subject.ordinal, judgement, consequences.language_of(partner), now
+            interchange, subject, judgement, consequences.language_of(partner), now
         )
         stored = await self._store_if_large(result)
         retry = consequences.retry_plan(

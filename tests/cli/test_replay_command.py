@@ -78,13 +78,24 @@ def test_packs_that_state_no_day_judge_on_any(gateway: GatewayProcess) -> None:
     }
 
 
-def test_without_dry_run_it_says_no(gateway: GatewayProcess) -> None:
-    """And does nothing."""
+def test_without_dry_run_it_is_judged_again(gateway: GatewayProcess) -> None:
+    """It goes through to a second report in the partner's folder; meanwhile a second one waits."""
     before = row(gateway)
-    done = replay(gateway, row(gateway).id)
-    assert done.returncode == 2
-    assert "not taken back" in done.stderr
-    assert row(gateway) == before
+    done = replay(gateway, before.id[:20], "--rules", "2026-09-01")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{before.id}: 1 judged again. What comes of it: edi-gateway show {before.id}\n",
+    ), done.stderr
+    deadline = time.monotonic() + 60
+    while state(gateway) != "acknowledged":
+        assert time.monotonic() < deadline, gateway.log_tail()
+        time.sleep(0.05)
+    after = row(gateway)
+    assert (after.report_revision, str(after.rules_on)) == (2, "2026-09-01")
+    shown = gateway.command("show", before.id)
+    assert "replayed by an operator with the rules of 2026-09-01" in shown.stdout
+    reports = list((gateway.state).rglob("*.report*.xml"))
+    assert len(reports) >= 2, reports
 
 
 def test_a_day_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,7 @@ INTERCHANGE_STEPS = {
         "opened → quarantined",
         "quarantined → opened",
         "refused → acknowledged",
+        "acknowledged → opened",
     )
 }
 DOCUMENT_STEPS = {
@@ -49,6 +50,7 @@ DOCUMENT_STEPS = {
         "undetermined → quarantined",
         "quarantined → extracted",
         "quarantined → discarded",
+        "published → extracted",
     )
 }
 

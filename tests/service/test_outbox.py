@@ -86,7 +86,8 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
     """Bring an interchange with one accepted document as far as settled."""
     one = interchange(number)
     judgement = accepted()
-    result = consequences.result_of(one, 1, judgement, Language.FR, NOW)
+    subject = consequences.payload_of(one)
+    result = consequences.result_of(one, subject, judgement, Language.FR, NOW)
     closing = settle.Closing(
         state=InterchangeState.SETTLED,
         flow=judgement.flow,
@@ -108,7 +109,7 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
     await journal.write(
         "t",
         lambda conn: settle.settle_document(
-            conn, one, consequences.payload_of(one), judgement, result, retry=None, now=NOW
+            conn, one, subject, judgement, result, retry=None, now=NOW
         ),
     )
     await journal.write("t", lambda conn: settle.close_interchange(conn, one, closing, now=NOW))

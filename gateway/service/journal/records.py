@@ -48,6 +48,7 @@ from gateway.service.journal.payload_records import (
     payload_references,
     release_payload,
 )
+from gateway.service.journal.replay_records import forgotten, take_back
 from gateway.service.journal.rows import (
     AttachmentRow,
     Counts,
@@ -111,6 +112,7 @@ __all__ = [
     "drop_placeholder",
     "due_documents",
     "due_outbox",
+    "forgotten",
     "interchange",
     "list_interchanges",
     "load_judgement",
@@ -131,6 +133,7 @@ __all__ = [
     "release_payload",
     "set_retry",
     "store_judgement",
+    "take_back",
     "transitions_of",
     "unfinished_of",
     "verdicts_of",

@@ -45,7 +45,10 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class InterchangeRow(msgspec.Struct, frozen=True):
-    """One row of `interchanges`."""
+    """One row of `interchanges`.
+
+    `rules_on`: the day whose rules judge it, where that is not the day of its receipt.
+    """
 
     id: str
     partner: str
@@ -62,6 +65,7 @@ class InterchangeRow(msgspec.Struct, frozen=True):
     documents_open: int
     report_revision: int
     updated_at: dt.datetime
+    rules_on: dt.date | None = None
 
     def interchange(self) -> Interchange:
         """The value that arrived."""
@@ -75,6 +79,7 @@ class InterchangeRow(msgspec.Struct, frozen=True):
             ),
             sha256=self.sha256,
             size=self.size,
+            rules_on=self.rules_on,
         )
 
 

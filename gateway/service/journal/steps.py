@@ -207,8 +207,12 @@ def add_document(
     size: int,
     now: dt.datetime,
     position: int | None = None,
+    revision: int = 0,
 ) -> Transition:
-    """Enter a document found in the interchange, as extracted, and count it as open."""
+    """Enter a document found in the interchange, as extracted, and count it as open.
+
+    `revision`: the number its result will have; not 0 when another had its ordinal before.
+    """
     conn.execute(
         _ADD_DOCUMENT,
         {
@@ -219,6 +223,7 @@ def add_document(
             "size": size,
             "state": DocumentState.EXTRACTED,
             "position": position,
+            "revision": revision,
         },
     )
     expect_one(

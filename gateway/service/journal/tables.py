@@ -119,6 +119,7 @@ interchanges = sa.Table(
     sa.Column("documents_open", sa.Integer, nullable=False, server_default="0"),
     sa.Column("report_revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("rules_on", sa.Date),
     # Ids sort by time, so an index that ends with the id also gives "the newest first".
     sa.Index("ix_interchanges_state", "state", "id"),
     sa.Index("ix_interchanges_partner", "partner", "id"),
