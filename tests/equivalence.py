@@ -30,8 +30,10 @@ from tests.b2g_documents import BUYER_SIRET
 from tests.b2g_documents import DOCUMENTS as B2G
 from tests.both_ways import FAILED, NOTHING_CHECKED, BothWays
 from tests.directories import snapshot
+from tests.facturx_documents import document
 from tests.mutations import vocabulary
 from tests.provocation import Provoker, rules_of
+from tests.richer_invoices import allowances, many_vendors
 
 PACKS: Final = (
     *("en16931-ubl", "en16931-cii", "extended-ctc-fr-ubl", "extended-ctc-fr-cii"),
@@ -132,16 +134,26 @@ def part(pack: str, count: int, seed: str, keep: Path) -> Outcome:
 
 
 def originals(artefact: Artefact) -> Iterable[bytes]:
-    """Our own invoices in the pack's syntax: samples, generated ones, those for public buyers."""
+    """Our own invoices in the pack's syntax: samples, generated ones, those that are special."""
     syntax = artefact.entry.syntax
     yield from (sample_bytes(sample.file) for sample in SAMPLES if sample.syntax is syntax)
     yield from (data for kind, data in B2G.items() if kind.startswith(str(syntax)))
     for fault in (None, *FAULTS):
-        if syntax is Syntax.UBL:
-            yield ubl_invoice("FA-1", lines=2, fault=fault)
-            yield ubl_invoice("FA-2", lines=2, fault=fault, credit_note=True)
-        else:
-            yield cii_invoice("FA-1", lines=2, fault=fault)
+        yield from _generated(syntax, fault)
+    for data in _generated(syntax, None):
+        yield many_vendors(data, kind="M8")
+        yield many_vendors(data, kind="S9")
+        yield allowances(data)
+    if syntax is Syntax.CII:
+        yield document("extended", "generated")
+
+
+def _generated(syntax: Syntax | None, fault: str | None) -> Iterator[bytes]:
+    if syntax is Syntax.UBL:
+        yield ubl_invoice("FA-1", lines=2, fault=fault)
+        yield ubl_invoice("FA-2", lines=2, fault=fault, credit_note=True)
+    else:
+        yield cii_invoice("FA-1", lines=2, fault=fault)
 
 
 def _directory() -> str:

@@ -90,7 +90,7 @@ class Provoker:
         return provoked.result()
 
     def _aim(self) -> Rule:
-        aims = self._left if self._left and self._dice.random() < 0.7 else self.rules
+        aims = self._left if self._left and self._dice.random() < 0.85 else self.rules
         return self._dice.choice(aims)
 
     def told(self, rules: Iterable[str]) -> None:
