@@ -210,6 +210,9 @@ class WorkerProcess(ProcessProtocol):
             case ((WorkerState.BUSY | WorkerState.ENDING), frames.FAILED) if self.job is not None:
                 words = payload.decode("utf-8", "replace")
                 self._answered(lambda job: job.fail(GatewayError(words)))
+            case WorkerState.ENDING, (frames.PREPARING | frames.WORKING):
+                # All that counts now: whether it was its job that it died of.
+                self._prepares_from_mb = 0.0 if kind == frames.PREPARING else None
             case WorkerState.ENDING, _:
                 pass
             case _:
