@@ -38,8 +38,10 @@ def explain_rule(finding: Finding, values: Mapping[str, Seen] | None = None) -> 
         return finding
     chosen = wording_for(finding.rule, finding.message)
     place = place_in_words(finding.location or "")
+    codes = _code_list(finding, chosen.groups.get("what", ""))
     said = {
-        language: _said(chosen, finding, values or {}, place, language) for language in Language
+        language: _said(chosen, finding, values or {}, place, codes, language)
+        for language in Language
     }
     return msgspec.structs.replace(
         finding,
@@ -85,11 +87,12 @@ def _said(
     finding: Finding,
     values: Mapping[str, Seen],
     place: Text | None,
+    codes: CodeList | None,
     language: Language,
 ) -> tuple[str, str]:
     """Explanation and remedy, filled in."""
     wording = chosen.wording
-    words = _Words(_words(chosen, finding, language), language)
+    words = _Words(_words(chosen, finding, codes, language), language)
     why, remedy = wording.said(language)
     figured = figures.equation_in_words(wording.equation, values, language)
     # The figures say the rule again, with what is wrong about them.
@@ -125,11 +128,12 @@ class _Words(dict[str, str]):
         return f"{named.removesuffix(')')}, {line} {self._lines[key]})"
 
 
-def _words(chosen: Chosen, finding: Finding, language: Language) -> dict[str, str]:
+def _words(
+    chosen: Chosen, finding: Finding, codes: CodeList | None, language: Language
+) -> dict[str, str]:
     known = explanations()
     names = [labelled(term, language) for term in finding.terms]
     unnamed = "cet élément" if language is Language.FR else "this element"
-    codes = _code_list(finding, chosen.groups.get("what", ""))
     words = {
         "rule": finding.rule,
         "terms": ", ".join(names) or unnamed,

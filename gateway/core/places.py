@@ -38,8 +38,12 @@ _PREFIXLESS: Final = frozenset(
         "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2",
     }
 )
-_NAMESPACE_DECLARATION = re.compile(r"""\s+xmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
+_NAMESPACE_DECLARATION = re.compile(r"""\sxmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 """Left out of excerpts: five of them would leave no room for what is wrong."""
+_LEAF = re.compile(rb"<([^\s<>/]+)(?:\s[^<>]*[^<>/])?>[^<]*</\1\s*>")
+"""An element with nothing but text in it, as most are. (A `>` in an attribute does no harm.)"""
+_WINDOWS: Final = (700, 4000)
+"""So many bytes are looked at for an excerpt: the first mostly fill it."""
 _LONG_WORD: Final = 48
 _BASE64 = re.compile(rf"[A-Za-z0-9+/=]{{{_LONG_WORD},}}(?:\s+[A-Za-z0-9+/=]{{20,}})*")
 
@@ -151,14 +155,23 @@ def line_and_column(data: bytes, offset: int) -> tuple[int, int]:
 
 def excerpt_at(data: bytes, offset: int) -> str:
     """The element that starts at `offset`, as written, on one line, without attachments."""
-    window = data[offset : offset + 4000]
-    end = _element_end(window)
-    text = window[:end].decode("utf-8", errors="ignore")
+    excerpt = ""
+    for size in _WINDOWS:
+        window = data[offset : offset + size]
+        end = _element_end(window)
+        excerpt = _excerpt(window[:end].decode("utf-8", errors="ignore"))
+        if end < len(window) or len(excerpt) == MAX_EXCERPT:
+            break  # more of the document would show nothing else
+    return excerpt
+
+
+def _excerpt(text: str) -> str:
     name = re.match(r"<(?:[^\s<>/:]+:)?([^\s<>/:]+)", text)
     if name is not None and name[1] in BINARY_ELEMENTS:
         text = text.partition(">")[0] + ">…"
-    # Most elements declare no prefix, and looking for that at every blank takes long.
-    return shortened(_NAMESPACE_DECLARATION.sub("", text) if "xmlns" in text else text)
+    if "xmlns" in text:
+        text = _NAMESPACE_DECLARATION.sub("", " ".join(text.split()))
+    return shortened(text)
 
 
 def excerpt_around(data: bytes, offset: int) -> str:
@@ -168,10 +181,11 @@ def excerpt_around(data: bytes, offset: int) -> str:
 
 def shortened(text: str) -> str:
     """White space collapsed, base64 cut out, control characters dropped, at most 160 long."""
-    words = text.split()
-    if any(len(word) >= _LONG_WORD for word in words):
-        words = _BASE64.sub(lambda found: found[0][:12] + "…", text).split()
+    # So many words are more than there is room for: the rest of a long text is not looked at.
+    words = text.split(maxsplit=MAX_EXCERPT)[:MAX_EXCERPT]
     text = " ".join(words)
+    if any(len(word) >= _LONG_WORD for word in words):
+        text = _BASE64.sub(lambda found: found[0][:12] + "…", text)
     if not text.isprintable():
         text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
@@ -179,6 +193,9 @@ def shortened(text: str) -> str:
 
 def _element_end(window: bytes) -> int:
     """Length of the element the window starts with; the whole window when it does not end."""
+    leaf = _LEAF.match(window)
+    if leaf is not None:
+        return leaf.end()
     parser = pyexpat.ParserCreate("UTF-8")
     depth = 0
     end = len(window)

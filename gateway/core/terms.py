@@ -36,6 +36,7 @@ def term_label(term: str, language: Language) -> str:
     return term if named is None else named.to(language)
 
 
+@functools.lru_cache(maxsize=4096)
 def labelled(term: str, language: Language) -> str:
     """Name and id, to stand in a sentence: `“Amount due for payment” (BT-115)`."""
     label = term_label(term, language)

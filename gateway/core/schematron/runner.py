@@ -156,7 +156,7 @@ class RulePacks:
         return report.encode()
 
     def _node(self, parsed: ParsedXml) -> Any:
-        """The document in Saxon. `parsed.for_rules` is UTF-8 that core.xml found without DOCTYPE."""
+        """The document in Saxon. `for_rules` is UTF-8 that core.xml found without DOCTYPE."""
         if self._document is None or self._document[0] is not parsed:
             self._document = self._asked = None
             node = self._processor().parse_xml(xml_text=parsed.for_rules.decode(), encoding="UTF-8")
