@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "check": "check configuration, flows, partners and rule packs; say every fault",
     "demo": "show the whole line on this machine with sample invoices",
     "validate": "judge files without a daemon",
-    "map": "print the canonical invoice of a file",
+    "map": "print the canonical invoice of a file, or write it again as UBL or CII",
     "rules": "list or compare the rule packs; import CEN's rules for plain CII",
     "directory": "take over, list or ask the directory of public recipients",
     "status": "what is going on",

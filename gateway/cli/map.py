@@ -1,7 +1,8 @@
 """`edi-gateway map`: the canonical invoice of one file, with no daemon and no rules.
 
-It shows what consumers would get. The document need not be valid: what cannot be read is said on
-standard error, and the rest is shown all the same.
+It shows what consumers would get, or writes the invoice again as UBL or CII. The document need not
+be valid: what cannot be read or written is said on standard error, and the rest is shown all the
+same.
 """
 
 from __future__ import annotations
@@ -16,17 +17,27 @@ import msgspec
 
 from gateway.cli.options import printable
 from gateway.core.container.document import open_document
+from gateway.core.explain import own_finding
 from gateway.core.mapping import Mapping
+from gateway.core.mapping.writer import InvoiceWriter
+from gateway.core.mapping.writer_contents import contents
 from gateway.core.routing import identify
+from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import locate, parse, size_finding
-from gateway.model.invoice import canonical_json
+from gateway.model.interchange import Syntax
+from gateway.model.invoice import Invoice, canonical_json
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Language, Severity
 
 DONE, FAILED, USAGE = 0, 1, 2
+_ABOUT_WRITING = ("MAP-NO-PLACE", "MAP-DEMANDED", "MAP-ADDED", "MAP-NO-CONTENT")
+"""Findings whose location is a path in the canonical invoice."""
+
+_MOST_PATHS = 5
+"""Named of the places that are not taken along."""
 
 _FOR_TERMINALS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What JSON may hold as it is, but a terminal would obey."""
+"""What JSON and XML may hold as it is, but a terminal would obey."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", type=Path, help="a UBL or CII invoice, or a Factur-X PDF"
     )
     parser.add_argument(
-        "--to", choices=["json"], default="json", help="what to write (default: json)"
+        "--to",
+        choices=["json", *(syntax.value for syntax in Syntax)],
+        default="json",
+        help="what to write: the canonical invoice, or the invoice in a syntax (default: json)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the canonical invoice. 0: all of it; 1: something could not be read."""
+    """Print the invoice. 0: all of it; 1: something could not be read or written."""
     file: Path = args.file
     limits = DocumentLimits()
     try:
@@ -62,17 +76,34 @@ def run(args: argparse.Namespace) -> int:
     facts = identify(parsed)
     if isinstance(facts, Finding):
         return _tell(file, (facts,))
-    result = Mapping.load("en16931").to_canonical(
-        parsed.root, facts.syntax, functools.partial(locate, parsed)
+    mapping = Mapping.load("en16931")
+    result = mapping.to_canonical(parsed.root, facts.syntax, functools.partial(locate, parsed))
+    if args.to == "json":
+        text = msgspec.json.format(canonical_json(result.invoice), indent=2).decode() + "\n"
+        _print(text, "\\u{:04x}")
+        return _tell(file, result.findings)
+    written = InvoiceWriter(mapping.table, Catalogue.load()).write(
+        result.invoice, Syntax(args.to), contents(parsed.root, mapping.table)
     )
-    text = msgspec.json.format(canonical_json(result.invoice), indent=2).decode()
-    sys.stdout.buffer.write(_FOR_TERMINALS.sub(_escaped, text).encode() + b"\n")
+    _print(written.document.decode(), "&#x{:x};")
+    return _tell(file, (*result.findings, *_left_behind(result.invoice), *written.findings))
+
+
+def _left_behind(invoice: Invoice) -> tuple[Finding, ...]:
+    """What the canonical invoice had no room for and JSON would have listed."""
+    source = invoice.source
+    if not source.unmapped:
+        return ()
+    more = ["…"] if source.unmapped_total > _MOST_PATHS else []
+    paths = [*source.unmapped[:_MOST_PATHS], *more]
+    return (own_finding("MAP-NOT-TAKEN", count=source.unmapped_total, paths=paths),)
+
+
+def _print(text: str, escape: str) -> None:
+    """Write to standard output; `escape` writes a character that a terminal would obey."""
+    escaped = _FOR_TERMINALS.sub(lambda found: escape.format(ord(found[0])), text)
+    sys.stdout.buffer.write(escaped.encode())
     sys.stdout.flush()
-    return _tell(file, result.findings)
-
-
-def _escaped(character: re.Match[str]) -> str:
-    return f"\\u{ord(character[0]):04x}"
 
 
 def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
@@ -81,6 +112,8 @@ def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
         where = printable(file.name)
         if finding.line is not None:
             where += f", line {finding.line}"
+        elif finding.rule in _ABOUT_WRITING and finding.location:
+            where += f", {finding.location}"
         if finding.column is not None:
             where += f", column {finding.column}"
         print(f"{where}: {finding.severity}: {finding.message} [{finding.rule}]", file=sys.stderr)

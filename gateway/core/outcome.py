@@ -43,6 +43,7 @@ def judgement(case: Case, timings: dict[str, float]) -> Judgement:
         seller_id=facts.seller_id if facts else None,
         buyer_id=facts.buyer_id if facts else None,
         timings_ms=timings,
+        unmapped=case.unmapped,
     )
 
 

@@ -1,9 +1,9 @@
-"""The canonical invoice: EN 16931-1 as Python values, the same for every syntax.
+"""The canonical invoice: EN 16931-1 and EXTENDED-CTC-FR as Python values, in every syntax the same.
 
 Property names are the standard's business-term names in snake_case, nested by business group;
 where a group already says it, the prefix is left out (BT-27 "Seller name" is `seller.name`).
-Every field carries its BT or BG id; name, cardinality and the paths in UBL and CII stand under
-that id in mappings/en16931.toml. The two together make schemas/canonical-invoice.schema.json.
+Every field carries its id (BT, BG, EXT-FR-FE); name, cardinality and the paths in UBL and CII
+stand under it in mappings/en16931.toml. The two make schemas/canonical-invoice.schema.json.
 
 Amounts are in the invoice currency (BT-5), except BT-111 (BT-6). Every field can be absent here,
 because profiles differ in what they ask for (BASIC WL has no lines) and presence is the business
@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from gateway.model.invoice_french import BuyerAgent, Invoicee, Invoicer, Payer, SellerAgent
 from gateway.model.invoice_lines import InvoiceLine
 from gateway.model.invoice_parties import (
     Buyer,
@@ -37,10 +39,15 @@ from gateway.model.invoice_types import (
 
 
 class AttachedDocument(BusinessGroup, frozen=True, kw_only=True):
-    """BT-125 Attached document without its bytes, which stay in the spool."""
+    """BT-125 Attached document without its bytes, which stay in the spool.
+
+    `size` and `sha256` are those of the file itself, decoded.
+    """
 
     mime_code: Annotated[Text, term("BT-125-1")] = None
     filename: Annotated[Text, term("BT-125-2")] = None
+    size: Annotated[int, Meta(ge=0)] | None = None
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 class InvoiceNote(BusinessGroup, frozen=True, kw_only=True):
@@ -62,6 +69,14 @@ class PrecedingInvoiceReference(BusinessGroup, frozen=True, kw_only=True):
 
     reference: Annotated[Text, term("BT-25")] = None
     issue_date: Annotated[Date, term("BT-26")] = None
+    type_code: Annotated[Text, term("EXT-FR-FE-02")] = None
+
+
+class DeliveryTerms(BusinessGroup, frozen=True, kw_only=True):
+    """EXT-FR-FE-BG-14: an Incoterms rule and its place."""
+
+    code: Annotated[Text, term("EXT-FR-FE-185")] = None
+    location: Annotated[Text, term("EXT-FR-FE-186")] = None
 
 
 class CreditTransfer(BusinessGroup, frozen=True, kw_only=True):
@@ -106,6 +121,8 @@ class DocumentLevelAllowance(BusinessGroup, frozen=True, kw_only=True):
     percentage: Annotated[DecimalText, term("BT-94")] = None
     vat_category_code: Annotated[Text, term("BT-95")] = None
     vat_rate: Annotated[DecimalText, term("BT-96")] = None
+    vat_exemption_reason_text: Annotated[Text, term("EXT-FR-FE-187")] = None
+    vat_exemption_reason_code: Annotated[Text, term("EXT-FR-FE-188")] = None
     reason: Annotated[Text, term("BT-97")] = None
     reason_code: Annotated[Text, term("BT-98")] = None
 
@@ -118,6 +135,8 @@ class DocumentLevelCharge(BusinessGroup, frozen=True, kw_only=True):
     percentage: Annotated[DecimalText, term("BT-101")] = None
     vat_category_code: Annotated[Text, term("BT-102")] = None
     vat_rate: Annotated[DecimalText, term("BT-103")] = None
+    vat_exemption_reason_text: Annotated[Text, term("EXT-FR-FE-189")] = None
+    vat_exemption_reason_code: Annotated[Text, term("EXT-FR-FE-190")] = None
     reason: Annotated[Text, term("BT-104")] = None
     reason_code: Annotated[Text, term("BT-105")] = None
 
@@ -157,12 +176,20 @@ class AdditionalSupportingDocument(BusinessGroup, frozen=True, kw_only=True):
     attached_document: Annotated[AttachedDocument | None, term("BT-125")] = None
 
 
-class Source(BusinessGroup, frozen=True, kw_only=True):
-    """What depends on the syntax the invoice was written in, and on nothing else."""
+class Source(BusinessGroup, frozen=True, kw_only=True, omit_defaults=False):
+    """What depends on the document the invoice was read from, and on nothing else.
+
+    `unmapped` are paths to what the document holds and this model has no place for: elements
+    with text, attributes with a value. They start below the root element, with the prefixes of
+    the mapping table, and name a position where there are several. Of a long list only the
+    beginning is here; `unmapped_total` counts all of it. Both are there even when nothing is.
+    """
 
     syntax: str
     root: str
     namespace: str
+    unmapped: tuple[str, ...] = ()
+    unmapped_total: int = 0
 
 
 class Invoice(BusinessGroup, frozen=True, kw_only=True):
@@ -179,10 +206,14 @@ class Invoice(BusinessGroup, frozen=True, kw_only=True):
     buyer_reference: Annotated[Text, term("BT-10")] = None
     project_reference: Annotated[Text, term("BT-11")] = None
     contract_reference: Annotated[Text, term("BT-12")] = None
+    contract_type: Annotated[Text, term("EXT-FR-FE-01")] = None
+    contract_date: Annotated[Date, term("EXT-FR-FE-199")] = None
     purchase_order_reference: Annotated[Text, term("BT-13")] = None
+    purchase_order_date: Annotated[Date, term("EXT-FR-FE-197")] = None
     sales_order_reference: Annotated[Text, term("BT-14")] = None
     receiving_advice_reference: Annotated[Text, term("BT-15")] = None
     despatch_advice_reference: Annotated[Text, term("BT-16")] = None
+    despatch_advice_date: Annotated[Date, term("EXT-FR-FE-198")] = None
     tender_or_lot_reference: Annotated[Text, term("BT-17")] = None
     invoiced_object_identifiers: Annotated[Identifiers, term("BT-18")] = ()
     buyer_accounting_reference: Annotated[Text, term("BT-19")] = None
@@ -198,7 +229,13 @@ class Invoice(BusinessGroup, frozen=True, kw_only=True):
     seller_tax_representative_party: Annotated[
         SellerTaxRepresentativeParty | None, term("BG-11")
     ] = None
+    seller_agent: Annotated[SellerAgent | None, term("EXT-FR-FE-BG-03")] = None
+    buyer_agent: Annotated[BuyerAgent | None, term("EXT-FR-FE-BG-01")] = None
+    invoicer: Annotated[Invoicer | None, term("EXT-FR-FE-BG-05")] = None
+    invoicee: Annotated[Invoicee | None, term("EXT-FR-FE-BG-04")] = None
+    payer: Annotated[Payer | None, term("EXT-FR-FE-BG-02")] = None
     delivery_information: Annotated[DeliveryInformation | None, term("BG-13")] = None
+    delivery_terms: Annotated[DeliveryTerms | None, term("EXT-FR-FE-BG-14")] = None
     payment_instructions: Annotated[PaymentInstructions | None, term("BG-16")] = None
     document_level_allowances: Annotated[tuple[DocumentLevelAllowance, ...], term("BG-20")] = ()
     document_level_charges: Annotated[tuple[DocumentLevelCharge, ...], term("BG-21")] = ()

@@ -75,12 +75,37 @@ class Buyer(BusinessGroup, frozen=True, kw_only=True):
     contact: Annotated[BuyerContact | None, term("BG-9")] = None
 
 
+class PayeePostalAddress(BusinessGroup, frozen=True, kw_only=True):
+    """EXT-FR-FE-31: payee postal address."""
+
+    address_line_1: Annotated[Text, term("EXT-FR-FE-32")] = None
+    address_line_2: Annotated[Text, term("EXT-FR-FE-33")] = None
+    address_line_3: Annotated[Text, term("EXT-FR-FE-34")] = None
+    city: Annotated[Text, term("EXT-FR-FE-35")] = None
+    post_code: Annotated[Text, term("EXT-FR-FE-36")] = None
+    country_subdivision: Annotated[Text, term("EXT-FR-FE-37")] = None
+    country_code: Annotated[Text, term("EXT-FR-FE-38")] = None
+
+
+class PayeeContact(BusinessGroup, frozen=True, kw_only=True):
+    """EXT-FR-FE-39: payee contact."""
+
+    contact_point: Annotated[Text, term("EXT-FR-FE-40")] = None
+    telephone_number: Annotated[Text, term("EXT-FR-FE-41")] = None
+    email_address: Annotated[Text, term("EXT-FR-FE-42")] = None
+
+
 class Payee(BusinessGroup, frozen=True, kw_only=True):
     """BG-10 PAYEE: the payee, where it is not the seller."""
 
     name: Annotated[Text, term("BT-59")] = None
+    role_code: Annotated[Text, term("EXT-FR-FE-26")] = None
     identifiers: Annotated[Identifiers, term("BT-60")] = ()
     legal_registration_identifier: Annotated[Identifier | None, term("BT-61")] = None
+    vat_identifier: Annotated[Text, term("EXT-FR-FE-27")] = None
+    electronic_address: Annotated[Identifier | None, term("EXT-FR-FE-29")] = None
+    postal_address: Annotated[PayeePostalAddress | None, term("EXT-FR-FE-31")] = None
+    contact: Annotated[PayeeContact | None, term("EXT-FR-FE-39")] = None
 
 
 class TaxRepresentativePostalAddress(BusinessGroup, frozen=True, kw_only=True):

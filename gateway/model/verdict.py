@@ -153,7 +153,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     `timings_ms` has one entry per step that ran (parse, route, xsd, schematron, map).
     The identifying fields are what could be read before a check failed; they are for people
-    who search, and are never relied on for a decision. `virus_check` is not the judge's: it was
+    who search, and are never relied on for a decision. `unmapped`: how many values of the document
+    the canonical invoice has no place for. `virus_check` is not the judge's: it was
     made before, on the payload as received.
     """
 
@@ -171,6 +172,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     seller_id: str | None = None
     buyer_id: str | None = None
     timings_ms: dict[str, float] = {}
+    unmapped: int = 0
     virus_check: VirusCheck = VirusCheck.NOT_CHECKED
 
     @property

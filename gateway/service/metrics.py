@@ -23,8 +23,9 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 class GatewayMetrics(Collector):
     """Asks each part for its numbers.
 
-    `pools` are the worker pools by name, `as2` how many messages came to which end, `gauges` what
-    else is counted at this moment: name → (help, number).
+    `pools` are the worker pools by name, `as2` how many messages came to which end, `unmapped` how
+    many values had no place in the canonical invoice by flow, `gauges` what else is counted at this
+    moment: name → (help, number).
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class GatewayMetrics(Collector):
         certificates: CertificateWatch,
         pools: Mapping[str, Callable[[], PoolStatus]],
         as2: Counter[str],
+        unmapped: Counter[str],
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
     ) -> None:
         self._certificates = certificates
         self._pools = pools
         self._as2 = as2
+        self._unmapped = unmapped
         self._gauges = gauges
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -60,6 +63,14 @@ class GatewayMetrics(Collector):
         for outcome, number in sorted(self._as2.items()):
             messages.add_metric([outcome], number)
         yield messages
+        unmapped = CounterMetricFamily(
+            "edi_gateway_unmapped_values",
+            "Values of accepted documents that the canonical invoice has no place for.",
+            labels=["flow"],
+        )
+        for flow, number in sorted(self._unmapped.items()):
+            unmapped.add_metric([flow], number)
+        yield unmapped
         for name, (words, number_now) in self._gauges.items():
             yield GaugeMetricFamily(f"edi_gateway_{name}", words, value=number_now())
 

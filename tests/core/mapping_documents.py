@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits
 
 DATA = Path(__file__).parent.parent / "data" / "mapping"
-PAIRS = ("full", "credit-note")
+PAIRS = ("full", "credit-note", "extended")
 
 
 @functools.cache
@@ -45,6 +46,33 @@ def content(result: MappingResult) -> dict[str, Any]:
     decoded: dict[str, Any] = msgspec.json.decode(canonical_json(result.invoice))
     decoded.pop("source")
     return decoded
+
+
+def has_no_place(path: str) -> bool:
+    """Whether the table says why there is no term for what stands at a path."""
+    ends = [end for entry in mapping().table.no_place.values() for end in entry.paths]
+    plain = re.sub(r"\[[0-9]+\]", "", path)
+    return any(plain == end or plain.endswith(f"/{end}") for end in ends)
+
+
+def written_in(content: dict[str, Any], form: str) -> dict[str, Any]:
+    """The content without the terms that have no place in that kind of document."""
+    without = {
+        ".".join(mapping().table.property_path(key))
+        for key, term in mapping().table.terms.items()
+        if not term.texts(form)
+    }
+
+    def pruned(node: Any, path: str) -> Any:
+        if isinstance(node, list):
+            return [pruned(one, path) for one in node]
+        if not isinstance(node, dict):
+            return node
+        inside = {key: f"{path}.{key}".removeprefix(".") for key in node}
+        return {key: pruned(node[key], at) for key, at in inside.items() if at not in without}
+
+    kept: dict[str, Any] = pruned(content, "")
+    return kept
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

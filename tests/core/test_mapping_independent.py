@@ -191,7 +191,7 @@ def _identified(value: str, scheme: str | None) -> Terms:
     return {"value": value} if scheme is None else {"value": value, "scheme": scheme}
 
 
-def _party(source: Terms) -> Terms:
+def as_party(source: Terms) -> Terms:
     out = _renamed(source, _PARTY)
     if "identifiers" in source:
         ordered = sorted(source["identifiers"].items(), key=lambda item: item[0] is not None)
@@ -216,7 +216,7 @@ def expected(source: Terms, group: str | None = None) -> Terms:
         if entry.group != group:
             continue
         if key in ("BG-4", "BG-7"):
-            out[entry.property_name] = _party(source[key])
+            out[entry.property_name] = as_party(source[key])
         elif key in ("BG-20", "BG-21", "BG-27", "BG-28"):
             if key in source:
                 out[entry.property_name] = [_renamed(one, _ALLOWANCE) for one in source[key]]

@@ -64,6 +64,12 @@ def test_extended_cardinality_says_something_new(table: Table) -> None:
         ('ubl = "cbc:Note"', 'ubl = "."', ["groups.BG-1", "elements of its own"]),
         ('ubl_scheme = "@schemeID"\n', 'ubl_scheme = "@a/@b"\n', ["BT-18.ubl_scheme", "@a"]),
         ("[documents.cii]", "[documents.edifact]", ["documents.edifact"]),
+        ("ubl = []\n", 'ubl = "cbc:Zone"\n', ["EXT-FR-FE-184.without", "leave that key out"]),
+        ('without = "UBL', 'withou = "UBL', ["EXT-FR-FE-184", "withou"]),
+        ('"cac:CardAccount/cbc:NetworkID"', '"x:NetworkID"', ["no_place.card-network.paths"]),
+        ('paths = ["cbc:UBLVersionID"]', 'paths = ["."]', ["implied.version.paths", "above it"]),
+        ('paths = ["cbc:UBLVersionID"]', "paths = []", ["implied.version.paths", "at least one"]),
+        ('why = "UBL asks for', 'wy = "UBL asks for', ["no_place.card-network", "wy"]),
         ("[prefixes]", "[prefixes", ["en16931.toml"]),
     ],
 )

@@ -13,12 +13,18 @@ SOURCE = Source(syntax="ubl", root="Invoice", namespace="urn:x")
 
 
 def test_what_is_absent_is_left_out() -> None:
-    """No null, no empty list: a consumer sees only what the document says."""
+    """No null, no empty list: a consumer sees what the document says, and that this is all."""
     invoice = Invoice(invoice_number="F-1", seller=Seller(name="A", identifiers=()), source=SOURCE)
     assert msgspec.json.decode(canonical_json(invoice)) == {
         "invoice_number": "F-1",
         "seller": {"name": "A"},
-        "source": {"syntax": "ubl", "root": "Invoice", "namespace": "urn:x"},
+        "source": {
+            "syntax": "ubl",
+            "root": "Invoice",
+            "namespace": "urn:x",
+            "unmapped": [],
+            "unmapped_total": 0,
+        },
     }
 
 
@@ -35,7 +41,7 @@ def test_json_is_utf_8_and_the_same_every_time() -> None:
         == (
             '{"invoice_number":"F-1","seller":{"name":"Éclair","identifiers":[{"value":"1",'
             '"scheme":"0009"}],"postal_address":{"country_code":"FR"}},"source":{"syntax":"ubl",'
-            '"root":"Invoice","namespace":"urn:x"}}'
+            '"root":"Invoice","namespace":"urn:x","unmapped":[],"unmapped_total":0}}'
         ).encode()
     )
 

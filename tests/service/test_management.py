@@ -57,6 +57,7 @@ def metrics_of(certificates: CertificateWatch, as2: Counter[str] | None = None) 
         certificates=certificates,
         pools={"crypto": lambda: STATUS},
         as2=as2 if as2 is not None else Counter(),
+        unmapped=Counter({"ctc-fr-invoice": 12}),
         gauges={"interchanges_waiting": ("Waiting.", lambda: 7)},
     )
 
@@ -120,6 +121,7 @@ def test_other_numbers(folder: As2Folder) -> None:
     assert found["edi_gateway_worker_deaths_total", (pool,)] == 4
     assert found["edi_gateway_workers_broken", (pool,)] == 0
     assert found["edi_gateway_interchanges_waiting", ()] == 7
+    assert found["edi_gateway_unmapped_values_total", (("flow", "ctc-fr-invoice"),)] == 12
     assert found["process_start_time_seconds", ()] > 0
 
 

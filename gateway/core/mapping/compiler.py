@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 from lxml import etree
 
-from gateway.core.mapping.conversions import Locator, Reading, conversion
-from gateway.core.mapping.paths import Path
-from gateway.core.mapping.reader import Branch, Builder, GroupReader, Leaf, walk
+from gateway.core.mapping.conversions import Locator, Reading, attributes_taken, conversion
+from gateway.core.mapping.paths import Condition, Path
+from gateway.core.mapping.reader import Branch, Builder, GroupReader, Leaf
 from gateway.core.mapping.table import Group, Table, Term, model_fields
+from gateway.core.mapping.unmapped import KnownNames, Unmapped
+from gateway.core.mapping.walk import Place, walk
 from gateway.model.invoice import Invoice, Source
 from gateway.model.invoice_types import BusinessGroup
 from gateway.model.verdict import Finding
@@ -34,8 +36,10 @@ class DocumentReader:
         self.form = table.documents[key]
         self._table = table
         self._key = key
-        self._root = Branch(())
-        self._builder = self._compiled(Invoice, self._root)
+        self._names = KnownNames(table)
+        root = Branch(())
+        self._builder = self._compiled(Invoice, root)
+        self._start = Place(((root, 0),), 1, self._names)
         self._compared = self._paths_compared_with()
         self._always = [
             (self._property_path(entry), term, entry)
@@ -50,15 +54,18 @@ class DocumentReader:
             for term, paths in self._compared.items()
             if (value := next(filter(None, (path.first_value(root) for path in paths)), None))
         }
-        reading = Reading(terms, locate)
+        unmapped = Unmapped(self._names)
+        reading = Reading(terms, unmapped, locate)
         frame: dict[str, Any] = {}
-        walk(root, self._root, frame, reading)
+        walk(root, self._start, [frame], reading)
         name = etree.QName(root)
         invoice = Invoice(
             source=Source(
                 syntax=self.form.syntax.value,
                 root=name.localname,
                 namespace=name.namespace or "",
+                unmapped=tuple(unmapped.paths),
+                unmapped_total=unmapped.total,
             ),
             **self._builder.values(frame),
         )
@@ -83,15 +90,20 @@ class DocumentReader:
                 continue
             elif field.struct is not None:
                 self._add_group(field.term, group, field.struct, at)
-            builder.fields.append((field.name, field.term, field.repeats))
+            builder.fields[field.term] = (field.name, field.repeats)
         return builder
 
     def _add_group(self, key: str, group: Group, struct: type[BusinessGroup], at: Branch) -> None:
         for rank, text in enumerate(group.texts(self._key)):
             root = Branch(())
             builder = self._compiled(struct, root)
-            reader = GroupReader(key, root, builder, repeats=group.repeats, rank=rank)
-            _descend(at, self._table.path(text)).groups.append(reader)
+            reader = GroupReader(
+                key, root, builder, repeats=group.repeats, rank=rank, file=group.file
+            )
+            branch = _descend(at, self._table.path(text))
+            branch.groups.append(reader)
+            if group.file:
+                branch.takes(None)
 
     def _add_term(self, key: str, term: Term, at: Branch) -> None:
         schemes = (term.scheme(self.form.syntax), term.scheme_version(self.form.syntax))
@@ -102,7 +114,13 @@ class DocumentReader:
             leaf = Leaf(
                 key, attribute=path.attribute, convert=convert, repeats=term.repeats, rank=rank
             )
-            _descend(at, path).leaves.append(leaf)
+            branch = _descend(at, path)
+            branch.leaves.append(leaf)
+            branch.takes(path.attribute)
+            for attribute in attributes_taken(term, self.form):
+                branch.takes(attribute)
+            for beside in filter(None, (scheme, version)):
+                _account_for(beside, path, at)
 
     def _paths_compared_with(self) -> dict[str, list[Path]]:
         """The terms whose value conditions and currencies ask for: read before the walk."""
@@ -135,4 +153,21 @@ class DocumentReader:
 def _descend(at: Branch, path: Path) -> Branch:
     for step in path.steps:
         at = at.child(step.tag, step.conditions)
+        for condition in step.conditions:
+            _account_for_equal(condition, at)
     return at
+
+
+def _account_for_equal(condition: Condition, at: Branch) -> None:
+    """What must equal something says no more than that; what must not may say anything."""
+    if condition.operator != "=" or condition.negated:
+        return
+    for tag in condition.steps:
+        at = at.child(tag, ())
+    at.takes(condition.attribute)
+
+
+def _account_for(beside: Path, path: Path, at: Branch) -> None:
+    """A scheme, read from beside the value that `path` leads to from `at`."""
+    steps = path.steps[: len(path.steps) - beside.up] + beside.steps
+    _descend(at, Path(steps)).takes(beside.attribute)

@@ -17,6 +17,7 @@ from lxml import etree
 from gateway.core.explain import own_finding
 from gateway.core.mapping.paths import WHITE_SPACE, Path
 from gateway.core.mapping.table import AMOUNTS, DECIMALS, DocumentForm, Term, TermType
+from gateway.core.mapping.unmapped import Unmapped
 from gateway.core.terms import labelled
 from gateway.core.xml import Place, friendly_path
 from gateway.model.interchange import Syntax
@@ -32,16 +33,19 @@ MAX_FINDINGS = 100
 
 
 class Reading:
-    """One document being read: the currencies it names, and what could not be read.
+    """One document being read: the currencies it names, what could not be read, what was not.
 
     `terms` holds the values that conditions compare with, in upper case, by BT id. `locate` says
     where in the bytes an element stands; it is asked only for findings.
     """
 
-    __slots__ = ("_locate", "findings", "terms")
+    __slots__ = ("_locate", "findings", "terms", "unmapped")
 
-    def __init__(self, terms: dict[str, str], locate: Locator | None = None) -> None:
+    def __init__(
+        self, terms: dict[str, str], unmapped: Unmapped, locate: Locator | None = None
+    ) -> None:
         self.terms = terms
+        self.unmapped = unmapped
         self.findings: list[Finding] = []
         self._locate = locate or _line_only
 
@@ -103,6 +107,15 @@ def conversion(
     if term.ubl_scheme or term.cii_scheme:
         return _identifiers(paths)
     return None
+
+
+def attributes_taken(term: Term, form: DocumentForm) -> tuple[str, ...]:
+    """The attributes a conversion looks at beside the text: they are no values of their own."""
+    if term.type in AMOUNTS:
+        return ("currencyID",)
+    if term.type is TermType.DATE and form.dates == "102":
+        return ("format",)
+    return ()
 
 
 def _line_only(element: etree._Element) -> Place:

@@ -37,6 +37,7 @@ class Condition(msgspec.Struct, frozen=True):
     """One bracket. With `term`, the value to compare with is that of a business term.
 
     `values` are compared in upper case; with operator `exists` there is nothing to compare.
+    `text` is what makes it true when it is written.
     """
 
     steps: tuple[str, ...]
@@ -45,6 +46,7 @@ class Condition(msgspec.Struct, frozen=True):
     values: frozenset[str] = frozenset()
     term: str | None = None
     negated: bool = False
+    text: str | None = None
 
     def test(self) -> Callable[[etree._Element, Mapping[str, str]], bool]:
         """Whether an element satisfies this, given the values of terms (in upper case)."""
@@ -180,7 +182,8 @@ def _condition(text: str, prefixes: Mapping[str, str]) -> Condition:
     if match["operator"]:
         operator = "=" if match["operator"] == "=" else "!="
     steps = tuple(step.tag for step in path.steps)
-    return Condition(steps, path.attribute, operator, values, match["term"], negated)
+    written = match["text"] or match["boolean"]
+    return Condition(steps, path.attribute, operator, values, match["term"], negated, written)
 
 
 def _clark(name: str, prefixes: Mapping[str, str]) -> str:

@@ -1,19 +1,20 @@
-"""The reader: a tree compiled from the table, walked once along the document.
+"""The tree that reads a document, compiled from the table: what is read at which step of a path.
 
-Each `Branch` stands for a step of one or more paths; its `children` are looked up by tag, so an
-element that no term asks for costs one dictionary look-up, and 10,000 lines cost ten times as
-much as 1,000. Values are collected in a frame (term id → value); every group with elements of
-its own opens a frame for each of them, and its `Builder` makes the struct from it.
+Each `Branch` stands for a step of one or more paths. Values are collected in a frame (term id →
+value); every group with elements of its own opens a frame for each of them, and its `Builder`
+makes the struct from it. `walk` goes along the document with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from lxml import etree
+from msgspec import structs
 
 from gateway.core.mapping.conversions import Conversion, Reading, same
+from gateway.core.mapping.files import file_facts
 from gateway.core.mapping.paths import WHITE_SPACE, Condition, text_of
 from gateway.model.invoice_types import BusinessGroup
 
@@ -46,11 +47,13 @@ class Leaf:
 
     def read(self, element: etree._Element, frame: Frame, reading: Reading) -> None:
         """Put the value, if there is one, into the frame."""
-        if self.attribute is None:
+        if self.attribute is not None:
+            text = element.get(self.attribute)
+        elif len(element):
             text = text_of(element)
         else:
-            text = str(element.get(self.attribute, "")).strip(WHITE_SPACE)
-        if not text:
+            text = element.text
+        if text is None or not (text := str(text).strip(WHITE_SPACE)):
             return
         value = text if self.convert is None else self.convert(text, element, reading)
         if value is None:
@@ -80,22 +83,23 @@ class Builder:
 
     def __init__(self, struct: type[BusinessGroup]) -> None:
         self.struct = struct
-        self.fields: list[tuple[str, str, bool]] = []
-        """Property, term, whether it repeats."""
+        self.fields: dict[str, tuple[str, bool]] = {}
+        """Term → property, and whether it repeats."""
         self.nested: list[tuple[str, Builder]] = []
         """Groups without elements of their own, read into the same frame."""
 
     def values(self, frame: Frame) -> dict[str, Any]:
         """The constructor's arguments."""
         found: dict[str, Any] = {}
-        for name, term, repeats in self.fields:
-            value = frame.get(term)
-            if value is None:
+        for term, value in frame.items():  # a line has few of all the terms there are
+            name, repeats = self.fields.get(term, _NO_FIELD)
+            if name is None:
                 continue
             if repeats:
                 value.sort(key=_rank)
-                value = tuple([one for _, one in value])
-            found[name] = value
+                found[name] = tuple([one for _, one in value])
+            else:
+                found[name] = value
         for name, builder in self.nested:
             group = builder.build(frame)
             if group is not None:
@@ -109,24 +113,35 @@ class Builder:
 
 
 class GroupReader:
-    """Reads one group at each element of its own."""
+    """Reads one group at each element of its own. `file`: the element's text is a file."""
 
-    __slots__ = ("builder", "rank", "repeats", "root", "term")
+    __slots__ = ("builder", "file", "rank", "repeats", "root", "term")
 
     def __init__(
-        self, term: str, root: Branch, builder: Builder, *, repeats: bool, rank: int
+        self,
+        term: str,
+        root: Branch,
+        builder: Builder,
+        *,
+        repeats: bool,
+        rank: int,
+        file: bool = False,
     ) -> None:
         self.term = term
         self.root = root
         self.builder = builder
         self.repeats = repeats
         self.rank = rank
+        self.file = file
 
-    def read(self, element: etree._Element, frame: Frame, reading: Reading) -> None:
-        """Put the group, if it holds anything, into the frame of the group around it."""
-        own: Frame = {}
-        walk(element, self.root, own, reading)
+    def close(self, own: Frame, frame: Frame, element: etree._Element, reading: Reading) -> None:
+        """Put the group, if anything is in its `own` frame, into that of the group around it."""
         group = self.builder.build(own)
+        if self.file:
+            if group is None:  # neither name nor kind: nothing would tell of it
+                reading.unmapped.text(element)
+            elif (facts := file_facts(element)) is not None:
+                group = structs.replace(group, **facts._asdict())
         if group is None:
             return
         if self.repeats:
@@ -145,9 +160,21 @@ class GroupReader:
 
 
 class Branch:
-    """One step of the paths: its conditions, what is read here, and where they go on."""
+    """One step of the paths: its conditions, what is read here, and where they go on.
 
-    __slots__ = ("children", "conditions", "groups", "leaves", "tests")
+    `takes_text`, `attributes`: what of the element is accounted for, be it read as a value or
+    looked at for a condition, a scheme or a currency.
+    """
+
+    __slots__ = (
+        "attributes",
+        "children",
+        "conditions",
+        "groups",
+        "leaves",
+        "takes_text",
+        "tests",
+    )
 
     def __init__(self, conditions: tuple[Condition, ...]) -> None:
         self.conditions = conditions
@@ -157,6 +184,22 @@ class Branch:
         self.leaves: list[Leaf] = []
         self.groups: list[GroupReader] = []
         self.children: dict[str, list[Branch]] = {}
+        self.takes_text = False
+        self.attributes: set[str] = set()
+
+    def admits(self, element: etree._Element, terms: Mapping[str, str]) -> bool:
+        """Whether the element satisfies the conditions, given the values of terms."""
+        for test in self.tests:  # noqa: SIM110 (twice as fast as all())
+            if not test(element, terms):
+                return False
+        return True
+
+    def takes(self, attribute: str | None) -> None:
+        """Account for an attribute, or for the text."""
+        if attribute is None:
+            self.takes_text = True
+        else:
+            self.attributes.add(attribute)
 
     def child(self, tag: str, conditions: tuple[Condition, ...]) -> Branch:
         """The branch for a child step, made when it is not there yet."""
@@ -168,25 +211,7 @@ class Branch:
         return branches[-1]
 
 
-def walk(element: etree._Element, branch: Branch, frame: Frame, reading: Reading) -> None:
-    """Read what `branch` asks for at `element` and below. As deep as the table's paths."""
-    for leaf in branch.leaves:
-        leaf.read(element, frame, reading)
-    for group in branch.groups:
-        group.read(element, frame, reading)
-    children = branch.children
-    if not children:
-        return
-    for child in element:
-        branches = children.get(child.tag)
-        if branches is None:
-            continue
-        for below in branches:
-            for test in below.tests:
-                if not test(child, reading.terms):
-                    break
-            else:
-                walk(child, below, frame, reading)
+_NO_FIELD: Final = (None, False)
 
 
 def _rank_of(term: str) -> str:

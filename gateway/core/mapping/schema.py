@@ -18,7 +18,7 @@ from gateway.core.mapping.table import Table, Term, read_table
 from gateway.model.invoice import Invoice
 from gateway.resources import data_folder
 
-SCHEMA_ID = "urn:edi-gateway:schema:canonical-invoice:1"
+SCHEMA_ID = "urn:edi-gateway:schema:canonical-invoice:2"
 """Its last number changes when a consumer has to change: a property renamed, moved or removed."""
 
 
@@ -29,6 +29,7 @@ def canonical_schema(table: Table) -> dict[str, Any]:
     )
     shown = {name: _definition(body, table) for name, body in definitions.items()}
     invoice = shown.pop("Invoice")
+    shown["Source"]["required"] = list(shown["Source"]["properties"])  # even when nothing is in it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -65,16 +66,18 @@ def _property(described: dict[str, Any], table: Table) -> dict[str, Any]:
     kinds = [one for one in described.get("anyOf", ()) if one != {"type": "null"}]
     for kind in kinds:
         shown.update(kind)
-    if shown.get("type") == "array":
-        shown["minItems"] = 1
     key = described.get("x-business-term")
     if key is not None:
+        if shown.get("type") == "array":
+            shown["minItems"] = 1
         entry = table.terms.get(key) or table.groups[key]
         named = {"title": entry.name, "x-business-term": key, "x-cardinality": entry.cardinality}
         if entry.extended_cardinality:
             named["x-extended-cardinality"] = entry.extended_cardinality
         if isinstance(entry, Term):
             named["x-type"] = entry.type.value
+            if schemes := table.scheme_ids(key):
+                named["x-scheme-terms"] = list(schemes)
         shown = {**named, **{name: value for name, value in shown.items() if name not in named}}
     return shown
 

@@ -11,125 +11,48 @@ from __future__ import annotations
 import tomllib
 import typing
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path as File
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from gateway.core.mapping.paths import Path, PathError, parse_path
+from gateway.core.mapping.entries import (
+    AMOUNTS,
+    DECIMALS,
+    FORMS,
+    DocumentForm,
+    Group,
+    Implied,
+    NoPlace,
+    Table,
+    Term,
+    TermType,
+    WritingRules,
+)
+from gateway.core.mapping.fields import ModelField, model_fields
+from gateway.core.mapping.paths import PathError
+from gateway.core.mapping.writer_rules import writing_faults
 from gateway.errors import ConfigurationError
 from gateway.model.interchange import Syntax
 from gateway.model.invoice import Invoice
-from gateway.model.invoice_types import DECIMAL_PATTERN, BusinessGroup, Identifier
+from gateway.model.invoice_types import BusinessGroup, Identifier
 
-FORMS = ("ubl", "ubl_credit_note", "cii")
-"""The kinds of document a table may have paths for."""
-Cardinality = Literal["0..1", "1..1", "0..n", "1..n"]
-
-
-class TermType(StrEnum):
-    """The data types of EN 16931-1, section 6.5."""
-
-    AMOUNT = "amount"
-    UNIT_PRICE = "unit price amount"
-    QUANTITY = "quantity"
-    PERCENTAGE = "percentage"
-    IDENTIFIER = "identifier"
-    REFERENCE = "document reference"
-    CODE = "code"
-    DATE = "date"
-    TEXT = "text"
-
-
-DECIMALS = frozenset({TermType.AMOUNT, TermType.UNIT_PRICE, TermType.QUANTITY, TermType.PERCENTAGE})
-AMOUNTS = frozenset({TermType.AMOUNT, TermType.UNIT_PRICE})
-
-
-class DocumentForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One root element the table can read. `dates`: "iso" (xsd:date) or "102" (UNTDID 2379)."""
-
-    syntax: Syntax
-    root: str
-    dates: Literal["iso", "102"]
-
-
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: str
-    property_name: str = msgspec.field(name="property")
-    cardinality: Cardinality
-    group: str | None = None
-    extended_cardinality: Cardinality | None = None
-    always: bool = False
-    ubl: str | list[str]
-    ubl_credit_note: str | list[str] | None = None
-    cii: str | list[str]
-
-    @property
-    def repeats(self) -> bool:
-        """Whether the canonical invoice holds a list of it."""
-        return (self.extended_cardinality or self.cardinality).endswith("n")
-
-    def texts(self, form: str) -> list[str]:
-        """The paths as written for `ubl`, `ubl_credit_note` or `cii`."""
-        text = self.ubl_credit_note if form == "ubl_credit_note" else None
-        if text is None:
-            text = self.cii if form == "cii" else self.ubl
-        return [text] if isinstance(text, str) else text
-
-
-class Group(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A business group; path "." means it has no element of its own."""
-
-
-class Term(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A business term. Keys as explained at the head of the table."""
-
-    type: TermType
-    currency: str | None = None
-    ubl_scheme: str | None = None
-    ubl_scheme_version: str | None = None
-    cii_scheme: str | None = None
-    cii_scheme_version: str | None = None
-    ubl_part: Literal["note-subject", "note-text"] | None = None
-    cii_codes: dict[str, str] = {}
-
-    def scheme(self, syntax: Syntax) -> str | None:
-        """Where the scheme stands, as written."""
-        return self.ubl_scheme if syntax is Syntax.UBL else self.cii_scheme
-
-    def scheme_version(self, syntax: Syntax) -> str | None:
-        """Where the version of the scheme stands, as written."""
-        return self.ubl_scheme_version if syntax is Syntax.UBL else self.cii_scheme_version
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole file. `terms` and `groups` are keyed by BT and BG id."""
-
-    documents: dict[str, DocumentForm]
-    prefixes: dict[str, str]
-    groups: dict[str, Group]
-    terms: dict[str, Term]
-
-    def path(self, text: str) -> Path:
-        """`text` parsed with this table's prefixes. Raises PathError."""
-        return parse_path(text, self.prefixes)
-
-
-class ModelField(msgspec.Struct, frozen=True):
-    """A field of the model: the struct it holds (None for plain text), and whether it is a list."""
-
-    name: str
-    term: str
-    struct: type[BusinessGroup] | None
-    repeats: bool
-    decimal: bool
-
-
-def model_fields(struct: type[BusinessGroup]) -> tuple[ModelField, ...]:
-    """The fields of a group that carry a BT or BG id, in order."""
-    hints = typing.get_type_hints(struct, include_extras=True)
-    return tuple(_model_field(name, hint) for name, hint in hints.items() if _id_of(hint))
+__all__ = [
+    "AMOUNTS",
+    "DECIMALS",
+    "FORMS",
+    "DocumentForm",
+    "Group",
+    "Implied",
+    "ModelField",
+    "NoPlace",
+    "Table",
+    "Term",
+    "TermType",
+    "WritingRules",
+    "model_fields",
+    "read_table",
+]
 
 
 def read_table(file: File) -> Table:
@@ -146,11 +69,15 @@ def read_table(file: File) -> Table:
     table = Table(
         documents=_converted(content, "documents", DocumentForm, faults),
         prefixes=_converted(content, "prefixes", str, faults),
+        writing=_writing(content, faults),
         groups=_converted(content, "groups", Group, faults),
         terms=_converted(content, "terms", Term, faults),
+        implied=_converted({"implied": {}, **content}, "implied", Implied, faults),
+        no_place=_converted({"no_place": {}, **content}, "no_place", NoPlace, faults),
     )
     if not faults:
         faults.extend(_own_faults(table))
+        faults.extend(writing_faults(table))
         faults.extend(_model_faults(table, None, Invoice, set()))
     if faults:
         raise ConfigurationError("\n".join(f"{file}: {fault}" for fault in faults))
@@ -178,16 +105,31 @@ def _converted(
     return converted
 
 
+def _writing(content: dict[str, Any], faults: list[str]) -> dict[Syntax, WritingRules]:
+    rules = _converted({"writing": {}, **content}, "writing", WritingRules, faults)
+    for key in rules.keys() - set(Syntax):
+        faults.append(f"writing.{key}: only ubl and cii are known.")
+    return {syntax: rules[syntax] for syntax in Syntax if syntax in rules}
+
+
 def _own_faults(table: Table) -> Iterator[str]:
     if unknown := set(table.documents) - set(FORMS):
         yield f"documents.{min(unknown)}: only ubl, ubl_credit_note and cii are known."
+    for name, implied in table.implied.items():
+        yield from _ends_faults(table, f"implied.{name}.paths", implied.paths)
+    for name, known in table.no_place.items():
+        yield from _ends_faults(table, f"no_place.{name}.paths", known.paths)
     entries: dict[str, Group | Term] = {**table.groups, **table.terms}
     for key, entry in entries.items():
         where = f"{'groups' if isinstance(entry, Group) else 'terms'}.{key}"
         if entry.group is not None and entry.group not in table.groups:
             yield f"{where}.group: there is no [groups.{entry.group}]; add it or mend the id."
         for name in FORMS:
+            if entry.without and not entry.texts(name):
+                continue
             yield from _path_faults(table, f"{where}.{name}", entry.texts(name), False)
+        if entry.without and all(entry.texts(name) for name in FORMS):
+            yield f"{where}.without: it has a path in every syntax; leave that key out."
         if isinstance(entry, Group):
             if any(text == "." for text in entry.texts("ubl") + entry.texts("cii")) and (
                 entry.repeats
@@ -207,7 +149,7 @@ def _own_faults(table: Table) -> Iterator[str]:
 
 def _path_faults(table: Table, where: str, texts: list[str], beside: bool) -> Iterator[str]:
     if not texts:
-        yield f"{where}: the list is empty; give at least one path."
+        yield f"{where}: the list is empty; give at least one path, or say why in `without`."
     for text in texts:
         try:
             path = table.path(text)
@@ -222,6 +164,13 @@ def _path_faults(table: Table, where: str, texts: list[str], beside: bool) -> It
         for condition in conditions:
             if condition.term is not None:
                 yield from _compared_faults(table, f"{where} = “{text}”", condition.term)
+
+
+def _ends_faults(table: Table, where: str, texts: list[str]) -> Iterator[str]:
+    yield from _path_faults(table, where, texts, True)
+    for text in texts:
+        if text.startswith(".") or text.endswith("."):
+            yield f"{where} = “{text}”: name an element or an attribute, and what stands above it."
 
 
 def _compared_faults(table: Table, where: str, key: str) -> Iterator[str]:
@@ -266,21 +215,3 @@ def _model_faults(
     if group is None:
         for key in entries.keys() - seen:
             yield f"{key}: gateway/model/invoice has no field for it; add one or remove the entry."
-
-
-def _id_of(hint: Any) -> str | None:
-    for extra in getattr(hint, "__metadata__", ()):
-        if isinstance(extra, msgspec.Meta) and extra.extra_json_schema:
-            return str(extra.extra_json_schema["x-business-term"])
-    return None
-
-
-def _model_field(name: str, hint: Any) -> ModelField:
-    inner = next(one for one in typing.get_args(hint.__origin__) or (hint.__origin__,))
-    repeats = typing.get_origin(hint.__origin__) is tuple
-    struct = inner if isinstance(inner, type) and issubclass(inner, BusinessGroup) else None
-    decimal = any(
-        isinstance(extra, msgspec.Meta) and extra.pattern == DECIMAL_PATTERN
-        for extra in getattr(inner, "__metadata__", ())
-    )
-    return ModelField(name, _id_of(hint) or "", struct, repeats, decimal)
