@@ -104,12 +104,16 @@ def job(folder: Path, name: str) -> JudgeJob:
 
 @ensureDeferred
 async def test_compiling_is_no_time_of_the_first_document(judges: Make, tmp_path: Path) -> None:
-    """It takes longer than a document may; the document gets its verdict all the same."""
+    """It takes longer than a document may; the document gets its verdict all the same.
+
+    Whether the judge begins before the document is there, or for it, is a matter of moments.
+    """
+    began = reactor.seconds()  # type: ignore[attr-defined]
     judging = await judges(JudgeSettings(time_limit_seconds=2, time_limit_seconds_per_mb=0))
     answer = await judging.judge(job(tmp_path, "first.xml"))
     assert answer.judgement is not None
     assert isinstance(answer.judgement.verdict, Accepted)
-    assert answer.judgement.timings_ms["schematron"] > 2000
+    assert reactor.seconds() - began > 2.5  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
