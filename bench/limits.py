@@ -31,7 +31,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import msgspec
 from tabulate import tabulate
@@ -77,6 +76,9 @@ class OneJudge:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gateway.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
         boot = WorkerBoot(
             flows=(self._flow,), rule_packs=str(default_rule_packs()), scratch=str(folder)
         )
@@ -109,7 +111,7 @@ class OneJudge:
             what=what,
             mb=round(len(data) / 1e6, 1),
             verdict=judgement.verdict.__class__.__name__.lower(),
-            seconds=round(ended - began, 2),
+            seconds=round(ended - began, 4),
             peak_mb=round(peak_mb(self._process.pid)),
             allowed_seconds=round(budget.time.amount(len(data))),
             allowed_mb=round(budget.memory.amount(len(data))),
@@ -118,24 +120,20 @@ class OneJudge:
 
     def wait_until_warm(self) -> None:
         """Until it has compiled ahead what it compiles."""
-        assert self._process.stdout is not None
-        while select.select([self._process.stdout], [], [], QUIET_SECONDS)[0]:
-            frames.read_frame(self._process.stdout)  # type: ignore[arg-type]
+        while select.select([self._from], [], [], QUIET_SECONDS)[0]:
+            frames.read_frame(self._from)
 
     def end(self) -> None:
         """Let it go."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._to.close()
         self._process.wait(60)
 
     def _say(self, kind: bytes, payload: bytes) -> None:
-        stream: IO[bytes] | None = self._process.stdin
-        assert stream is not None
-        frames.write_frame(stream, kind, payload)  # type: ignore[arg-type]
+        frames.write_frame(self._to, kind, payload)
 
     def _hear(self) -> tuple[bytes, bytes]:
         while True:
-            frame = frames.read_frame(self._process.stdout)  # type: ignore[arg-type]
+            frame = frames.read_frame(self._from)
             if frame is None:
                 raise SystemExit("the judge ended")
             if frame[0] not in _TOLD:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 BOOT: Final = b"B"
 JOB: Final = b"J"
@@ -58,7 +58,7 @@ def header(kind: bytes, payload_size: int) -> bytes:
     return _LENGTH.pack(payload_size + 1) + kind
 
 
-def write_frame(stream: BinaryIO, kind: bytes, payload: bytes = b"") -> None:
+def write_frame(stream: IO[bytes], kind: bytes, payload: bytes = b"") -> None:
     """Write one frame and flush; blocks until the pipe took it all."""
     for piece in (header(kind, len(payload)), payload):
         rest = memoryview(piece)
@@ -68,7 +68,9 @@ def write_frame(stream: BinaryIO, kind: bytes, payload: bytes = b"") -> None:
     stream.flush()
 
 
-def read_frame(stream: BinaryIO, *, max_bytes: int = MAX_FRAME_BYTES) -> tuple[bytes, bytes] | None:
+def read_frame(
+    stream: IO[bytes], *, max_bytes: int = MAX_FRAME_BYTES
+) -> tuple[bytes, bytes] | None:
     """The next (kind, payload), or None at a clean end of the stream; blocks until it is there.
 
     Raises FrameError when the stream ends inside a frame or does not hold frames.
@@ -138,7 +140,7 @@ def _check_kind(kind: bytes) -> None:
         raise FrameError(f"{kind!r} is not a frame kind")
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes | None:
+def _read_exactly(stream: IO[bytes], count: int) -> bytes | None:
     """`count` bytes, or None when the stream ended before the first of them."""
     pieces: list[bytes] = []
     missing = count

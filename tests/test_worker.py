@@ -243,9 +243,9 @@ def ask(child: subprocess.Popen[bytes], kind: bytes, payload: bytes) -> tuple[by
     """One frame to the process, one back."""
     assert child.stdin is not None
     assert child.stdout is not None
-    frames.write_frame(child.stdin, kind, payload)  # type: ignore[arg-type]
+    frames.write_frame(child.stdin, kind, payload)
     while True:
-        answer = frames.read_frame(child.stdout)  # type: ignore[arg-type]
+        answer = frames.read_frame(child.stdout)
         assert answer is not None
         if answer[0] not in TOLD:
             return answer
@@ -258,7 +258,7 @@ def test_the_process_is_ready_before_it_compiles_and_says_when_it_does(
     assert ask(process, frames.BOOT, boot(tmp_path, XSD_ONLY)) == (frames.READY, b"")
     assert process.stdout is not None
     roots = len(Catalogue.load().schema("ubl-2.1").roots)
-    said = [frames.read_frame(process.stdout) for _ in range(2 * roots)]  # type: ignore[arg-type]
+    said = [frames.read_frame(process.stdout) for _ in range(2 * roots)]
     assert said == [(frames.PREPARING, b""), (frames.WORKING, b"")] * roots
     assert not select.select([process.stdout], [], [], 0.5)[0]
 
@@ -277,10 +277,10 @@ def test_the_first_document_does_not_wait_for_the_packs_of_others(
     assert process.stdout is not None
     path, data = stored(tmp_path, "cii-invoice.xml")
     order = job(path, data, partner_flows=("ctc-fr-invoice",))
-    frames.write_frame(process.stdin, frames.JOB, order)  # type: ignore[arg-type]
+    frames.write_frame(process.stdin, frames.JOB, order)
     kinds = []
     while not kinds or kinds[-1] != frames.DONE:
-        frame = frames.read_frame(process.stdout)  # type: ignore[arg-type]
+        frame = frames.read_frame(process.stdout)
         assert frame is not None
         kinds.append(frame[0])
     # One thing at most was under way already.
@@ -291,7 +291,7 @@ def test_the_first_document_does_not_wait_for_the_packs_of_others(
 
 def ask_nothing_more(child: subprocess.Popen[bytes]) -> bytes:
     """The kind of the next frame, to no question."""
-    frame = frames.read_frame(child.stdout)  # type: ignore[arg-type]
+    frame = frames.read_frame(child.stdout)
     assert frame is not None
     return frame[0]
 

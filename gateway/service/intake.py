@@ -22,7 +22,7 @@ from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import IntakeRefused
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
 from gateway.model.partner import Partner
-from gateway.service import settle
+from gateway.service import arrive
 from gateway.service.antivirus import Scanner
 from gateway.service.backlog import Backlog
 from gateway.service.closing import Closer
@@ -160,7 +160,7 @@ class Intake:
             await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
 
         def write(conn: Connection) -> records.Receipt:
-            receipt = settle.receive(conn, interchange, now, claim_key=claim_key)
+            receipt = arrive.receive(conn, interchange, now, claim_key=claim_key)
             if beside is not None:
                 beside(conn, interchange, receipt)
             return receipt

@@ -14,7 +14,7 @@ from twisted.internet import defer
 from gateway.core.container.manifest import read_manifest
 from gateway.model.container import Member, Role
 from gateway.model.interchange import Interchange
-from gateway.service import settle
+from gateway.service import arrive
 from gateway.service.journal import Journal, records
 
 PAGE = 200
@@ -50,7 +50,7 @@ async def enter(
             last: bool = last,
             moment: dt.datetime = moment,
         ) -> None:
-            settle.enter_members(conn, interchange, documents, beside, last=last, now=moment)
+            arrive.enter_members(conn, interchange, documents, beside, last=last, now=moment)
 
         await journal.write("enter_members", write)
     return next(ordinals) - 1

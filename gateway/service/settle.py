@@ -1,5 +1,7 @@
 """What each step of an interchange's life writes, as plain functions on one transaction.
 
+The steps before any verdict are in `arrive`.
+
 Everything a step has to say (state, verdict, publications, events) goes into the same
 transaction, so the journal never holds a state whose message is missing, nor the reverse.
 """
@@ -12,10 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.core.naming import interface_code
-from gateway.core.outcome import unreadable
 from gateway.errors import JournalError
-from gateway.model.container import Member
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
@@ -65,84 +64,6 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     cause: str | None
 
 
-def receive(
-    conn: Connection, interchange: Interchange, now: dt.datetime, *, claim_key: str | None = None
-) -> records.Receipt:
-    """Claim and record what arrived; a resend finds what the first attempt made.
-
-    `claim_key`: what the transport knows a delivery by; None: its name.
-    """
-    receipt = records.receive(
-        conn,
-        interchange,
-        interface_code=interface_code(interchange.envelope.name),
-        claim_key=interchange.envelope.name if claim_key is None else claim_key,
-        now=now,
-    )
-    if receipt.step is not None:
-        records.add_outbox_many(conn, events_of(interchange, [receipt.step], None))
-    return receipt
-
-
-def enter_members(
-    conn: Connection,
-    interchange: Interchange,
-    documents: Sequence[tuple[int, Member]],
-    beside: Sequence[Member],
-    *,
-    last: bool,
-    now: dt.datetime,
-) -> None:
-    """Enter a page of what an archive holds; after the `last` the interchange is opened.
-
-    `documents` are numbered by their ordinals; those that are entered already are left as they
-    are, so a page may be entered again after a crash. A member that cannot be used is entered
-    with its judgement, which only waits to be settled; when the archive is judged again, it gets
-    it anew.
-    """
-    row = _row(conn, interchange)
-    entered = row.documents_total
-    steps: list[records.Transition] = []
-    revision = 0
-    if entered == 1:
-        first = records.document(conn, interchange.id, 1)
-        if first is not None and first.position is None:  # the archive itself, until it opened
-            records.drop_placeholder(conn, interchange.id)
-            entered, revision = 0, first.revision
-    for ordinal, member in documents:
-        if ordinal <= entered:
-            if member.findings and records.forgotten(conn, interchange.id, ordinal):
-                records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
-            continue
-        steps.append(
-            records.add_document(
-                conn,
-                interchange.id,
-                ordinal,
-                name=member.name,
-                sha256=member.sha256,
-                size=member.size,
-                position=member.position,
-                revision=revision if ordinal == 1 else 0,
-                now=now,
-            )
-        )
-        if member.findings:
-            records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
-    records.add_attachments(conn, interchange.id, beside)
-    if last and row.state == InterchangeState.RECEIVED:
-        steps.append(
-            records.move_interchange(
-                conn, interchange.id, InterchangeState.OPENED, cause=None, now=now
-            )
-        )
-    records.add_outbox_many(conn, events_of(interchange, steps, row.flow))
-
-
-def _unusable(member: Member) -> Judgement:
-    return unreadable(member.name, member.sha256, member.size, member.findings)
-
-
 def settle_document(
     conn: Connection,
     interchange: Interchange,
@@ -159,7 +80,7 @@ def settle_document(
     A payload that is its own document is entered here; the members of an archive were before.
     `stored`: the result's body in the spool, when it is too large for a message.
     """
-    row = _row(conn, interchange)
+    row = row_of(conn, interchange)
     ordinal = subject.ordinal
     document = records.document(conn, interchange.id, ordinal)
     steps: list[records.Transition] = []
@@ -244,7 +165,7 @@ def close_interchange(
 
     With `closing.state` None only the provisional report is written: the work goes on.
     """
-    row = _row(conn, interchange)
+    row = row_of(conn, interchange)
     if row.state != InterchangeState.OPENED:
         return False
     if records.next_revision(conn, interchange.id, 0) != closing.revision:
@@ -279,7 +200,8 @@ def close_interchange(
     return True
 
 
-def _row(conn: Connection, interchange: Interchange) -> records.InterchangeRow:
+def row_of(conn: Connection, interchange: Interchange) -> records.InterchangeRow:
+    """What the journal keeps of the interchange. Raises LookupError when it is not there."""
     row = records.interchange(conn, interchange.id)
     if row is None:
         raise LookupError(f"interchange {interchange.id} is not in the journal")

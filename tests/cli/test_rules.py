@@ -15,18 +15,19 @@ from gateway.cli.rules_trial import tried_apart
 from gateway.core.schematron import catalogue as catalogue_module
 from gateway.core.schematron.catalogue_entries import PackEntry
 from gateway.core.schematron.trial import Attempt
+from gateway.model.interchange import Syntax
 from tests import mini_packs
 from tests.schematron_sources import UBL, pattern, rule, written
 
-ENTRY = {
-    "title": "t",
-    "syntax": "ubl",
-    "package": "p",
-    "path": "p.xslt",
-    "sha256": "",
-    "version": "1",
-    "name": "mini",
-}
+ENTRY = PackEntry(
+    title="t",
+    syntax=Syntax.UBL,
+    package="p",
+    path="p.xslt",
+    sha256="",
+    version="1",
+    name="mini",
+)
 
 
 @pytest.fixture
@@ -279,7 +280,7 @@ def test_a_trial_runs_the_code_of_the_gateway_alone(
     (tmp_path / "gateway").mkdir()
     (tmp_path / "gateway" / "__init__.py").write_text("raise RuntimeError('not ours')")
     monkeypatch.chdir(tmp_path)
-    attempt = Attempt(PackEntry(**ENTRY), mini_packs.stylesheet(), {}, {})  # type: ignore[arg-type]
+    attempt = Attempt(ENTRY, mini_packs.stylesheet(), {}, {})
 
     answer = tried_apart(attempt, 60)
 
@@ -288,7 +289,7 @@ def test_a_trial_runs_the_code_of_the_gateway_alone(
 
 def test_a_trial_that_dies_is_an_answer() -> None:
     """Whatever ended it, the command says so, with what was said last."""
-    broken = Attempt(PackEntry(**ENTRY), b"", {}, {"not-a-sample": b"<a/>"})  # type: ignore[arg-type]
+    broken = Attempt(ENTRY, b"", {}, {"not-a-sample": b"<a/>"})
     sound = msgspec.structs.replace(broken, stylesheet=mini_packs.stylesheet())
 
     answer = tried_apart(sound, 60)

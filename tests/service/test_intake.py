@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet import defer, reactor, task
 
 from gateway.errors import IntakeRefused, SpoolError, WorkerDied, WorkersBroken
@@ -26,17 +25,6 @@ from tests.service.house import (
     House,
     finding,
 )
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 @ensureDeferred

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import pytest
 from lxml import etree
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet import defer, reactor, task
 
 from gateway.errors import JournalError, WorkerDied
 from gateway.model.interchange import Transport
 from gateway.model.job import JudgeAnswer, JudgeJob, Unpacked
-from gateway.service import journey, quarantine, settle
+from gateway.service import arrive, journey, quarantine, settle
 from gateway.service.journal import records
 from tests.service.house import (
     ACCEPTED,
@@ -51,17 +51,6 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 def ten(prefix: str = "") -> list[str]:
     """Names of ten members."""
     return [f"{prefix}{number}.xml" for number in range(10)]
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 def report_of(rows: list[records.OutboxRow]) -> etree._Element:
@@ -222,7 +211,7 @@ async def test_a_crash_between_two_pages_of_members_enters_none_twice(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Entering goes on where it stopped: each member is there once, under its own number."""
-    entering = settle.enter_members
+    entering = arrive.enter_members
     calls = 0
 
     def fails_at_the_second(*args: object, **kwargs: object) -> None:
@@ -232,7 +221,7 @@ async def test_a_crash_between_two_pages_of_members_enters_none_twice(
             raise JournalError("disk full")
         entering(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(settle, "enter_members", fails_at_the_second)
+    monkeypatch.setattr(arrive, "enter_members", fails_at_the_second)
     judges = FakeJudges(ACCEPTED)
     intake = await house.intake(judges)
     names = [f"{number}.xml" for number in range(450)]

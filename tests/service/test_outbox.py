@@ -19,7 +19,7 @@ from gateway.model.interchange import Envelope, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import Accepted, Judgement, Language
-from gateway.service import consequences, messages, settle
+from gateway.service import arrive, consequences, messages, settle
 from gateway.service.journal import Journal, records
 from gateway.service.outbox import Outbox
 
@@ -105,7 +105,7 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
         stored=None,
         cause=None,
     )
-    await journal.write("t", lambda conn: settle.receive(conn, one, NOW))
+    await journal.write("t", lambda conn: arrive.receive(conn, one, NOW))
     await journal.write(
         "t",
         lambda conn: settle.settle_document(

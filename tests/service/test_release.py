@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import structlog
 from lxml import etree
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Transport
@@ -24,17 +22,6 @@ from gateway.service.quarantine import Quarantine
 from tests.service.house import ACCEPTED, FakeJudges, House
 
 LETHAL = WorkerDied("killed by signal 9")
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 class Desk:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Intake as IntakeSettings
@@ -23,17 +21,6 @@ from gateway.service.replay import Replay
 from tests.service.house import ACCEPTED, JUDGING, NO_PACK, REJECTED, FakeJudges, House
 
 ACME = {"acme": Partner(name="acme", flows=("ctc-fr-invoice",))}
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 def desk(house: House, judges: Any, partners: dict[str, Partner] = ACME) -> Replay:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 import structlog
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.threads import deferToThread
 
 from gateway.errors import JournalError
@@ -24,17 +22,6 @@ from gateway.service.journal import records
 from gateway.service.replay_commit import Replaying
 from tests.service.house import ACCEPTED, REJECTED, FakeJudges, House, finding
 from tests.service.test_replay import archive
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 def desk(house: House, intake: Intake) -> Replaying:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from lxml import etree
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet import defer, reactor, task
 
 from gateway.errors import AntivirusUnavailable
@@ -37,17 +36,6 @@ class FakeScanner:
         if isinstance(word, AntivirusUnavailable):
             raise word
         return word
-
-
-@async_yield_fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An open house, closed afterwards."""
-    opened = House(tmp_path)
-    await opened.open()
-    yield opened
-    for intake in opened.intakes:
-        await intake.stop(1)
-    await opened.journal.close()
 
 
 async def report(house: House, id_: str) -> etree._Element:

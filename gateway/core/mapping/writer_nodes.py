@@ -8,6 +8,7 @@ of lxml, because a tree would be thrown away at once; 10,000 lines cost ten time
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -32,31 +33,50 @@ class Attribute:
         self.again = again
 
 
-class Node:
+class Node(ABC):
     """An element. `again`: it is also written where its parent repeats for a list not its own.
 
-    `demand`: what the schema asks of it. `twin`: whether it would be the same as another.
+    `demand`: what the schema asks of it.
     """
 
-    __slots__ = ("again", "attributes", "demand", "repeat", "twin")
+    __slots__ = ("again", "demand")
+
+    def __init__(self, *, demand: Demand | None = None, again: bool = True) -> None:
+        self.demand = demand
+        self.again = again
+
+    @abstractmethod
+    def write(self, writing: Writing, out: list[str], first: bool) -> bool:
+        """Write what there is; whether any of it is of the invoice."""
+
+    def meet(self, writing: Writing) -> str:
+        """What is written where the schema demands it and the invoice has nothing."""
+        return "" if self.demand is None else self.demand.meet(writing)
+
+
+class Repeating(Node):
+    """An element that may stand there several times, and have attributes.
+
+    `twin`: whether it would be the same as another.
+    """
+
+    __slots__ = ("attributes", "repeat", "twin")
 
     def __init__(
         self,
         attributes: tuple[Attribute, ...],
         *,
         repeat: Repeat | None = None,
-        demand: Demand | None = None,
         twin: Callable[[Writing], bool] | None = None,
-        again: bool = True,
+        **where: Any,
     ) -> None:
+        super().__init__(**where)
         self.attributes = attributes
         self.repeat = repeat
-        self.demand = demand
         self.twin = twin
-        self.again = again
 
     def write(self, writing: Writing, out: list[str], first: bool) -> bool:
-        """Write what there is; whether any of it is of the invoice."""
+        """Write one for each item of its list; whether any of it is of the invoice."""
         if self.twin is not None and self.twin(writing):
             return False
         repeat = self.repeat
@@ -73,13 +93,9 @@ class Node:
         writing.bound[repeat.slot] = None
         return written
 
+    @abstractmethod
     def once(self, writing: Writing, out: list[str], first: bool) -> bool:
         """Write one element."""
-        raise NotImplementedError
-
-    def meet(self, writing: Writing) -> str:
-        """What is written where the schema demands it and the invoice has nothing."""
-        return "" if self.demand is None else self.demand.meet(writing)
 
     def opened(self, start: str, writing: Writing, first: bool) -> tuple[str, bool]:
         """The start tag but for its end, and whether an attribute is of the invoice."""
@@ -93,7 +109,7 @@ class Node:
         return start, filled
 
 
-class Leaf(Node):
+class Leaf(Repeating):
     """An element with text. `filler`: what its text must be when only its attributes are there."""
 
     __slots__ = ("_constant", "_end", "_filler", "_make", "_start")
@@ -146,7 +162,7 @@ class Text(Node):
     __slots__ = ("_end", "_make", "_start")
 
     def __init__(self, name: str, depth: int, value: Value, **where: Any) -> None:
-        super().__init__((), **where)
+        super().__init__(**where)
         self._start = f"\n{'  ' * depth}<{name}>"
         self._end = f"</{name}>"
         self._make = value.make
@@ -167,7 +183,7 @@ class Text(Node):
         return f"{self._start}{text}{self._end}" if text else ""
 
 
-class Branch(Node):
+class Branch(Repeating):
     """An element with elements in it, in the order of the schema.
 
     `guard`: what all terms in it have in common; without it there is nothing to write.
@@ -230,10 +246,10 @@ class Unplaced(Node):
     __slots__ = ("_value",)
 
     def __init__(self, value: Value) -> None:
-        super().__init__(())
+        super().__init__()
         self._value = value
 
-    def once(self, writing: Writing, out: list[str], first: bool) -> bool:
+    def write(self, writing: Writing, out: list[str], first: bool) -> bool:
         """Report the value, if there is one."""
         del out, first
         if (text := self._value.make(writing)) is not None:

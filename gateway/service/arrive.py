@@ -1,0 +1,99 @@
+"""How interchanges and the members of archives enter the journal: the steps before any verdict.
+
+Plain functions on one transaction, like those of `settle`: a step and the events that tell of it
+are there together or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from gateway.core.naming import interface_code
+from gateway.core.outcome import unreadable
+from gateway.model.container import Member
+from gateway.model.interchange import Interchange
+from gateway.model.lifecycle import InterchangeState
+from gateway.model.verdict import Judgement
+from gateway.service.journal import records
+from gateway.service.settle import events_of, row_of
+
+
+def receive(
+    conn: Connection, interchange: Interchange, now: dt.datetime, *, claim_key: str | None = None
+) -> records.Receipt:
+    """Claim and record what arrived; a resend finds what the first attempt made.
+
+    `claim_key`: what the transport knows a delivery by; None: its name.
+    """
+    receipt = records.receive(
+        conn,
+        interchange,
+        interface_code=interface_code(interchange.envelope.name),
+        claim_key=interchange.envelope.name if claim_key is None else claim_key,
+        now=now,
+    )
+    if receipt.step is not None:
+        records.add_outbox_many(conn, events_of(interchange, [receipt.step], None))
+    return receipt
+
+
+def enter_members(
+    conn: Connection,
+    interchange: Interchange,
+    documents: Sequence[tuple[int, Member]],
+    beside: Sequence[Member],
+    *,
+    last: bool,
+    now: dt.datetime,
+) -> None:
+    """Enter a page of what an archive holds; after the `last` the interchange is opened.
+
+    `documents` are numbered by their ordinals; those that are entered already are left as they
+    are, so a page may be entered again after a crash. A member that cannot be used is entered
+    with its judgement, which only waits to be settled; when the archive is judged again, it gets
+    it anew.
+    """
+    row = row_of(conn, interchange)
+    entered = row.documents_total
+    steps: list[records.Transition] = []
+    revision = 0
+    if entered == 1:
+        first = records.document(conn, interchange.id, 1)
+        if first is not None and first.position is None:  # the archive itself, until it opened
+            records.drop_placeholder(conn, interchange.id)
+            entered, revision = 0, first.revision
+    for ordinal, member in documents:
+        if ordinal <= entered:
+            if member.findings and records.forgotten(conn, interchange.id, ordinal):
+                records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
+            continue
+        steps.append(
+            records.add_document(
+                conn,
+                interchange.id,
+                ordinal,
+                name=member.name,
+                sha256=member.sha256,
+                size=member.size,
+                position=member.position,
+                revision=revision if ordinal == 1 else 0,
+                now=now,
+            )
+        )
+        if member.findings:
+            records.store_judgement(conn, interchange.id, ordinal, _unusable(member))
+    records.add_attachments(conn, interchange.id, beside)
+    if last and row.state == InterchangeState.RECEIVED:
+        steps.append(
+            records.move_interchange(
+                conn, interchange.id, InterchangeState.OPENED, cause=None, now=now
+            )
+        )
+    records.add_outbox_many(conn, events_of(interchange, steps, row.flow))
+
+
+def _unusable(member: Member) -> Judgement:
+    return unreadable(member.name, member.sha256, member.size, member.findings)
