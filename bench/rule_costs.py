@@ -48,7 +48,7 @@ def costs(artefact: Artefact, document: bytes) -> list[Cost]:
     shipped, for then its rules cannot be told apart.
     """
     text, parameters = prepared(artefact)
-    rewriting = rewrite(text)
+    rewriting = rewrite(text, parameters)
     if rewriting.as_shipped:
         raise Unfamiliar(rewriting.as_shipped)
     skeleton = recognise(etree.fromstring(text, etree.XMLParser(huge_tree=True)))

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from gateway.core.schematron.compiler import rewrite
-from gateway.core.schematron.svrl import Violation, violations
+from gateway.core.schematron.svrl import Saying, Violation, violations
 from gateway.errors import RulePackError
 from tests import mini_packs
 
@@ -25,7 +25,8 @@ class BothWays:
     """A stylesheet compiled as shipped and as rewritten: each answers for itself."""
 
     def __init__(self, text: str, parameters: dict[str, str] | None = None) -> None:
-        self.rewriting = rewrite(text)
+        self.rewriting = rewrite(text, parameters)
+        self._sayings = self.rewriting.sayings
         self._codes = {
             name: saxon().parse_xml(xml_text=content, encoding="UTF-8")
             for name, content in (parameters or {}).items()
@@ -42,20 +43,19 @@ class BothWays:
     def answers(self, data: bytes) -> tuple[Answer, Answer]:
         """What the shipped and what the rewritten stylesheet says of a document."""
         node = saxon().parse_xml(xml_text=data.decode(), encoding="UTF-8")
-        return self._answer(self._shipped, node), self._answer(self._rewritten, node)
+        return self._answer(self._shipped, node), self._answer(self._rewritten, node, self._sayings)
 
     def rewritten(self, data: bytes) -> Answer:
         """What the rewritten stylesheet alone says of a document."""
-        return self._answer(
-            self._rewritten, saxon().parse_xml(xml_text=data.decode(), encoding="UTF-8")
-        )
+        node = saxon().parse_xml(xml_text=data.decode(), encoding="UTF-8")
+        return self._answer(self._rewritten, node, self._sayings)
 
     @staticmethod
-    def _answer(executable: Any, node: Any) -> Answer:
+    def _answer(executable: Any, node: Any, sayings: tuple[Saying, ...] = ()) -> Answer:
         from saxonche import PySaxonApiError
 
         try:
-            return violations(executable.transform_to_string(xdm_node=node).encode())
+            return violations(executable.transform_to_string(xdm_node=node).encode(), sayings)
         except PySaxonApiError:
             return FAILED
         except RulePackError:

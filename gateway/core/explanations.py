@@ -29,6 +29,27 @@ _PREDICATE = re.compile(r"\[.*")
 _IN_SENTENCE = re.compile(r"\{(BT-[\d-]+)\}")
 
 
+class _Sentences(msgspec.Struct, frozen=True):
+    """What can be said in a language before the invoice is looked at. `words`: for the remedy."""
+
+    why: str
+    remedy: str
+    words: dict[str, str]
+
+
+class _Meaning(msgspec.Struct, frozen=True):
+    """What a rule broken in some kind of place means, whatever the values are there.
+
+    `wanted`: the terms whose values would explain it. `what`: the element or attribute it is about.
+    """
+
+    chosen: Chosen
+    codes: CodeList | None
+    what: str
+    wanted: tuple[str, ...]
+    said: dict[Language, _Sentences]
+
+
 def explain_rule(finding: Finding, values: Mapping[str, Seen] | None = None) -> Finding:
     """The finding of an official rule with explanation and remedy in every language.
 
@@ -36,13 +57,8 @@ def explain_rule(finding: Finding, values: Mapping[str, Seen] | None = None) -> 
     """
     if finding.explanation is not None:
         return finding
-    chosen = wording_for(finding.rule, finding.message)
-    place = place_in_words(finding.location or "")
-    codes = _code_list(finding, chosen.groups.get("what", ""))
-    said = {
-        language: _said(chosen, finding, values or {}, place, codes, language)
-        for language in Language
-    }
+    meaning, place = _meaning_of(finding), place_in_words(finding.location or "")
+    said = {language: _said(meaning, values or {}, place, language) for language in Language}
     return msgspec.structs.replace(
         finding,
         explanation=Text(en=said[Language.EN][0], fr=said[Language.FR][0]),
@@ -57,23 +73,16 @@ def values_in(finding: Finding, element: etree._Element, syntax: Syntax) -> dict
     finding stands at, `figures.COUNT` how often the element a rule counts is there. What the
     invoice does not have is left out.
     """
-    chosen = wording_for(finding.rule, finding.message)
-    wording = chosen.wording
-    wanted = [
-        *wording.show,
-        *figures.terms_of(wording.equation),
-        *_IN_SENTENCE.findall(wording.remedy_en),
-    ]
-    values = values_of(wanted, explanations().values[syntax], element)
-    what = chosen.groups.get("what", "")
-    if chosen.counts and what:
+    meaning = _meaning_of(finding)
+    wording, what = meaning.chosen.wording, meaning.what
+    values = values_of(meaning.wanted, explanations().values[syntax], element)
+    if meaning.chosen.counts and what:
         values[COUNT] = Seen(str(counted(element, what)))
-    if wording.equation or chosen.counts or values.keys() & set(wording.show):
+    if wording.equation or meaning.chosen.counts or values.keys() & set(wording.show):
         return values
     attribute = (finding.location or "").partition("/@")[2]
-    codes = _code_list(finding, what)
-    if codes is not None and codes.value:
-        attribute = codes.value
+    if meaning.codes is not None and meaning.codes.value:
+        attribute = meaning.codes.value
     elif what.startswith("@"):
         attribute = what[1:]
     found = value_at(element, attribute) or value_at(element, "")
@@ -82,32 +91,54 @@ def values_in(finding: Finding, element: etree._Element, syntax: Syntax) -> dict
     return values
 
 
+def _meaning_of(finding: Finding) -> _Meaning:
+    path = _POSITION.sub("", (finding.location or "").partition("/@")[0])
+    return _meaning(finding.rule, finding.message, path, finding.terms)
+
+
+@functools.lru_cache(maxsize=2048)
+def _meaning(rule: str, message: str, path: str, about: tuple[str, ...]) -> _Meaning:
+    """Remembered, for invoices break the same rules in the same places. `path`: no positions."""
+    chosen = wording_for(rule, message)
+    what = chosen.groups.get("what", "")
+    codes = _code_list(rule, message, path, what)
+    wording = chosen.wording
+    wanted = (
+        *wording.show,
+        *figures.terms_of(wording.equation),
+        *_IN_SENTENCE.findall(wording.remedy_en),
+    )
+    said = {}
+    for language in Language:
+        why, remedy = wording.said(language)
+        words = _words(chosen, rule, about, codes, language)
+        filled = why.format_map(_Words(words, language)), remedy.format_map(_Words(words, language))
+        said[language] = _Sentences(*filled, words)
+    return _Meaning(chosen, codes, what, wanted, said)
+
+
 def _said(
-    chosen: Chosen,
-    finding: Finding,
-    values: Mapping[str, Seen],
-    place: Text | None,
-    codes: CodeList | None,
-    language: Language,
+    meaning: _Meaning, values: Mapping[str, Seen], place: Text | None, language: Language
 ) -> tuple[str, str]:
     """Explanation and remedy, filled in."""
-    wording = chosen.wording
-    words = _Words(_words(chosen, finding, codes, language), language)
-    why, remedy = wording.said(language)
-    figured = figures.equation_in_words(wording.equation, values, language)
+    sentences, wording = meaning.said[language], meaning.chosen.wording
+    where = place.to(language) if place else ""
+    if not values:
+        return " ".join(filter(None, (sentences.why, where))), sentences.remedy
     # The figures say the rule again, with what is wrong about them.
-    said = figured or why.format_map(words)
-    sentences = (
+    said = figures.equation_in_words(wording.equation, values, language) or sentences.why
+    told = (
         said,
         figures.shown_in_words(wording.show, values, said, language),
         figures.found_in_words(values, language),
-        place.to(language) if place else "",
+        where,
     )
+    remedy = sentences.remedy
     lines = {term: seen.line for term, seen in values.items() if seen.line is not None}
-    return (
-        " ".join(filter(None, sentences)),
-        remedy.format_map(_Words(words, language, lines)),
-    )
+    if lines and _IN_SENTENCE.search(wording.remedy_en):
+        template = wording.said(language)[1]
+        remedy = template.format_map(_Words(sentences.words, language, lines))
+    return " ".join(filter(None, told)), remedy
 
 
 class _Words(dict[str, str]):
@@ -129,13 +160,17 @@ class _Words(dict[str, str]):
 
 
 def _words(
-    chosen: Chosen, finding: Finding, codes: CodeList | None, language: Language
+    chosen: Chosen,
+    rule: str,
+    about: tuple[str, ...],
+    codes: CodeList | None,
+    language: Language,
 ) -> dict[str, str]:
     known = explanations()
-    names = [labelled(term, language) for term in finding.terms]
+    names = [labelled(term, language) for term in about]
     unnamed = "cet élément" if language is Language.FR else "this element"
     words = {
-        "rule": finding.rule,
+        "rule": rule,
         "terms": ", ".join(names) or unnamed,
         "term": names[0] if names else unnamed,
         "list": codes.to(language) if codes else "",
@@ -167,13 +202,12 @@ def _element(what: str, language: Language) -> str:
     return f"« {named.fr} » ({shown})" if language is Language.FR else f"“{named.en}” ({shown})"
 
 
-def _code_list(finding: Finding, what: str) -> CodeList | None:
+def _code_list(rule: str, message: str, path: str, what: str) -> CodeList | None:
     """The list the code of a finding should be of."""
-    path = _POSITION.sub("", (finding.location or "").partition("/@")[0])
     what = _PREDICATE.sub("", what)
     if what and not path.endswith(f"/{what}"):
         path += f"/{what}"
-    return code_list(finding.rule, finding.message, path)
+    return code_list(rule, message, path)
 
 
 @functools.lru_cache(maxsize=4096)

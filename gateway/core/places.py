@@ -1,18 +1,18 @@
 """Where in the bytes an element stands: line, column and the element as written.
 
-libxml2 forgets columns, and bulk files often stand on one line. When there is something to say
-about a document, one pass of expat notes the byte offset of every element; it is done once per
-document, and never for a document nobody complains about.
+libxml2 forgets columns, and bulk files often stand on one line. So an element is found again by its
+number in document order: in well-formed XML a `<` that opens no comment, CDATA section or
+processing instruction opens or closes an element (a document type is refused long before). The
+places where elements begin are noted once per document, and never for a document nobody complains
+about.
 """
 
 from __future__ import annotations
 
 import array
-import contextlib
-import pyexpat
 import re
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, cast
 
 from lxml import etree
 
@@ -40,6 +40,14 @@ _PREFIXLESS: Final = frozenset(
 )
 _NAMESPACE_DECLARATION = re.compile(r"""\sxmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 """Left out of excerpts: five of them would leave no room for what is wrong."""
+_BEGINNING = re.compile(rb"<(?:([^/!?])|!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>)", re.DOTALL)
+"""The beginning of an element (group 1), or what only looks as if it held one."""
+_TAG = re.compile(
+    rb"""<(?: !--.*?(?:-->|\Z) | !\[CDATA\[.*?(?:\]\]>|\Z) | \?.*?(?:\?>|\Z)
+      | (?P<closing>/)[^<>]*> | (?P<name>[^\s<>/!?])(?:[^<>"']++|"[^"]*+"|'[^']*+')*+> )""",
+    re.DOTALL | re.VERBOSE,
+)
+_NUMBER = etree.XPath("count(preceding::*) + count(ancestor::*)")
 _LEAF = re.compile(rb"<([^\s<>/]+)(?:\s[^<>]*[^<>/])?>[^<]*</\1\s*>")
 """An element with nothing but text in it, as most are. (A `>` in an attribute does no harm.)"""
 _WINDOWS: Final = (700, 4000)
@@ -56,41 +64,8 @@ class Place(NamedTuple):
     excerpt: str | None
 
 
-class _Offsets:
-    """Byte offset of every element, level by level.
-
-    The children of one element stand next to each other in their level, so a path of child
-    numbers leads to an offset in as many steps as it is long.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.levels: list[array.array[int]] = [array.array("Q")]
-        self.first_child: list[array.array[int]] = [array.array("Q")]
-        self._depth = 0
-        self._parser = pyexpat.ParserCreate("UTF-8")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.Parse(data, True)
-        del self._parser
-
-    def _start(self, _name: str, _attributes: dict[str, str]) -> None:
-        depth = self._depth
-        self._depth = depth + 1
-        if depth + 1 == len(self.levels):
-            self.levels.append(array.array("Q"))
-            self.first_child.append(array.array("Q"))
-        self.levels[depth].append(self._parser.CurrentByteIndex)
-        self.first_child[depth].append(len(self.levels[depth + 1]))
-
-    def _end(self, _name: str) -> None:
-        self._depth -= 1
-
-    def offset(self, steps: Sequence[int]) -> int:
-        """Offset of the element the child numbers (0-based, from the root) lead to."""
-        index = 0
-        for depth, step in enumerate(steps):
-            index = self.first_child[depth][index] + step
-        return self.levels[len(steps)][index]
+NOWHERE: Final = Place(None, None, None)
+"""The place of what cannot be found."""
 
 
 class ParsedXml:
@@ -104,7 +79,7 @@ class ParsedXml:
     def __init__(self, tree: etree._ElementTree, data: bytes) -> None:
         self.tree = tree
         self.data = self.for_rules = data
-        self._offsets: _Offsets | None = None
+        self._beginnings: array.array[int] | None = None
 
     @property
     def root(self) -> etree._Element:
@@ -112,28 +87,57 @@ class ParsedXml:
         return self.tree.getroot()
 
     @property
-    def offsets(self) -> _Offsets:
-        """Where the elements are; the pass over the document happens at the first question."""
-        if self._offsets is None:
-            self._offsets = _Offsets(self.data)
-        return self._offsets
+    def beginnings(self) -> array.array[int]:
+        """Byte offsets of all elements in document order; looked for at the first question."""
+        if self._beginnings is None:
+            found = _BEGINNING.finditer(self.data)
+            starts = [each.start() for each in found if each.lastindex]
+            self._beginnings = array.array("Q", starts)
+        return self._beginnings
 
 
-def locate(parsed: ParsedXml, where: etree._Element | Sequence[int] | None) -> Place:
-    """Line, column and excerpt of an element, given itself or its child numbers from the root.
+def locate(parsed: ParsedXml, element: etree._Element | None) -> Place:
+    """Line, column and excerpt of an element; `NOWHERE` without one.
 
-    A place that cannot be found (the element is not of this document) is all None: a finding
-    without its place is worth more than none.
+    A finding without its place is worth more than none.
     """
-    if where is None:
-        return Place(None, None, None)
-    steps = steps_to(where) if isinstance(where, etree._Element) else where
-    try:
-        offset = parsed.offsets.offset(steps)
-    except (IndexError, pyexpat.ExpatError):
-        return Place(None, None, None)
-    line, column = line_and_column(parsed.data, offset)
-    return Place(line, column, excerpt_at(parsed.data, offset))
+    if element is None:
+        return NOWHERE
+    number = int(cast("float", _NUMBER(element)))
+    return _places(parsed, {element: number}).get(element, NOWHERE)
+
+
+def locate_all(
+    parsed: ParsedXml, elements: Iterable[etree._Element]
+) -> dict[etree._Element, Place]:
+    """Line, column and excerpt of many elements in one pass over the document.
+
+    Those that are not of this document are left out.
+    """
+    wanted = set(elements)
+    numbers: dict[etree._Element, int] = {}
+    if wanted:
+        for number, element in enumerate(parsed.root.iter("*")):
+            if element in wanted:
+                numbers[element] = number
+                if len(numbers) == len(wanted):
+                    break
+    return _places(parsed, numbers)
+
+
+def _places(parsed: ParsedXml, numbers: dict[etree._Element, int]) -> dict[etree._Element, Place]:
+    """The places of elements with their numbers, which are in document order."""
+    data, beginnings = parsed.data, parsed.beginnings
+    places = {}
+    line, counted = 1, 0
+    for element, number in numbers.items():
+        if number >= len(beginnings):
+            break
+        offset = beginnings[number]
+        line += data.count(b"\n", counted, offset)
+        counted = offset
+        places[element] = Place(line, _column(data, offset), excerpt_at(data, offset))
+    return places
 
 
 def steps_to(element: etree._Element) -> tuple[int, ...]:
@@ -148,9 +152,12 @@ def steps_to(element: etree._Element) -> tuple[int, ...]:
 
 def line_and_column(data: bytes, offset: int) -> tuple[int, int]:
     """1-based line and column (in characters) of a byte offset in UTF-8 data."""
+    return data.count(b"\n", 0, offset) + 1, _column(data, offset)
+
+
+def _column(data: bytes, offset: int) -> int:
     start = data.rfind(b"\n", 0, offset) + 1
-    column = len(data[start:offset].decode("utf-8", errors="replace")) + 1
-    return data.count(b"\n", 0, offset) + 1, column
+    return len(data[start:offset].decode("utf-8", errors="replace")) + 1
 
 
 def excerpt_at(data: bytes, offset: int) -> str:
@@ -196,32 +203,15 @@ def _element_end(window: bytes) -> int:
     leaf = _LEAF.match(window)
     if leaf is not None:
         return leaf.end()
-    parser = pyexpat.ParserCreate("UTF-8")
     depth = 0
-    end = len(window)
-
-    def start(_name: str, _attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-
-    def finish(_name: str) -> None:
-        nonlocal depth, end
-        depth -= 1
+    for tag in _TAG.finditer(window):
+        if tag["closing"]:
+            depth -= 1
+        elif tag["name"] and not tag[0].endswith(b"/>"):
+            depth += 1
         if depth == 0:
-            end = parser.CurrentByteIndex
-            if window.startswith(b"</", end):  # else <empty/>: expat stands behind it already
-                end = window.find(b">", end) + 1 or len(window)
-            raise _EndFound
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = finish
-    with contextlib.suppress(_EndFound, pyexpat.ExpatError):
-        parser.Parse(window, False)
-    return end
-
-
-class _EndFound(Exception):
-    """Stops the parser: the rest of the window is of no interest."""
+            return tag.end()
+    return len(window)
 
 
 def friendly_path(element: etree._Element) -> str:

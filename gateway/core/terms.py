@@ -45,6 +45,7 @@ def labelled(term: str, language: Language) -> str:
     return f"« {label} » ({term})" if language is Language.FR else f"“{label}” ({term})"
 
 
+@functools.lru_cache(maxsize=4096)
 def terms_in(text: str) -> tuple[str, ...]:
     """The ids of business terms a text mentions, each once, in order of first mention."""
     return tuple(dict.fromkeys(_TERM.findall(text)))

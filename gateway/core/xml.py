@@ -21,6 +21,7 @@ from lxml import etree
 from gateway.core.encoding import decoding_fault, to_utf8
 from gateway.core.explain import own_finding
 from gateway.core.places import (
+    NOWHERE,
     ParsedXml,
     Place,
     element_at,
@@ -29,18 +30,21 @@ from gateway.core.places import (
     friendly_path,
     line_and_column,
     locate,
+    locate_all,
     shortened,
 )
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding
 
 __all__ = [
+    "NOWHERE",
     "ParsedXml",
     "Place",
     "element_at",
     "friendly_name",
     "friendly_path",
     "locate",
+    "locate_all",
     "new_parser",
     "parse",
     "size_finding",

@@ -386,9 +386,9 @@ def test_rewriting_can_be_switched_off(
     """`optimise=False` runs what was shipped, and finds the same."""
     asked: list[str] = []
 
-    def spy(text: str) -> Rewriting:
+    def spy(text: str, codes: dict[str, str]) -> Rewriting:
         asked.append(text)
-        return rewrite(text)
+        return rewrite(text, codes)
 
     monkeypatch.setattr(runner, "rewrite", spy)
     found = packs(tmp_path, KNOWN, optimise=optimise).run("mini", parsed())
@@ -409,7 +409,7 @@ def test_the_shipped_pack_has_the_last_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
     """Should a rewritten pack ever give no answer, the shipped one is asked."""
-    monkeypatch.setattr(runner, "rewrite", lambda _text: Rewriting(bad, "", {}))
+    monkeypatch.setattr(runner, "rewrite", lambda _text, _codes: Rewriting(bad, "", {}))
     assert len(packs(tmp_path, KNOWN).run("mini", parsed())) == 3
 
 

@@ -7,6 +7,7 @@ EDI_GATEWAY_EQUIVALENCE sets how many (default 5000), EDI_GATEWAY_MUTATION_SEED 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,8 @@ def test_nothing_is_judged_otherwise(
 def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rewriting that changes one text is caught, and the invoice that shows it is kept."""
 
-    def careless(text: str) -> Rewriting:
-        good = rewrite(text)
+    def careless(text: str, codes: Mapping[str, str]) -> Rewriting:
+        good = rewrite(text, codes)
         assert "[BR-FR-CPRO-01]" in good.stylesheet
         return good._replace(stylesheet=good.stylesheet.replace("[BR-FR-CPRO-01]", "[BR-X]"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.core.xml import ParsedXml, element_at, friendly_path, locate, parse
+from gateway.core.xml import ParsedXml, element_at, friendly_path, locate, locate_all, parse
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding
 
@@ -164,12 +164,31 @@ def test_a_place_has_line_column_and_the_element_as_written() -> None:
     )
 
 
-def test_child_numbers_lead_to_the_same_place_as_the_element() -> None:
-    """A place can be asked for by element or by child numbers from the root."""
-    document = parsed(INVOICE)
-    amount = document.root[3][0]
-    assert locate(document, (3, 0)) == locate(document, amount)
-    assert locate(document, ()) == locate(document, document.root)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<a><b/><!-- <b/> --><c/></a>",
+        "<a><b><![CDATA[<b/> ]]]></b><c d='<'/></a>".replace("'<'", "'>'"),
+        "<a><?b <b/> ?><c/></a>",
+        "<?xml version='1.0'?><!--<a>--><a>\n<b>é</b>&lt;c/&gt;<c>\n</c></a><!-- <d/> -->",
+    ],
+)
+def test_only_elements_count_as_elements(written: str) -> None:
+    """What looks like one in a comment, a CDATA section or an instruction is none."""
+    document = parsed(written)
+    for element in document.root.iter():
+        place = locate(document, element)
+        assert place.excerpt is not None
+        assert place.excerpt.startswith(f"<{element.tag}")
+        assert place == locate_all(document, document.root.iter())[element]
+
+
+def test_many_places_are_those_of_each() -> None:
+    """Found in one pass or one by one: the same, and none for an element of another document."""
+    document, other = parsed(INVOICE), parsed(INVOICE)
+    found = locate_all(document, [*document.root.iter(), other.root])
+    assert found == {element: locate(document, element) for element in document.root.iter()}
+    assert locate_all(document, []) == {}
 
 
 def test_an_excerpt_is_short_and_never_shows_an_attachment() -> None:
@@ -198,9 +217,7 @@ def test_an_excerpt_ends_where_its_element_ends(written: str) -> None:
 
 def test_a_place_that_is_not_there_is_no_place() -> None:
     """A finding without its place is worth more than none."""
-    document = parsed(INVOICE)
-    assert locate(document, (99,)) == (None, None, None)
-    assert locate(document, None) == (None, None, None)
+    assert locate(parsed(INVOICE), None) == (None, None, None)
 
 
 def test_friendly_paths_use_the_usual_prefixes() -> None:

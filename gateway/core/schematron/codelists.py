@@ -1,4 +1,4 @@
-"""Looks codes up instead of searching for them: a set for a long string, a key for a second file.
+"""Looks codes up instead of searching for them: a set for a long string, a set for a second file.
 
 Two ways of writing a code list are known.
 
@@ -12,16 +12,17 @@ with a space in it (`A B` is found in ` A B C `) is still searched for in the st
 
     document('codes.xml')/codedb/cl[@id=4]/enumeration[@value=$codeValue]
 
-goes through a whole list. `runner` hands the file over once, as a parameter, and an xsl:key finds
-the value in it; the engine keeps the key's index with the file, for all documents to come. Both
-compare untyped values as strings.
+goes through a whole list of a file that is known beforehand (`preparation` hands it over). Where
+nothing but whether there is such a code matters, that is membership again. (An xsl:key does not
+do: the engine forgets its index from one document to the next.) Both compare untyped values as
+strings.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
 
 from lxml import etree
 
@@ -38,24 +39,23 @@ _MAP: Final = "http://www.w3.org/2005/xpath-functions/map"
 _PREFIX: Final = "gateway-map"
 _SPACE: Final = frozenset({"' '", '" "'})
 _LOOKUP: Final = re.compile(
-    r"(?P<file>\$gateway-codes-\d+)/(?P<path>[\w-]+/[\w-]+\[@[\w-]+=\d+\]/[\w-]+)"
+    r"\$(?P<file>gateway-codes-\d+)/(?P<path>[\w-]+/[\w-]+\[@[\w-]+=\d+\]/[\w-]+)"
     r"\[@(?P<attribute>[\w-]+)=\$(?P<variable>[\w-]+)\]"
 )
 _OF_A_NODE: Final = re.compile(r"\s*(?:\.|@[\w-]+)\s*")
 
 
-def look_up(stylesheet: etree._Element, skeleton: Skeleton) -> etree._Element:
-    """Rewrite the tests that search for codes. Returns the root element, which may be a new one.
-
-    The skeleton's elements are the same ones as before.
-    """
-    lists, keys = _Lists(stylesheet), _Keys(stylesheet)
+def look_up(
+    stylesheet: etree._Element, skeleton: Skeleton, codes: Mapping[str, str] | None = None
+) -> None:
+    """Rewrite the tests that search for codes. `codes`: parameter → the file it stands for."""
+    lists = _Lists(stylesheet)
+    files = _Files(lists, codes or {})
     for rule in (rule for pattern in skeleton.patterns for rule in pattern.rules):
         nodes = _variables_of_nodes(rule)
         for test in rule.template.iter(f"{_X}when", f"{_X}if"):
             text = test.get("test") or ""
-            test.set("test", keys.rewritten(lists.rewritten(text), nodes))
-    return stylesheet
+            test.set("test", files.rewritten(lists.rewritten(text), nodes))
 
 
 class _Lists:
@@ -87,12 +87,13 @@ class _Lists:
             if searched is None:
                 continue
             codes, value = searched
-            found = f"exists({self._variable(codes)}({value}))"
+            found = f"exists({self.variable(codes)}({value}))"
             if value not in guards.get(part, ()):
                 found = f"(if (contains({value}, ' ')) then {_of(text, part)} else {found})"
             yield part.start, part.end, found
 
-    def _variable(self, codes: tuple[str, ...]) -> str:
+    def variable(self, codes: tuple[str, ...]) -> str:
+        """A map that has just these codes as keys."""
         name = self._names.get(codes)
         if name is None:
             name = self._names[codes] = f"gateway-list-{len(self._names) + 1}"
@@ -103,34 +104,46 @@ class _Lists:
         return f"${name}"
 
 
-class _Keys:
-    """Keys into a second file."""
+class _Files:
+    """Lists of a second file."""
 
-    def __init__(self, stylesheet: etree._Element) -> None:
-        self._stylesheet = stylesheet
-        self._names: dict[tuple[str, str], str] = {}
+    def __init__(self, lists: _Lists, codes: Mapping[str, str]) -> None:
+        self._lists = lists
+        self._files = {name: etree.fromstring(content) for name, content in codes.items()}
+        self._known: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def rewritten(self, text: str, nodes: frozenset[str]) -> str:
         """The expression with its walks through a list replaced. `nodes`: variables of nodes."""
+        expression = parse(text) if "$gateway-codes-" in text else None
+        if expression is None:
+            return text
+        for part in sorted(_alternatives(expression), key=lambda part: -part.start):
+            lookup = _LOOKUP.fullmatch(_of(text, part))
+            if lookup is not None and lookup["variable"] in nodes and lookup["file"] in self._files:
+                found = self._lists.variable(self._codes(lookup))
+                found = f"exists(${lookup['variable']}/{found}(string()))"
+                text = text[: part.start] + found + text[part.end :]
+        return text
 
-        def replacement(lookup: re.Match[str]) -> str:
-            if lookup["variable"] not in nodes or _in_brackets(text, lookup.start()):
-                return lookup[0]
-            name = self._name(lookup["path"], lookup["attribute"])
-            return f"key('{name}', ${lookup['variable']}, {lookup['file']})"
+    def _codes(self, lookup: re.Match[str]) -> tuple[str, ...]:
+        where = lookup["file"], lookup["path"], lookup["attribute"]
+        if where not in self._known:
+            file, path, attribute = where
+            found = cast("list[etree._Element]", self._files[file].xpath(f"/{path}[@{attribute}]"))
+            codes = dict.fromkeys(element.get(attribute, "") for element in found)
+            self._known[where] = tuple(codes)
+        return self._known[where]
 
-        return _LOOKUP.sub(replacement, text) if "$gateway-codes-" in text else text
 
-    def _name(self, path: str, attribute: str) -> str:
-        name = self._names.get((path, attribute))
-        if name is None:
-            name = self._names[path, attribute] = f"gateway-key-{len(self._names) + 1}"
-            etree.SubElement(
-                self._stylesheet,
-                f"{_X}key",
-                {"name": name, "match": f"/{path}", "use": f"@{attribute}"},
-            )
-        return name
+def _alternatives(expression: Expression) -> Iterator[Expression]:
+    """Parts of a test of which only matters whether they find anything."""
+    if expression.kind == "group" and expression.parts:
+        yield from _alternatives(expression.parts[0])
+    elif expression.kind == "binary" and expression.name in ("or", "and"):
+        for part in expression.parts:
+            yield from _alternatives(part)
+    else:
+        yield expression
 
 
 def _variables_of_nodes(rule: Rule) -> frozenset[str]:
@@ -142,10 +155,6 @@ def _variables_of_nodes(rule: Rule) -> frozenset[str]:
         for name, variable in zip(names, variables, strict=True)
         if names.count(name) == 1 and _OF_A_NODE.fullmatch(variable.get("select") or "")
     )
-
-
-def _in_brackets(text: str, at: int) -> bool:
-    return text.count("[", 0, at) != text.count("]", 0, at)
 
 
 def _search(text: str, part: Expression) -> tuple[tuple[str, ...], str] | None:

@@ -18,10 +18,12 @@ no answer, the shipped one is asked (`runner`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from lxml import etree
 
+from gateway.core.schematron.brevity import shorten
 from gateway.core.schematron.codelists import look_up
 from gateway.core.schematron.forbidden import gather
 from gateway.core.schematron.hoisting import hoist
@@ -29,7 +31,7 @@ from gateway.core.schematron.locating import spell_places_once
 from gateway.core.schematron.matching import Step, last_steps, plain_paths
 from gateway.core.schematron.skeleton import Pattern, Rule, Skeleton, recognise
 from gateway.core.schematron.stopping import names_of, stop
-from gateway.core.schematron.svrl import SVRL
+from gateway.core.schematron.svrl import SVRL, Saying
 from gateway.core.schematron.vocabulary import XSL, Unfamiliar
 from gateway.core.schematron.xpath import parse
 
@@ -48,16 +50,19 @@ class Rewriting(NamedTuple):
     stylesheet: str
     as_shipped: str
     walks: dict[str, str]
+    sayings: tuple[Saying, ...] = ()
+    """What the findings say that its report has in short (`brevity`)."""
 
 
 class _Walks(Exception):
     """The pattern keeps its walk. The message says why."""
 
 
-def rewrite(stylesheet: str) -> Rewriting:
+def rewrite(stylesheet: str, codes: Mapping[str, str] | None = None) -> Rewriting:
     """The stylesheet (XML text without an encoding declaration), rewritten as far as is safe.
 
-    Raises lxml.etree.XMLSyntaxError when the text is no XML.
+    `codes`: parameter → the code list (XML) that it will stand for, whatever the document. Raises
+    lxml.etree.XMLSyntaxError when the text is no XML.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
     root = etree.fromstring(stylesheet, parser)
@@ -80,13 +85,15 @@ def rewrite(stylesheet: str) -> Rewriting:
             stop(root, pattern, names)
             sure += [path for rule in pattern.rules for path in _sure_paths(pattern, rule)]
     _find_once(root, started)
-    look_up(root, skeleton)
+    look_up(root, skeleton, codes)
     gather(root, skeleton)
     hoist(root, skeleton)
     spell_places_once(root, skeleton)
     _be_brief(skeleton, sure)
+    sayings = shorten(root)
+    root.set("exclude-result-prefixes", "#all")
     parse.cache_clear()
-    return Rewriting(etree.tostring(root, encoding="unicode"), "", walks)
+    return Rewriting(etree.tostring(root, encoding="unicode"), "", walks, sayings)
 
 
 def _selection(pattern: Pattern) -> str:

@@ -10,14 +10,12 @@ from lxml import etree
 from gateway.core.schematron.locations import Locations
 from gateway.core.schematron.svrl import Violation
 from gateway.core.terms import terms_in
-from gateway.core.xml import ParsedXml, Place, locate
+from gateway.core.xml import NOWHERE, ParsedXml, locate_all
 from gateway.model.verdict import Finding, Language, Layer, Text
 
 MAX_PLACES: Final = 1000
 """Findings of one run that carry line, column and excerpt. Who has a thousand needs no more, and
 finding them must not take longer than judging."""
-
-NOWHERE: Final = Place(None, None, None)
 
 
 def findings_of(
@@ -25,18 +23,13 @@ def findings_of(
 ) -> Iterator[tuple[Finding, etree._Element | None]]:
     """A finding for each violation, with the element it is about if it carries its place."""
     locations = Locations(parsed)
-    # Many rules speak of the same element, most of all of the root.
-    places: dict[etree._Element, Place] = {}
-    for number, violation in enumerate(found):
-        element, path = locations.at(violation.location)
-        if number >= MAX_PLACES:
-            element = None
-        if element is None:
-            place = NOWHERE
-        else:
-            if element not in places:
-                places[element] = locate(parsed, element)
-            place = places[element]
+    located = [(violation, locations.at(violation.location)) for violation in found]
+    places = locate_all(
+        parsed, [each.element for _, each in located[:MAX_PLACES] if each.element is not None]
+    )
+    for number, (violation, (found_at, path)) in enumerate(located):
+        element = found_at if number < MAX_PLACES else None
+        place = NOWHERE if element is None else places.get(element, NOWHERE)
         finding = Finding(
             rule=violation.rule,
             layer=Layer.SCHEMATRON,

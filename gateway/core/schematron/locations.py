@@ -2,10 +2,13 @@
 
 A bulk invoice may break the same rule on each of ten thousand lines. Walking from the root for
 every finding would count the lines again each time; here each parent's children are counted once.
+Invoices have their faults in the same places: what an XPath says is read once for all documents.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from collections import defaultdict
 from typing import Final, NamedTuple
@@ -22,6 +25,10 @@ _STEP: Final = re.compile(
 _ATTRIBUTE: Final = re.compile(
     r"/@(?:\*\[local-name\(\)='(?P<local>[^']+)'|(?:\*:|[\w.-]+:)?(?P<name>[\w.-]+))"
 )
+_OWN: Final = "?"
+"""Stands for the prefix that a document has for a namespace without a usual one."""
+_FEW: Final = 8
+"""Up to there an element is counted out among its siblings; beyond, they are counted once."""
 
 
 class Located(NamedTuple):
@@ -29,6 +36,18 @@ class Located(NamedTuple):
 
     element: etree._Element | None
     path: str
+
+
+class _Step(NamedTuple):
+    """The last step of a path, and the path before it ("" for the root element).
+
+    `name`: the usual name of the element; "" when that depends on the document's own prefix.
+    """
+
+    parent: str
+    tag: str
+    number: int
+    name: str
 
 
 class Locations:
@@ -41,19 +60,19 @@ class Locations:
 
     def at(self, location: str) -> Located:
         """The element (of an attribute: its element) at the engine's XPath."""
+        known = self._known.get(location)
+        if known is None:
+            known = self._known[location] = self._look(location)
+        return known
+
+    def _look(self, location: str) -> Located:
         path, at, attribute = location.partition("/@")
-        located = self._element(path or "/")
         if not at:
-            return located
+            return self._walk(path) or self._search(path or "/")
+        located = self.at(path or "/")
         name = _ATTRIBUTE.match(at + attribute)
         suffix = f"/@{name['local'] or name['name']}" if name else ""
         return Located(located.element, located.path + suffix)
-
-    def _element(self, path: str) -> Located:
-        known = self._known.get(path)
-        if known is None:
-            known = self._known[path] = self._walk(path) or self._search(path)
-        return known
 
     def _search(self, path: str) -> Located:
         element = element_at(self._parsed, path)
@@ -61,25 +80,29 @@ class Locations:
 
     def _walk(self, path: str) -> Located | None:
         """Step down from the parent, which was looked up before; None for another spelling."""
-        start = path.rfind("/*:")
-        step = _STEP.fullmatch(path, start) if start >= 0 else None
+        step = _last_step(path)
         if step is None:
             return None
-        tag = f"{{{step['namespace']}}}{step['name']}" if step["namespace"] else step["name"]
-        number = int(step["number"] or 1)
-        if start == 0:
+        if not step.parent:
             root = self._parsed.root
-            if root.tag != tag or number != 1:
+            if root.tag != step.tag or step.number != 1:
                 return None
-            return Located(root, f"/{friendly_name(tag, root.prefix)}")
-        parent = self._element(path[:start])
+            return Located(root, f"/{step.name or friendly_name(step.tag, root.prefix)}")
+        parent = self.at(step.parent)
         if parent.element is None:
             return None
-        twins = self._twins(parent.element).get(tag, [])
-        if number > len(twins):
+        element = self._child(parent.element, step.tag, step.number)
+        if element is None:
             return None
-        element = twins[number - 1]
-        return Located(element, f"{parent.path}/{friendly_name(tag, element.prefix)}[{number}]")
+        name = step.name or friendly_name(step.tag, element.prefix)
+        return Located(element, f"{parent.path}/{name}[{step.number}]")
+
+    def _child(self, parent: etree._Element, tag: str, number: int) -> etree._Element | None:
+        if number <= _FEW:
+            named = parent.iterchildren(tag)
+            return next(itertools.islice(named, number - 1, number), None)
+        twins = self._twins(parent).get(tag, [])
+        return twins[number - 1] if number <= len(twins) else None
 
     def _twins(self, parent: etree._Element) -> dict[str, list[etree._Element]]:
         known = self._children.get(parent)
@@ -89,3 +112,16 @@ class Locations:
                 known[child.tag].append(child)
             self._children[parent] = known
         return known
+
+
+@functools.lru_cache(maxsize=4096)
+def _last_step(path: str) -> _Step | None:
+    start = path.rfind("/*:")
+    step = _STEP.fullmatch(path, start) if start >= 0 else None
+    if step is None:
+        return None
+    namespace = step["namespace"]
+    tag = f"{{{namespace}}}{step['name']}" if namespace else step["name"]
+    name = friendly_name(tag, _OWN)
+    name = "" if name.startswith(_OWN) else name
+    return _Step(path[:start], tag, int(step["number"] or 1), name)

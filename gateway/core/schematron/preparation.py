@@ -21,7 +21,7 @@ def rewriting(artefact: Artefact) -> Rewriting:
 
     Raises RulePackError as `prepared` does.
     """
-    return rewrite(prepared(artefact)[0])
+    return rewrite(*prepared(artefact))
 
 
 def stylesheets(artefact: Artefact) -> tuple[str, ...]:

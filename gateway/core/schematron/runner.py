@@ -3,8 +3,9 @@
 SaxonC would read whatever a document or a stylesheet points to. So the processor is told to open
 no URI at all: documents and stylesheets are handed over as text, and a code list that a stylesheet
 asks for with document() is parsed once from the bytes the catalogue vouches for and passed in as a
-parameter. (Saxon would parse it again for every document: the shipped Factur-X packs gain a third
-in speed by this alone, with the same answers.) What is compiled is the stylesheet as `compiler`
+parameter, unless the rewritten stylesheet has all its codes inside. (Saxon would parse it again for
+every document: the shipped Factur-X packs gain a third in speed by this alone, with the same
+answers.) What is compiled is the stylesheet as `compiler`
 rewrites it, which finds the same sooner; whenever that gives no answer, and for the full report,
 the stylesheet as shipped is run.
 
@@ -26,7 +27,7 @@ from gateway.core.schematron.compiler import rewrite
 from gateway.core.schematron.findings import findings_of
 from gateway.core.schematron.locked import LockedSaxon, saxon_error
 from gateway.core.schematron.preparation import DIRECTORY, prepared
-from gateway.core.schematron.svrl import Violation, violations
+from gateway.core.schematron.svrl import Saying, Violation, violations
 from gateway.core.xml import ParsedXml
 from gateway.errors import RulePackError
 from gateway.model.verdict import Finding, PackReference
@@ -37,7 +38,7 @@ class _Compiled(NamedTuple):
     entry: PackEntry
     nodes: tuple[Any, ...]
     """Code lists: the executable refers to them, this keeps them alive."""
-    rewritten: bool
+    sayings: tuple[Saying, ...]
 
 
 class _Asked(NamedTuple):
@@ -129,7 +130,7 @@ class RulePacks:
     ) -> tuple[Violation, ...]:
         report = self._transform(name, compiled, parsed)
         try:
-            return violations(report)
+            return violations(report, compiled.sayings)
         except RulePackError as error:
             raise RulePackError(f"Rule pack {name}: {error.what}", remedy=error.remedy) from error
 
@@ -189,11 +190,16 @@ class RulePacks:
     def _rewritten(self, name: str) -> _Compiled | None:
         artefact = self._catalogue.artefact(name)
         text, parameters = prepared(artefact)
-        rewriting = rewrite(text)
+        rewriting = rewrite(text, parameters)
         if rewriting.as_shipped:
             return None
+        asked = {
+            parameter: content
+            for parameter, content in parameters.items()
+            if f"${parameter}" in rewriting.stylesheet
+        }
         try:
-            return self._compile(artefact, rewriting.stylesheet, parameters, rewritten=True)
+            return self._compile(artefact, rewriting.stylesheet, asked, rewriting.sayings)
         except RulePackError:
             return None  # If the stylesheet itself is at fault, compiling it as shipped will say.
 
@@ -201,12 +207,16 @@ class RulePacks:
         compiled = self._shipped.get(name)
         if compiled is None:
             artefact = self._catalogue.artefact(name)
-            compiled = self._compile(artefact, *prepared(artefact), rewritten=False)
+            compiled = self._compile(artefact, *prepared(artefact))
             self._shipped[name] = compiled
         return compiled
 
     def _compile(
-        self, artefact: Artefact, text: str, parameters: dict[str, str], *, rewritten: bool
+        self,
+        artefact: Artefact,
+        text: str,
+        parameters: dict[str, str],
+        sayings: tuple[Saying, ...] = (),
     ) -> _Compiled:
         name = artefact.entry.name
         try:
@@ -224,7 +234,7 @@ class RulePacks:
             ) from error
         executable.set_property("!indent", "no")
         executable.set_save_xsl_message(True)
-        return _Compiled(executable, artefact.entry, tuple(nodes), rewritten)
+        return _Compiled(executable, artefact.entry, tuple(nodes), sayings)
 
 
 def _explained(

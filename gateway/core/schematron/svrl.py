@@ -7,7 +7,9 @@ here, and whatever a reader does with a quoted value is that reader's care.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from lxml import etree
@@ -22,10 +24,18 @@ UNNAMED: Final = "UNNAMED"
 PATH: Final = "gateway-path"
 """Where an optimised stylesheet says the place of a finding, as the function path() does."""
 
+SHORT: Final = f"{{{SVRL}}}f"
+"""A finding in an optimised stylesheet's report: its place, and `n`, the number of what it says."""
+
+VALUE: Final = f"{{{SVRL}}}v"
+"""A value in what such a finding says."""
+
 FINDINGS: Final = (f"{{{SVRL}}}failed-assert", f"{{{SVRL}}}successful-report")
 """The elements of a report that are findings."""
 
 _MAX_TEXT: Final = 2000
+# As shut as the one for documents; huge_tree because a report grows with the document it quotes.
+_PARSER: Final = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 _LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _LANGUAGES: Final = {language.value: language for language in Language}
 _SEVERITIES: Final = {
@@ -76,18 +86,44 @@ def normalised(text: str) -> str:
     return " ".join(text.split())
 
 
-def violations(svrl: bytes) -> tuple[Violation, ...]:
+class Saying(NamedTuple):
+    """What all findings of one assertion say. Values come between the `texts`.
+
+    `rule` None: it has no id, and its text, which may begin with one, is not known yet.
+    """
+
+    rule: str | None
+    severity: Severity
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str], texts: tuple[str, ...]) -> Saying:
+        """With the attributes that the finding has in SVRL; a text without values is ready."""
+        severity = severity_of(attributes.get("flag"), attributes.get("role"))
+        rule = (attributes.get("id") or "").strip() or None
+        if len(texts) > 1:
+            return cls(rule, severity, texts)
+        text = _bounded(texts[0])
+        return cls(rule or rule_id(None, text), severity, (text,))
+
+    def violation(self, path: str, values: Sequence[str]) -> Violation:
+        """What it says of the element at `path`, as the function path() gives it."""
+        text = self.texts[0]
+        if values:
+            pieces = zip(values, self.texts[1:], strict=True)
+            text = _bounded(text + "".join(itertools.chain.from_iterable(pieces)))
+        return Violation(self.rule or rule_id(None, text), self.severity, _as_shipped(path), text)
+
+
+def violations(svrl: bytes, sayings: Sequence[Saying] = ()) -> tuple[Violation, ...]:
     """Every rule that fired, in the order of the report.
 
-    Raises RulePackError when this is no SVRL, or when no rule at all applied to the document:
-    then nothing was checked, and that is not the same as nothing found.
+    `sayings`: what the findings say that are reported in short. Raises RulePackError when this is
+    no SVRL, or when no rule at all applied to the document: then nothing was checked, and that is
+    not the same as nothing found.
     """
     try:
-        # The parser is as shut as the one for documents; huge_tree because a report grows with
-        # the document it quotes.
-        root = etree.fromstring(
-            svrl, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
-        )
+        root = etree.fromstring(svrl, _PARSER)
     except etree.XMLSyntaxError as error:
         raise RulePackError(
             f"The answer of a rule pack is not XML: {error}.", remedy=_REMEDY
@@ -97,7 +133,10 @@ def violations(svrl: bytes) -> tuple[Violation, ...]:
             f"The answer of a rule pack is not SVRL: its root element is {root.tag}.",
             remedy=_REMEDY,
         )
-    found = tuple(map(_violation, root.iter(*FINDINGS)))
+    found = tuple(
+        _in_short(element, sayings) if element.tag == SHORT else _violation(element)
+        for element in root.iter(SHORT, *FINDINGS)
+    )
     if not found and root.find(f"{{{SVRL}}}fired-rule") is None:
         raise NothingChecked(
             "No rule of the pack applies to this document, so nothing was checked.",
@@ -107,6 +146,11 @@ def violations(svrl: bytes) -> tuple[Violation, ...]:
 
 
 _REMEDY: Final = "Compare the pack's sum: edi-gateway rules."
+
+
+def _in_short(element: etree._Element, sayings: Sequence[Saying]) -> Violation:
+    values = [value.text or "" for value in element] if len(element) else ()
+    return sayings[int(element.get("n") or 0)].violation(element.get(PATH) or "/", values)
 
 
 def _violation(element: etree._Element) -> Violation:
