@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import NamedTuple, Protocol
 
 from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.heap import give_back
 from gateway.core.xsd import SchemaStore
 from gateway.errors import RulePackError
 from gateway.model.flow import Chain, Flow, is_partner_rules
@@ -143,6 +144,7 @@ class Readiness:
         else:
             self._schemas.compile(step.name, step.root)
         self._ready.add(step)
+        give_back()
 
 
 def version_on(catalogue: Catalogue, pack: str, day: dt.date) -> str:

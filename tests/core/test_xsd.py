@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from gateway.core import xml, xsd
 from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.catalogue_entries import SchemaEntry
 from gateway.core.xml import ParsedXml, parse
 from gateway.core.xsd import MAX_FINDINGS, SchemaStore
 from gateway.errors import RulePackError
+from gateway.model.interchange import Syntax
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Layer, Severity
 from gateway.samples import SAMPLES, sample_bytes
@@ -49,6 +52,16 @@ class OneSchema:
         if root != "{urn:t}order":
             raise RulePackError(f"The schema {name} does not declare {root}.")
         return self.path
+
+    def schema(self, name: str) -> SchemaEntry:
+        """Its entry."""
+        return SchemaEntry(
+            title=name,
+            package="p",
+            folder="f",
+            tree_sha256="0" * 64,
+            roots={"{urn:t}order": self.path.name},
+        )
 
 
 @pytest.fixture
@@ -382,3 +395,66 @@ def test_two_mistakes_are_two_findings_in_the_order_of_the_document(official: Sc
         "/Invoice/cbc:IssueDate[1]",
         "/Invoice/cac:LegalMonetaryTotal[1]",
     ]
+
+
+def test_roots_of_different_namespaces_share_one_schema(tmp_path: Path) -> None:
+    """Each is judged as by its own, and what they share is in memory once."""
+    store = SchemaStore(Catalogue.load())
+    namespace = "urn:oasis:names:specification:ubl:schema:xsd:"
+    invoice = store.compile("ubl-2.1", f"{{{namespace}Invoice-2}}Invoice")
+    assert store.compile("ubl-2.1", f"{{{namespace}CreditNote-2}}CreditNote") is invoice
+    for sample in SAMPLES:
+        if sample.syntax is Syntax.UBL:
+            document = xml.parse(sample_bytes(sample.file), DocumentLimits())
+            assert isinstance(document, ParsedXml)
+            assert invoice.validate(document.tree)
+            document.root.append(etree.Element("{urn:x}more"))
+            assert not invoice.validate(document.tree)
+
+
+class TwoFiles:
+    """A catalogue of one schema for two roots, each declared by a file of its own."""
+
+    def __init__(self, folder: Path, namespaces: tuple[str, str]) -> None:
+        self.entry = SchemaEntry(
+            title="t",
+            package="p",
+            folder="f",
+            tree_sha256="0" * 64,
+            roots={f"{{{namespaces[0]}}}a": "a.xsd", f"{{{namespaces[1]}}}b": "b.xsd"},
+        )
+        self.folder = folder
+        folder.mkdir()
+        for name, namespace in zip("ab", namespaces, strict=True):
+            (folder / f"{name}.xsd").write_text(
+                f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+                f'targetNamespace="{namespace}">'
+                f'<xs:element name="{name}" type="xs:int"/></xs:schema>'
+            )
+
+    def schema(self, name: str) -> SchemaEntry:
+        """The one entry."""
+        return self.entry
+
+    def schema_path(self, name: str, root: str) -> Path:
+        """The file of a root."""
+        return self.folder / self.entry.roots[root]
+
+
+@pytest.mark.parametrize("namespaces", [("urn:one", "urn:two"), ("urn:one", "urn:one")])
+def test_no_root_is_lost(tmp_path: Path, namespaces: tuple[str, str]) -> None:
+    """Where two files have one namespace they cannot be imported together: each is compiled."""
+    store = SchemaStore(TwoFiles(tmp_path / "a folder #1", namespaces))
+    for namespace, name in zip(namespaces, "ab", strict=True):
+        good = parsed(f'<{name} xmlns="{namespace}">1</{name}>')
+        assert store.validate("t", good) == ()
+        bad = parsed(f'<{name} xmlns="{namespace}">x</{name}>')
+        assert only(store.validate("t", bad)).rule == "XSD-INVALID"
+
+
+def test_a_file_of_one_root_that_cannot_be_read_is_no_verdict(tmp_path: Path) -> None:
+    """libxml2 would pass over the import, and the root it declares would be unknown."""
+    catalogue = TwoFiles(tmp_path / "schema", ("urn:one", "urn:two"))
+    (tmp_path / "schema" / "b.xsd").write_text("<broken")
+    with pytest.raises(RulePackError, match="cannot be used"):
+        SchemaStore(catalogue).validate("t", parsed('<b xmlns="urn:two">1</b>'))

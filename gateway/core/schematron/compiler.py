@@ -32,6 +32,7 @@ from gateway.core.schematron.matching import Step, last_steps, plain_paths
 from gateway.core.schematron.skeleton import Pattern, Rule, Skeleton, recognise
 from gateway.core.schematron.stopping import names_of, stop
 from gateway.core.schematron.svrl import SVRL, Saying
+from gateway.core.schematron.together import say_together
 from gateway.core.schematron.vocabulary import XSL, Unfamiliar
 from gateway.core.schematron.xpath import parse
 
@@ -91,6 +92,7 @@ def rewrite(stylesheet: str, codes: Mapping[str, str] | None = None) -> Rewritin
     spell_places_once(root, skeleton)
     _be_brief(skeleton, sure)
     sayings = shorten(root)
+    say_together(root)
     root.set("exclude-result-prefixes", "#all")
     parse.cache_clear()
     return Rewriting(etree.tostring(root, encoding="unicode"), "", walks, sayings)
