@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 import msgspec
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from gateway.core.mapping.entries import Group, Table, Term, TermType
@@ -120,7 +121,7 @@ LINE: Final = st.fixed_dictionaries(
         "object_identifiers": identifier(schemes=st.sampled_from(["ABZ", "AEH"])).map(
             lambda one: [one]
         ),
-        "referenced_purchase_order_line_reference": TEXT,
+        "referenced_purchase_order_line_reference": TEXT.filter(lambda text: text.upper() != "NA"),
         "buyer_accounting_reference": TEXT,
         "period": period(),
         "allowances": st.lists(ALLOWANCE, min_size=1, max_size=2),
@@ -128,6 +129,7 @@ LINE: Final = st.fixed_dictionaries(
         "prices": some(
             item_price_discount=CENTS.map(str),
             item_price_base_quantity=st.sampled_from(["1", "10"]),
+            unsaid=st.sampled_from(["item_price_discount", "item_gross_price"]),
         ),
         "item": some(
             description=TEXT,
@@ -184,7 +186,8 @@ DOCUMENT: Final = some(
     buyer_reference=TEXT,
     project_reference=TEXT,
     contract_reference=TEXT,
-    purchase_order_reference=TEXT,
+    purchase_order_reference=TEXT.filter(lambda text: text.upper() != "NA"),
+    sales_order_reference=TEXT,
     receiving_advice_reference=TEXT,
     despatch_advice_reference=TEXT,
     tender_or_lot_reference=TEXT,
@@ -256,6 +259,15 @@ def valid_invoices(draw: st.DrawFn) -> Invoice:
     totals, breakdown = _totals(
         [line for line, _ in lines], beside, bases, draw(some(paid=CENTS, rounding=CENTS))
     )
+    seller = draw(
+        party(
+            identifiers=identifiers(),
+            tax_registration_identifier=TEXT,
+            additional_legal_information=TEXT,
+        )
+    )
+    document = draw(DOCUMENT)
+    assume(_named(seller).isdisjoint(_named(document.get("payee", {}))))
     accounting = draw(st.none() | CENTS)
     if accounting is not None:
         totals["invoice_total_vat_amount_in_accounting_currency"] = str(accounting)
@@ -270,16 +282,10 @@ def valid_invoices(draw: st.DrawFn) -> Invoice:
                 "specification_identifier": "urn:cen.eu:en16931:2017",
                 **draw(some(business_process_type=TEXT)),
             },
-            "seller": draw(
-                party(
-                    identifiers=identifiers(),
-                    tax_registration_identifier=TEXT,
-                    additional_legal_information=TEXT,
-                )
-            ),
+            "seller": seller,
             "buyer": draw(party(identifiers=identifier().map(lambda one: [one]))),
             "payment_terms": draw(TEXT),
-            **draw(DOCUMENT),
+            **document,
             **draw(POINT_DATE),
             **beside,
             "document_totals": totals,
@@ -291,6 +297,13 @@ def valid_invoices(draw: st.DrawFn) -> Invoice:
     )
 
 
+def _named(party: dict[str, Any]) -> set[str]:
+    """By what a party goes: BR-17 wants no payee with a name or number of the seller."""
+    numbers = [*party.get("identifiers", []), party.get("legal_registration_identifier")]
+    names = [party.get("name"), party.get("trading_name")]
+    return {one["value"] for one in numbers if one} | {one for one in names if one}
+
+
 def _line(drawn: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, Decimal]]:
     allowances, charges = drawn.pop("allowances", []), drawn.pop("charges", [])
     net = drawn["quantity"] * drawn["price"]
@@ -299,6 +312,7 @@ def _line(drawn: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, Decimal]]:
     if "item_price_discount" in prices:
         gross = drawn["price"] + Decimal(prices["item_price_discount"])
         prices["item_gross_price"] = str(gross)
+    prices.pop(prices.pop("unsaid", ""), None)
     line = {
         "invoiced_quantity": str(drawn.pop("quantity")),
         "invoiced_quantity_unit_of_measure_code": drawn.pop("unit"),
@@ -342,7 +356,7 @@ def _totals(
     totals = {
         "sum_of_invoice_line_net_amount": sum(Decimal(line["net_amount"]) for line in lines),
         "invoice_total_amount_without_vat": net,
-        "invoice_total_vat_amount": _cents(vat),
+        "invoice_total_vat_amount": _cents(vat) or None,
         "invoice_total_amount_with_vat": net + vat,
         "paid_amount": paid,
         "rounding_amount": rounding,
@@ -410,7 +424,14 @@ def _any_group(
         lambda picked: st.fixed_dictionaries(
             {name: possible[name] for name in possible if name in picked | needed}
         )
-    )
+    ).map(_with_what_is_explained)
+
+
+def _with_what_is_explained(group: dict[str, Any]) -> dict[str, Any]:
+    """A reason for a discount on the price comes with the discount."""
+    if any(name.startswith("item_price_discount_") for name in group):
+        return {"item_price_discount": "1.00", **group}
+    return group
 
 
 def _entry(key: str, table: Table) -> Term | Group:

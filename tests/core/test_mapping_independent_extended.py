@@ -27,6 +27,7 @@ from tests.core.test_mapping_independent import (
     some,
     with_all,
 )
+from tests.core.writing_documents import stated
 
 LEVEL = "extended-ctc-fr"
 PARTIES = {f"EXT-FR-FE-BG-0{number}" for number in range(1, 6)}
@@ -169,7 +170,7 @@ def _party(key: str, value: Terms) -> Terms:
 @given(INVOICES)
 def test_dict_ubl_and_cii_agree_on_the_extension(terms: Terms) -> None:
     """What went in as EXT-FR-FE-n comes out at its property, whichever way it travelled."""
-    wanted = expected(terms)
+    wanted = stated(expected(terms))
     wanted["process_control"]["specification_identifier"] = (
         "urn:cen.eu:en16931:2017#conformant#urn.cpro.gouv.fr:1p0:extended-ctc-fr"
     )

@@ -68,6 +68,8 @@ def test_the_source_says_what_the_document_was() -> None:
         "namespace": "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2",
         "unmapped": [],
         "unmapped_total": 0,
+        "derived": [],
+        "derived_total": 0,
     }
 
 

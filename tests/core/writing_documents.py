@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import decimal
 import functools
 import re
 from collections.abc import Callable
@@ -104,6 +105,27 @@ def without(content: dict[str, Any], findings: tuple[Finding, ...], rule: str) -
         if finding.rule == rule and finding.location:
             _drop(left, re.findall(r"\w+", finding.location))
     return left
+
+
+def stated(content: dict[str, Any]) -> dict[str, Any]:
+    """The canonical content with what it leaves to be understood: BT-110, BT-147, BT-148."""
+    full = copy.deepcopy(content)
+    taxes = [one.get("vat_category_tax_amount") for one in full.get("vat_breakdown", [])]
+    if taxes and None not in taxes:
+        full.setdefault("document_totals", {}).setdefault("invoice_total_vat_amount", _sum(taxes))
+    for line in full.get("invoice_lines", []):
+        prices = line.get("price_details", {})
+        if "item_gross_price" in prices:
+            prices.setdefault("item_price_discount", "0")
+        elif "item_price_discount" in prices and "item_net_price" in prices:
+            parts = [prices["item_net_price"], prices["item_price_discount"]]
+            prices["item_gross_price"] = _sum(parts)
+    return full
+
+
+def _sum(decimals: list[str]) -> str:
+    with decimal.localcontext(prec=500):
+        return f"{sum(map(decimal.Decimal, decimals)):f}"
 
 
 def _drop(held: Any, steps: list[str]) -> None:

@@ -15,12 +15,14 @@ from lxml import etree
 
 from gateway.core.mapping.compiler import DocumentReader, MappingResult
 from gateway.core.mapping.conversions import Locator
+from gateway.core.mapping.file_rules import FileRules
+from gateway.core.mapping.files import Files
 from gateway.core.mapping.table import Table, read_table
 from gateway.errors import ConfigurationError
 from gateway.model.interchange import Syntax
 from gateway.resources import data_folder
 
-__all__ = ["Locator", "Mapping", "MappingResult"]
+__all__ = ["FileRules", "Files", "Locator", "Mapping", "MappingResult"]
 
 
 class Mapping:
@@ -42,15 +44,23 @@ class Mapping:
         return cls(name, read_table((folder or data_folder("mappings")) / f"{name}.toml"))
 
     def to_canonical(
-        self, root: etree._Element, syntax: Syntax, locate: Locator | None = None
+        self,
+        root: etree._Element,
+        syntax: Syntax,
+        locate: Locator | None = None,
+        *,
+        files: Files | None = None,
+        file_rules: FileRules | None = None,
     ) -> MappingResult:
         """The canonical invoice of a document whose root element is `root`.
 
         `locate` gives the place of an element in the document as received, for the findings;
-        without it they carry what lxml knows, the line.
+        without it they carry what lxml knows, the line. `files` takes what is attached and
+        `file_rules` says what is looked at in it; without them it is read and not kept.
 
         Reads nothing but the tree and never raises for what is in it. Raises ConfigurationError
-        when the table has no such root element: the flow names the wrong mapping.
+        when the table has no such root element: the flow names the wrong mapping. Raises
+        SpoolError or ScratchFull when `files` cannot write.
         """
         reader = self._readers.get(str(root.tag))
         if reader is None or reader.form.syntax != syntax:
@@ -59,4 +69,4 @@ class Mapping:
                 f"element {root.tag}.",
                 remedy="Give the flow another mapping, or add the root to the table's [documents].",
             )
-        return reader.read(root, locate)
+        return reader.read(root, locate, files, file_rules)

@@ -8,6 +8,9 @@ import msgspec
 from lxml import etree
 
 from gateway.core.mapping.conversions import Locator, Reading, attributes_taken, conversion
+from gateway.core.mapping.derived import completions, with_derived_paths
+from gateway.core.mapping.file_rules import FileRules
+from gateway.core.mapping.files import Files
 from gateway.core.mapping.paths import Condition, Path
 from gateway.core.mapping.reader import Branch, Builder, GroupReader, Leaf
 from gateway.core.mapping.table import Group, Table, Term, model_fields
@@ -41,21 +44,31 @@ class DocumentReader:
         self._builder = self._compiled(Invoice, root)
         self._start = Place(((root, 0),), 1, self._names)
         self._compared = self._paths_compared_with()
+        self._unlike = [term for term, entry in table.terms.items() if entry.unlike is not None]
         self._always = [
             (self._property_path(entry), term, entry)
             for term, entry in table.terms.items()
             if entry.always
         ]
 
-    def read(self, root: etree._Element, locate: Locator | None) -> MappingResult:
+    def read(
+        self,
+        root: etree._Element,
+        locate: Locator | None,
+        files: Files | None = None,
+        file_rules: FileRules | None = None,
+    ) -> MappingResult:
         """See `Mapping.to_canonical`."""
         terms = {
             term: value.upper()
             for term, paths in self._compared.items()
             if (value := next(filter(None, (path.first_value(root) for path in paths)), None))
         }
+        for term in self._unlike:
+            if terms.get(term) == terms.get(self._table.terms[term].unlike or ""):
+                terms.pop(term, None)
         unmapped = Unmapped(self._names)
-        reading = Reading(terms, unmapped, locate)
+        reading = Reading(terms, unmapped, locate, files, file_rules)
         frame: dict[str, Any] = {}
         walk(root, self._start, [frame], reading)
         name = etree.QName(root)
@@ -67,8 +80,10 @@ class DocumentReader:
                 unmapped=tuple(unmapped.paths),
                 unmapped_total=unmapped.total,
             ),
-            **self._builder.values(frame),
+            **self._builder.values(frame, reading),
         )
+        if reading.derived:
+            invoice = with_derived_paths(invoice, reading.derived)
         told = {term for finding in reading.findings for term in finding.terms}
         for properties, term, entry in self._always:
             held: Any = invoice
@@ -86,17 +101,25 @@ class DocumentReader:
             if group is None:
                 self._add_term(field.term, self._table.terms[field.term], at)
             elif field.struct is not None and group.texts(self._key) == ["."]:
-                builder.nested.append((field.name, self._compiled(field.struct, at)))
+                builder.nested.append((field.name, self._group(group, field.struct, at)))
                 continue
             elif field.struct is not None:
                 self._add_group(field.term, group, field.struct, at)
             builder.fields[field.term] = (field.name, field.repeats)
+        builder.completions = completions(self._table, builder.fields)
+        return builder
+
+    def _group(self, group: Group, struct: type[BusinessGroup], at: Branch) -> Builder:
+        builder = self._compiled(struct, at)
+        builder.nothing = {
+            self._table.terms[key].property_name: value for key, value in group.nothing.items()
+        }
         return builder
 
     def _add_group(self, key: str, group: Group, struct: type[BusinessGroup], at: Branch) -> None:
         for rank, text in enumerate(group.texts(self._key)):
             root = Branch(())
-            builder = self._compiled(struct, root)
+            builder = self._group(group, struct, root)
             reader = GroupReader(
                 key, root, builder, repeats=group.repeats, rank=rank, file=group.file
             )
@@ -112,7 +135,12 @@ class DocumentReader:
         for rank, text in enumerate(term.texts(self._key)):
             path = self._table.path(text)
             leaf = Leaf(
-                key, attribute=path.attribute, convert=convert, repeats=term.repeats, rank=rank
+                key,
+                attribute=path.attribute,
+                convert=convert,
+                repeats=term.repeats,
+                rank=rank,
+                by_scheme=term.by_scheme,
             )
             branch = _descend(at, path)
             branch.leaves.append(leaf)

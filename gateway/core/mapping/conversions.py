@@ -15,13 +15,20 @@ from typing import Any
 from lxml import etree
 
 from gateway.core.explain import own_finding
+from gateway.core.mapping.file_rules import FileRules
+from gateway.core.mapping.files import Files
 from gateway.core.mapping.paths import WHITE_SPACE, Path
 from gateway.core.mapping.table import AMOUNTS, DECIMALS, DocumentForm, Term, TermType
 from gateway.core.mapping.unmapped import Unmapped
 from gateway.core.terms import labelled
 from gateway.core.xml import Place, friendly_path
 from gateway.model.interchange import Syntax
-from gateway.model.invoice_types import DATE_PATTERN, DECIMAL_PATTERN, Identifier
+from gateway.model.invoice_types import (
+    DATE_PATTERN,
+    DECIMAL_PATTERN,
+    BusinessGroup,
+    Identifier,
+)
 from gateway.model.verdict import Finding, Language
 
 Value = str | Identifier
@@ -36,20 +43,40 @@ class Reading:
     """One document being read: the currencies it names, what could not be read, what was not.
 
     `terms` holds the values that conditions compare with, in upper case, by BT id. `locate` says
-    where in the bytes an element stands; it is asked only for findings.
+    where in the bytes an element stands; it is asked only for findings. `files` takes what is
+    attached, `attached` counts it, `file_rules` says what to look at in it.
     """
 
-    __slots__ = ("_locate", "findings", "terms", "unmapped")
+    __slots__ = (
+        "_locate",
+        "attached",
+        "derived",
+        "file_rules",
+        "files",
+        "findings",
+        "terms",
+        "unmapped",
+    )
 
     def __init__(
-        self, terms: dict[str, str], unmapped: Unmapped, locate: Locator | None = None
+        self,
+        terms: dict[str, str],
+        unmapped: Unmapped,
+        locate: Locator | None = None,
+        files: Files | None = None,
+        file_rules: FileRules | None = None,
     ) -> None:
         self.terms = terms
         self.unmapped = unmapped
         self.findings: list[Finding] = []
+        self.derived: list[tuple[BusinessGroup, str]] = []
+        """Properties whose value follows from others, with the groups they are in."""
         self._locate = locate or _line_only
+        self.files = files or Files()
+        self.file_rules = file_rules or FileRules()
+        self.attached = 0
 
-    def report(self, rule: str, element: etree._Element, term: str, **values: str) -> None:
+    def report(self, rule: str, element: etree._Element, term: str, **values: object) -> None:
         """Note a finding about `term` at `element`; beyond the first hundred only that."""
         if len(self.findings) > MAX_FINDINGS:
             return
@@ -94,6 +121,17 @@ def conversion(
     identifier: str, term: Term, form: DocumentForm, paths: SchemePaths
 ) -> Conversion | None:
     """What turns text into the value of `term` in this kind of document; None: the text itself."""
+    convert = _of_type(identifier, term, form, paths)
+    if term.ubl_none is not None and form.syntax is Syntax.UBL:
+        convert = _given(term.ubl_none, convert)
+    if term.unlike is not None:
+        convert = _unlike(term.unlike, convert)
+    return convert
+
+
+def _of_type(
+    identifier: str, term: Term, form: DocumentForm, paths: SchemePaths
+) -> Conversion | None:
     if term.type is TermType.DATE:
         return _dates(identifier, form)
     if term.type in AMOUNTS:
@@ -196,6 +234,30 @@ def _codes(identifier: str, codes: dict[str, str]) -> Conversion:
             return codes[text]
         reading.report("MAP-CODE", element, identifier, value=text, expected=", ".join(codes))
         return None
+
+    return convert
+
+
+def _given(none: str, inner: Conversion | None) -> Conversion:
+    """Nothing where the text is what stands there when there is no value."""
+    none = none.upper()
+
+    def convert(text: str, element: etree._Element, reading: Reading) -> Value | None:
+        if text.upper() == none:
+            return None
+        return text if inner is None else inner(text, element, reading)
+
+    return convert
+
+
+def _unlike(other: str, inner: Conversion | None) -> Conversion:
+    """Nothing where the value is that of another term: listed as unmapped, not read."""
+
+    def convert(text: str, element: etree._Element, reading: Reading) -> Value | None:
+        if text.upper() == reading.terms.get(other):
+            reading.unmapped.text(element)
+            return None
+        return text if inner is None else inner(text, element, reading)
 
     return convert
 

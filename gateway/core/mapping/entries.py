@@ -70,10 +70,12 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Group(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A business group; path "." means it has no element of its own.
 
-    `file`: its element holds a file, which is no business of the canonical invoice.
+    `file`: its element holds a file, which is no business of the canonical invoice. `nothing`:
+    values of its terms that say nothing when they are all there is.
     """
 
     file: bool = False
+    nothing: dict[str, str] = {}
 
 
 class Term(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,11 +89,23 @@ class Term(_Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cii_scheme_version: str | None = None
     scheme_term: str | None = None
     ubl_part: Literal["note-subject", "note-text"] | None = None
+    ubl_none: str | None = None
     cii_codes: dict[str, str] = {}
+    unlike: str | None = None
 
     def scheme(self, syntax: Syntax) -> str | None:
         """Where the scheme stands, as written."""
         return self.ubl_scheme if syntax is Syntax.UBL else self.cii_scheme
+
+    @property
+    def by_scheme(self) -> bool:
+        """Whether it is a list of identifiers of which a syntax writes some elsewhere.
+
+        CII has ram:ID before ram:GlobalID, UBL one element for both: so that both give the same
+        list, those without a scheme come first, and else the order of the document counts.
+        """
+        schemed = self.ubl_scheme is not None or self.cii_scheme is not None
+        return self.repeats and schemed and any(len(self.texts(form)) > 1 for form in FORMS)
 
     def scheme_version(self, syntax: Syntax) -> str | None:
         """Where the version of the scheme stands, as written."""
@@ -104,7 +118,6 @@ class WritingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     schema: str
     credit_note_codes: tuple[str, ...] = ()
     every: tuple[str, ...] = ()
-    unlike: dict[str, str] = {}
     made: tuple[str, ...] = ()
     otherwise: dict[str, str] = {}
     patterns: dict[str, str] = {}
@@ -126,6 +139,14 @@ class NoPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     why: str
 
 
+class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A term whose value follows from others. Keys as explained at the head of the table."""
+
+    value: str
+    beside: str
+    why: str
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole file. `terms` and `groups` are keyed by their ids, `writing` by syntax."""
 
@@ -134,6 +155,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     writing: dict[Syntax, WritingRules] = {}
     groups: dict[str, Group]
     terms: dict[str, Term]
+    derived: dict[str, Derived] = {}
     implied: dict[str, Implied] = {}
     no_place: dict[str, NoPlace] = {}
 

@@ -39,6 +39,8 @@ This page is made from the mapping table, [`mappings/en16931.toml`](../mappings/
   there is one. The ids of these parts stand below the term's own.
 - **Amounts keep the sign** they have in the document. That a credit note is owed the other way
   round is what its type says (BT-3), in all three syntaxes.
+- **A list** is in the order of the document; of a party's identifiers those without a scheme come
+  first, as CII has `ram:ID` before `ram:GlobalID`.
 - **Cardinality** is that of EN 16931-1, or of EXTENDED-CTC-FR for its own terms; in brackets where
   EXTENDED-CTC-FR allows more. `[]` in a JSON path marks a list.
 - **Paths** begin at the root element or at the element of the group, as in the table. Several
@@ -59,6 +61,17 @@ The same invoice in UBL and in CII gives the same JSON but for this.
 text, attributes with a value. At most {paths}, and of those that differ in their positions alone \
 {alike}; `[]` when everything has its place |
 | `source.unmapped_total` | how many there are in all |
+| `source.derived` | paths in this JSON to the values that the document does not state, but which \
+follow from others (below). At most {paths} |
+| `source.derived_total` | how many there are in all |
+
+### What follows from other terms
+
+What one syntax has to state and another leaves to be understood is in the JSON always:
+
+| term | value | where there is | why |
+|---|---|---|---|
+{derived}
 
 ### What says nothing beside the terms
 
@@ -86,8 +99,13 @@ def page(table: Table) -> str:
         for one in table.implied.values()
     )
     no_place = (f"| {_paths(one.paths)} | {one.why} |" for one in table.no_place.values())
+    derived = (
+        f"| `{key}` | `{one.value}` | `{one.beside}` | {one.why} |"
+        for key, one in table.derived.items()
+    )
     source = _SOURCE.format(
         paths=MAX_PATHS,
+        derived="\n".join(derived),
         alike=MAX_ALIKE,
         implied="\n".join(implied),
         no_place="\n".join(no_place),
@@ -153,7 +171,14 @@ def _places(group: Group) -> str:
     if credit_note != group.texts("ubl"):
         places.append(f"credit note {_paths(credit_note)}")
     told = "; ".join((*places, f"CII {_paths(group.texts('cii'))}."))
-    file = "The file itself does not enter the JSON; `size` and `sha256` say which it is."
+    file = (
+        "The file itself does not enter the JSON: `size` and `sha256` say which it is, and `uri`"
+        " names it in the gateway's spool ([asyncapi.yaml](asyncapi.yaml) says how to fetch it)."
+        " `edi-gateway map` stores nothing, so what it prints has no `uri`."
+    )
+    if group.nothing:
+        alone = ", ".join(f"{key} `{value}`" for key, value in group.nothing.items())
+        return f"{told} {alone} alone says nothing and is not read."
     return f"{told} {file}" if group.file else told
 
 
@@ -165,6 +190,8 @@ def _whole_place(term: Term, form: str, schemes: tuple[str | None, str | None]) 
         told.append(f"scheme {', '.join(f'`{path}`' for path in schemes if path)}")
     if form == "ubl" and term.ubl_part is not None:
         told.append(f"of `#AAI#text` the {'AAI' if term.ubl_part == 'note-subject' else 'text'}")
+    if form == "ubl" and term.ubl_none is not None:
+        told.append(f"`{term.ubl_none}` where there is none")
     if form == "cii" and term.cii_codes:
         codes = (f"`{theirs}` for `{ours}`" for theirs, ours in term.cii_codes.items())
         told.append(f"written {', '.join(codes)}")

@@ -11,24 +11,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lxml import etree
-from msgspec import structs
 
+from gateway.core.mapping.attached import with_file
 from gateway.core.mapping.conversions import Conversion, Reading, same
-from gateway.core.mapping.files import file_facts
+from gateway.core.mapping.derived import Completion, Frame, completed
 from gateway.core.mapping.paths import WHITE_SPACE, Condition, text_of
-from gateway.model.invoice_types import BusinessGroup
+from gateway.model.invoice_types import BusinessGroup, Identifier
 
-Frame = dict[str, Any]
+__all__ = ["Branch", "Builder", "Frame", "GroupReader", "Leaf"]
 
 
 class Leaf:
     """Reads one term at an element: its text, or an attribute.
 
     `rank` is the position of the path among the term's paths: the order of a list, and which
-    value stands when two paths differ on a term that does not repeat.
+    value stands when two paths differ on a term that does not repeat. `by_scheme`: the order is
+    not that of the paths, but those without a scheme come first.
     """
 
-    __slots__ = ("attribute", "convert", "rank", "repeats", "term")
+    __slots__ = ("attribute", "by_scheme", "convert", "rank", "repeats", "term")
 
     def __init__(
         self,
@@ -38,9 +39,11 @@ class Leaf:
         convert: Conversion | None,
         repeats: bool,
         rank: int,
+        by_scheme: bool = False,
     ) -> None:
         self.term = term
         self.attribute = attribute
+        self.by_scheme = by_scheme
         self.convert = convert
         self.repeats = repeats
         self.rank = rank
@@ -60,7 +63,10 @@ class Leaf:
             return
         term = self.term
         if self.repeats:
-            frame.setdefault(term, []).append((self.rank, value))
+            rank = self.rank
+            if self.by_scheme and isinstance(value, Identifier):
+                rank = int(value.scheme is not None)
+            frame.setdefault(term, []).append((rank, value))
         elif term not in frame:
             frame[term] = value
             if self.rank:
@@ -79,7 +85,7 @@ class Leaf:
 class Builder:
     """Makes a group's struct from its frame; None when nothing was found."""
 
-    __slots__ = ("fields", "nested", "struct")
+    __slots__ = ("completions", "fields", "nested", "nothing", "struct")
 
     def __init__(self, struct: type[BusinessGroup]) -> None:
         self.struct = struct
@@ -87,8 +93,11 @@ class Builder:
         """Term → property, and whether it repeats."""
         self.nested: list[tuple[str, Builder]] = []
         """Groups without elements of their own, read into the same frame."""
+        self.completions: list[Completion] = []
+        self.nothing: dict[str, str] = {}
+        """Properties with values that make no group by themselves."""
 
-    def values(self, frame: Frame) -> dict[str, Any]:
+    def values(self, frame: Frame, reading: Reading) -> dict[str, Any]:
         """The constructor's arguments."""
         found: dict[str, Any] = {}
         for term, value in frame.items():  # a line has few of all the terms there are
@@ -101,15 +110,23 @@ class Builder:
             else:
                 found[name] = value
         for name, builder in self.nested:
-            group = builder.build(frame)
+            group = builder.build(frame, reading)
             if group is not None:
                 found[name] = group
         return found
 
-    def build(self, frame: Frame) -> BusinessGroup | None:
-        """The struct."""
-        found = self.values(frame)
-        return self.struct(**found) if found else None
+    def build(self, frame: Frame, reading: Reading) -> BusinessGroup | None:
+        """The struct, with what follows from the rest of it."""
+        derived: tuple[str, ...] = ()
+        if self.completions:
+            derived = completed(self.completions, frame, reading.findings)
+        found = self.values(frame, reading)
+        if not found or found == self.nothing:
+            return None
+        group = self.struct(**found)
+        for term in derived:
+            reading.derived.append((group, self.fields[term][0]))
+        return group
 
 
 class GroupReader:
@@ -136,12 +153,12 @@ class GroupReader:
 
     def close(self, own: Frame, frame: Frame, element: etree._Element, reading: Reading) -> None:
         """Put the group, if anything is in its `own` frame, into that of the group around it."""
-        group = self.builder.build(own)
+        group = self.builder.build(own, reading)
         if self.file:
             if group is None:  # neither name nor kind: nothing would tell of it
                 reading.unmapped.text(element)
-            elif (facts := file_facts(element)) is not None:
-                group = structs.replace(group, **facts._asdict())
+            else:
+                group = with_file(group, element, reading)
         if group is None:
             return
         if self.repeats:

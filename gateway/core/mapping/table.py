@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 
+from gateway.core.mapping.derived import derived_faults
 from gateway.core.mapping.entries import (
     AMOUNTS,
     DECIMALS,
     FORMS,
+    Derived,
     DocumentForm,
     Group,
     Implied,
@@ -72,12 +74,14 @@ def read_table(file: File) -> Table:
         writing=_writing(content, faults),
         groups=_converted(content, "groups", Group, faults),
         terms=_converted(content, "terms", Term, faults),
+        derived=_converted({"derived": {}, **content}, "derived", Derived, faults),
         implied=_converted({"implied": {}, **content}, "implied", Implied, faults),
         no_place=_converted({"no_place": {}, **content}, "no_place", NoPlace, faults),
     )
     if not faults:
         faults.extend(_own_faults(table))
         faults.extend(writing_faults(table))
+        faults.extend(derived_faults(table))
         faults.extend(_model_faults(table, None, Invoice, set()))
     if faults:
         raise ConfigurationError("\n".join(f"{file}: {fault}" for fault in faults))
@@ -131,6 +135,9 @@ def _own_faults(table: Table) -> Iterator[str]:
         if entry.without and all(entry.texts(name) for name in FORMS):
             yield f"{where}.without: it has a path in every syntax; leave that key out."
         if isinstance(entry, Group):
+            for one in entry.nothing:
+                if one not in table.terms or table.terms[one].group != key:
+                    yield f"{where}.nothing: {one} is no term of the group."
             if any(text == "." for text in entry.texts("ubl") + entry.texts("cii")) and (
                 entry.repeats
             ):
@@ -145,6 +152,10 @@ def _own_faults(table: Table) -> Iterator[str]:
             yield f"{where}.currency: give it for amounts and prices, and only for them."
         elif entry.currency is not None:
             yield from _compared_faults(table, f"{where}.currency", entry.currency)
+        if entry.unlike is not None:
+            yield from _compared_faults(table, f"{where}.unlike", entry.unlike)
+            if entry.group is not None:
+                yield f"{where}.unlike: it must be a term of the invoice itself."
 
 
 def _path_faults(table: Table, where: str, texts: list[str], beside: bool) -> Iterator[str]:

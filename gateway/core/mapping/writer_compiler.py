@@ -6,6 +6,7 @@ look for a term, this one places the element that will hold it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ import msgspec
 from gateway.core.mapping.entries import Group, Table, Term, TermType, WritingRules
 from gateway.core.mapping.fields import ModelField, model_fields
 from gateway.core.mapping.paths import Condition, Path, parse_path
-from gateway.core.mapping.writer_context import Getter, Maker, Repeat, Step, Value
+from gateway.core.mapping.writer_context import Getter, Repeat, Step, Value
+from gateway.core.mapping.writer_demands import demand, word_for_none
 from gateway.core.mapping.writer_draft import Draft
 from gateway.core.mapping.writer_nodes import Branch
 from gateway.core.mapping.writer_places import Place, Workshop, WritingFault, constant
@@ -24,7 +26,7 @@ from gateway.core.mapping.writer_values import (
     note_maker,
     scheme_maker,
     text_maker,
-    total,
+    told_if_equal,
     unless_equal,
 )
 from gateway.core.mapping.writer_ways import (
@@ -102,8 +104,8 @@ class _Compiler:
             made=made,
             otherwise={_ending(table.path(p)): text for p, text in rules.otherwise.items()},
             properties={key: term.property_name for key, term in table.terms.items()},
-            stand_in=self._stand_in,
-            unlike=rules.unlike,
+            demand=functools.partial(demand, table, self._form, rules),
+            unlike=frozenset(key for key, term in table.terms.items() if term.unlike),
             outer=[0],
         )
         self._patterns = {
@@ -204,10 +206,12 @@ class _Compiler:
         }
         nowhere_to = tuple(name for name, text in schemes.items() if text is None)
         make = text_maker(get, field.term, term, self._form, spot.steps, nowhere_to)
-        if (other := self._rules.unlike.get(field.term)) is not None:
-            compared = getter(0, (self._table.terms[other].property_name,))
+        if term.unlike is not None:
+            compared = getter(0, (self._table.terms[term.unlike].property_name,))
             make = unless_equal(make, compared, field.term, spot.steps)
         value = self._of_term(make, field.term, spot)
+        if (none := word_for_none(term, self._form)) is not None:
+            value.make = told_if_equal(value, frozenset({none.upper()}), None)
         if path.attribute is not None:
             spot.draft.set_attribute(path.attribute, value)
             return
@@ -274,16 +278,6 @@ class _Compiler:
 
     def _places(self, start: Draft, term: Term, path: Path) -> tuple[Place, ...]:
         return start.places(path.steps, self._about_scheme(term, path))
-
-    def _stand_in(self, value: Value) -> Maker | None:
-        """What is written for a term that is lacking: the sum of others, or always the same."""
-        text = self._rules.stand_ins.get(value.term or "")
-        if text is None:
-            return None
-        keys = text.split(" + ")
-        if not set(keys) <= self._table.terms.keys():
-            return constant(text).make
-        return total([self._table.property_path(key) for key in keys], value.steps)
 
     def _slot(self, outer: int) -> int:
         self.shop.outer.append(outer)

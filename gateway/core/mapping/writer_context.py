@@ -97,22 +97,27 @@ class Value:
 
 
 class Demand:
-    """A term or group that the schema demands where it is, and what stands in for it."""
+    """A term or group that the schema demands where it is, and what stands in for it.
 
-    __slots__ = ("stand_in", "value")
+    `told`: not where what stands in is a word for nothing, which nobody takes for a value.
+    """
 
-    def __init__(self, value: Value, stand_in: Maker | None = None) -> None:
+    __slots__ = ("stand_in", "told", "value")
+
+    def __init__(self, value: Value, stand_in: Maker | None = None, *, told: bool = True) -> None:
         self.value = value
         self.stand_in = stand_in
+        self.told = told
 
     def meet(self, writing: Writing) -> str:
-        """What is written for what the invoice lacks; either way it is told."""
+        """What is written for what the invoice lacks."""
         term, steps = self.value.term or "", self.value.steps
         text = None if self.stand_in is None else self.stand_in(writing)
         if text is None:
             writing.report("MAP-DEMANDED", term, steps)
             return ""
-        writing.report("MAP-ADDED", term, steps, value=text)
+        if self.told:
+            writing.report("MAP-ADDED", term, steps, value=text)
         return text
 
 

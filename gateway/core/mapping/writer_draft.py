@@ -201,7 +201,7 @@ class Draft:
     def _demand(self, value: Value | None) -> Demand | None:
         if value is None or value.term is None or not self.demanded:
             return None
-        return Demand(value, self.shop.stand_in(value))
+        return self.shop.demand(value)
 
     def may_equal(self, other: Draft) -> bool:
         """Whether both are told apart only by which term they are compared with."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from gateway.core.mapping.paths import Condition, Step
-from gateway.core.mapping.writer_context import Maker, Value
+from gateway.core.mapping.writer_context import Demand, Value
 from gateway.core.mapping.writer_schema import Child, ElementType
 
 
@@ -23,8 +23,8 @@ class Workshop(msgspec.Struct, frozen=True):
     """What drafts of one document need to know.
 
     `made`: conditions by tag. `otherwise`: what to write where a text must only differ, by path.
-    `properties`: of the terms that conditions compare with. `stand_in`: what finds what is written
-    for a term that is lacking. `unlike`: terms that are left out when they equal another. `outer`:
+    `properties`: of the terms that conditions compare with. `demand`: what is asked for a term
+    that the schema demands. `unlike`: terms that are left out when they equal another. `outer`:
     slot → the slot of the list around its list.
     """
 
@@ -32,8 +32,8 @@ class Workshop(msgspec.Struct, frozen=True):
     made: Mapping[str, tuple[Condition, ...]]
     otherwise: Mapping[tuple[str, ...], str]
     properties: Mapping[str, str]
-    stand_in: Callable[[Value], Maker | None]
-    unlike: Mapping[str, str]
+    demand: Callable[[Value], Demand]
+    unlike: frozenset[str]
     outer: list[int]
 
     def name(self, tag: str) -> str:

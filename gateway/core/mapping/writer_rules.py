@@ -19,9 +19,6 @@ def writing_faults(table: Table) -> Iterator[str]:
         for part, key in _terms(rules):
             if key not in table.terms:
                 yield f"{where}.{part}: there is no [terms.{key}]; add it or mend the id."
-        for part, key in rules.unlike.items():
-            if any(one in table.terms and table.terms[one].group for one in (part, key)):
-                yield f"{where}.unlike: {part} and {key} must be terms of the invoice itself."
         for name, pattern in rules.patterns.items():
             try:
                 re.compile(pattern)
@@ -44,5 +41,3 @@ def _terms(rules: WritingRules) -> Iterator[tuple[str, str]]:
     """The parts that name terms, with each of them."""
     yield from (("every", key) for key in rules.every)
     yield from (("stand_ins", key) for key in rules.stand_ins)
-    for one, other in rules.unlike.items():
-        yield from (("unlike", key) for key in (one, other))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
+from gateway.core.mapping.derived import exact_sum
 from gateway.core.mapping.entries import DocumentForm, Term, TermType
 from gateway.core.mapping.writer_context import Getter, Maker, Step, Value, Writing
 from gateway.model.interchange import Syntax
@@ -65,7 +65,7 @@ def text_maker(
 
 
 def unless_equal(make: Maker, other: Getter, key: str, steps: tuple[Step, ...]) -> Maker:
-    """The same, but not where a rule of the syntax forbids that it equals another term."""
+    """The same, but not where it equals a term it must differ from: it would not be read back."""
 
     def made(writing: Writing) -> str | None:
         text = make(writing)
@@ -152,7 +152,7 @@ def total(paths: Sequence[tuple[str, ...]], steps: tuple[Step, ...]) -> Maker:
                     else:
                         held = [member for members in lists for member in members]
             found += held
-        return str(sum(map(Decimal, found))) if found else None
+        return exact_sum(found) if found else None
 
     return make
 

@@ -59,24 +59,6 @@ def chosen(ways: Sequence[Way], value: Any) -> int | None:
     return possible[-1] if with_scheme else possible[0]
 
 
-def assigned(ways: Sequence[Way], values: Sequence[Any]) -> list[int | None]:
-    """Which way each value of a list goes.
-
-    They are read back way by way: so that the list keeps its order, a value goes no later way
-    than those after it, where it has the choice.
-    """
-    found: list[int | None] = []
-    limit = len(ways) - 1
-    for value in reversed(values):
-        way = chosen(ways, value)
-        if way is not None and way > limit:
-            earlier = [position for position in open_to(ways, value) if position <= limit]
-            way = earlier[-1] if earlier else way
-        limit = limit if way is None else min(limit, way)
-        found.append(way)
-    return found[::-1]
-
-
 def selected(get: Getter, ways: Sequence[Way], own: int) -> Getter:
     """The value, where it goes this way."""
 
@@ -92,11 +74,7 @@ def selected_list(get: Getter, ways: Sequence[Way], own: int) -> Getter:
 
     def select(writing: Writing) -> Any:
         values = get(writing) or ()
-        if len(ways) == 1:
-            return [value for value in values if ways[0].takes(value)]
-        return [
-            value for value, way in zip(values, assigned(ways, values), strict=True) if way == own
-        ]
+        return [value for value in values if chosen(ways, value) == own]
 
     return select
 
