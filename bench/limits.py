@@ -1,6 +1,7 @@
 """What one judge takes: until its first verdict, with its rules loaded, for hard documents.
 
-    python -m bench.limits [--flow ctc-fr-invoice] [--lines 50000] [--mb 20] [--json]
+    python -m bench.limits [--flow ctc-fr-invoice] [--lines 50000] [--mb 20] [--more 500]
+                           [--json]
 
 Each row is one document judged by a real judge process (`python -m gateway.worker`): how long it
 took, how much resident memory the process had at its peak, and what the default settings would have
@@ -10,8 +11,11 @@ allowed (`judges.time_limit_seconds` and what follows it).
   start of the process;
 - `warm`: when everything the flow needs ahead is compiled;
 - `lines`: an invoice of `--lines` lines;
-- `attachment`: one that carries `--mb` MB of base64;
-- `schema errors`: the first with an amount on each line that is no number.
+- `attachment`: one that carries `--mb` MB of base64, decoded and written out;
+- `schema errors`: the first with an amount on each line that is no number;
+- `every pack`: the last of documents that between them use every chain of the flow, twice over;
+- `and more`: the last of `--more` further ones of that kind. For these two `peak_mb` is the most
+  since the start of the process, and `rss_mb` what it holds afterwards.
 """
 
 from __future__ import annotations
@@ -33,9 +37,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 from tabulate import tabulate
 
 from bench.invoices import ubl_invoice
+from bench.invoices_by_chain import for_every_chain
 from bench.meters import forget_peak, peak_mb
 from gateway import frames
 from gateway.config.loader import load_flows
@@ -64,6 +70,7 @@ class Row:
     allowed_seconds: float
     allowed_mb: float
     after: float | None = None
+    rss_mb: float | None = None
 
 
 class OneJudge:
@@ -79,6 +86,7 @@ class OneJudge:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
+        self._highest = 0.0
         boot = WorkerBoot(
             flows=(self._flow,), rule_packs=str(default_rule_packs()), scratch=str(folder)
         )
@@ -100,7 +108,9 @@ class OneJudge:
             partner_flows=None,
             on=dt.datetime.now(tz=dt.UTC).date(),
             flow=self._flow.name,
+            files_to=str(self._folder / "files"),
         )
+        self._highest = max(self._highest, peak_mb(self._process.pid))
         forget_peak(self._process.pid)
         began = time.perf_counter()
         self._say(frames.JOB, msgspec.msgpack.encode(job))
@@ -116,6 +126,14 @@ class OneJudge:
             allowed_seconds=round(budget.time.amount(len(data))),
             allowed_mb=round(budget.memory.amount(len(data))),
             after=round(ended - self._started, 2),
+        )
+
+    def with_memory(self, what: str, row: Row) -> Row:
+        """The last row, with what the process holds now and the most that it ever held."""
+        highest = max(self._highest, peak_mb(self._process.pid))
+        now = psutil.Process(self._process.pid).memory_info().rss / 1024**2
+        return dataclasses.replace(
+            row, what=what, after=None, peak_mb=round(highest), rss_mb=round(now)
         )
 
     def wait_until_warm(self) -> None:
@@ -161,7 +179,7 @@ def one_judge(flow: str) -> Iterator[OneJudge]:
 
 def with_attachment(data: bytes, mb: int) -> bytes:
     """The invoice with so many MB of base64 (BT-125)."""
-    content = base64.encodebytes(random.Random(mb).randbytes(mb * 740_000))
+    content = base64.encodebytes(b"%PDF-1.7\n" + random.Random(mb).randbytes(mb * 740_000))
     attachment = (
         b"<cac:AdditionalDocumentReference><cbc:ID>A-1</cbc:ID><cac:Attachment>"
         b'<cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf" filename="a.pdf">'
@@ -172,7 +190,19 @@ def with_attachment(data: bytes, mb: int) -> bytes:
     return data[:place] + attachment + data[place:]
 
 
-def measure(flow: str, *, lines: int, mb: int) -> list[Row]:
+def memory(flow: str, more: int) -> list[Row]:
+    """What a judge holds once every pack of the flow is compiled and used."""
+    documents = [each for turn in range(2) for each in for_every_chain(load_flows()[flow], turn)]
+    with one_judge(flow) as judge:
+        judge.wait_until_warm()
+        row = [judge.judge("", data) for data in documents][-1]
+        rows = [judge.with_memory("every pack", row)]
+        for number in range(more):
+            row = judge.judge("", documents[number % len(documents)])
+        return [*rows, judge.with_memory("and more", row)]
+
+
+def measure(flow: str, *, lines: int, mb: int, more: int) -> list[Row]:
     """All rows. What is hard is given twice: what a judge works out once is no part of it."""
     small, long = ubl_invoice("BENCH-FIRST"), ubl_invoice("BENCH-LINES", lines=lines)
     hard = {
@@ -188,7 +218,7 @@ def measure(flow: str, *, lines: int, mb: int) -> list[Row]:
             judge.wait_until_warm()
             judge.judge(what, data)
             rows.append(dataclasses.replace(judge.judge(what, data), after=None))
-    return rows
+    return rows + memory(flow, more)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -197,11 +227,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--flow", default="ctc-fr-invoice")
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--mb", type=int, default=20)
+    parser.add_argument("--more", type=int, default=500)
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     options = parser.parse_args(arguments)
-    rows = [
-        dataclasses.asdict(row) for row in measure(options.flow, lines=options.lines, mb=options.mb)
-    ]
+    measured = measure(options.flow, lines=options.lines, mb=options.mb, more=options.more)
+    rows = [dataclasses.asdict(row) for row in measured]
     print(tabulate(rows, headers="keys"))
     if options.json:
         print(json.dumps({"flow": options.flow, "rows": rows}))

@@ -62,6 +62,7 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
             folder / "gateway",
             judges=args.judges,
             rabbitmq_port=broker.port if broker else None,
+            uniqueness=True,  # as partners have it by default; no invoice comes twice
         )
         gateway.start()
         return _measure(folder, args, gateway)

@@ -36,7 +36,7 @@ from gateway.core.schematron.vocabulary import Unfamiliar
 from gateway.core.xml import ParsedXml, parse
 from gateway.core.xsd import SchemaStore
 from gateway.errors import RulePackError
-from gateway.model.interchange import Syntax
+from gateway.model.interchange import INVOICE_SYNTAXES, Syntax
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits
 
@@ -190,7 +190,7 @@ def main() -> int:
     meter = Meter()
     medians: dict[str, dict[str, float]] = {}
     ratio: dict[str, float] = {}
-    for syntax in Syntax:
+    for syntax in INVOICE_SYNTAXES:
         documents = list(made(syntax, args))
         times = meter.measure(syntax, documents)
         show(syntax, documents, times)
@@ -198,7 +198,7 @@ def main() -> int:
             step: round(statistics.median(taken), 3) for step, taken in times.items()
         }
         ratio |= ratios(syntax, times)
-    growth = {pack: x for syntax in Syntax for pack, x in meter.growth(syntax).items()}
+    growth = {pack: x for syntax in INVOICE_SYNTAXES for pack, x in meter.growth(syntax).items()}
     seconds = meter.chain()
     print(f"Time for {MANY_LINES} lines ÷ {FEW_LINES}: " + _listed(growth))
     print(f"French chain on a UBL invoice of {CHAIN_LINES} lines, parse to findings: {seconds} s")
@@ -219,7 +219,7 @@ def _listed(figures: dict[str, float]) -> str:
 def by_rule(args: argparse.Namespace) -> int:
     """What the dearest rules of each pack cost, on the first document."""
     catalogue = Catalogue.load()
-    for syntax in Syntax:
+    for syntax in INVOICE_SYNTAXES:
         document = next(made(syntax, args))
         for pack in PACKS[syntax]:
             if args.by_rule and pack not in args.by_rule:

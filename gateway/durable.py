@@ -19,6 +19,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Make what was written into a file survive a power cut. Raises FileNotFoundError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(folder: Path, *, mode: int = 0o700) -> None:
     """Create `folder` and its parents, durably. Existing ones are kept."""
     missing = []

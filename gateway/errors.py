@@ -171,9 +171,13 @@ class MessageReturned(GatewayError):
 
 
 class PublicationRefused(GatewayError):
-    """The broker takes other messages but not this one (too large, its queue is full)."""
+    """The broker takes other messages but not this one (its queue is full, say)."""
 
     disposition = Disposition.RETRY
+
+
+class PublicationImpossible(PublicationRefused):
+    """No broker set up like this one would take this message: it is too large, say."""
 
 
 class DeliveryFailed(GatewayError):
@@ -182,12 +186,34 @@ class DeliveryFailed(GatewayError):
     disposition = Disposition.RETRY
 
 
+class DeliveryRefused(DeliveryFailed):
+    """The partner's side has read this very message and says no to it: it answers, though."""
+
+
+class DestinationAway(DeliveryFailed):
+    """Nothing was sent: it is known already that the partner's side does not answer."""
+
+
 class DeliveryAwaited(DeliveryFailed):
     """The partner has the message and owes a receipt: nothing went wrong, `seconds` are allowed."""
 
-    def __init__(self, what: str, *, seconds: float) -> None:
-        super().__init__(what, remedy="Nothing to do: without a receipt it is sent again.")
+    def __init__(
+        self,
+        what: str,
+        *,
+        seconds: float,
+        remedy: str = "Nothing to do: without a receipt it is sent again.",
+    ) -> None:
+        super().__init__(what, remedy=remedy)
         self.seconds = seconds
+
+
+class DeliveryUnderWay(DeliveryAwaited):
+    """It takes long and goes on by itself: what comes of it is not known yet."""
+
+
+class DeliveryPutOff(DeliveryAwaited):
+    """Nothing was sent: others to the same partner have to end before."""
 
 
 class DuplicateMessage(GatewayError):

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.durable import make_folder, sync_folder
+from gateway.durable import make_folder, sync_file, sync_folder
 from gateway.errors import SpoolError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -95,6 +95,12 @@ class Spool:
                 )
             self._name(path, target, size)
         return target
+
+    def adopt_unsynced(self, path: Path, sha256: str, size: int) -> Path:
+        """As `adopt`, for a complete file that whoever wrote it has not fsynced."""
+        with _failures(f"take over {path.name!r}"), contextlib.suppress(FileNotFoundError):
+            sync_file(path)
+        return self.adopt(path, sha256, size)
 
     def store(self, chunks: Iterable[bytes]) -> StoredPayload:
         """Write a payload as it comes. Raises `SpoolError`, and leaves nothing half-written.

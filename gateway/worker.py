@@ -1,10 +1,12 @@
 """A judge: the child process that does the judging, one document at a time.
 
 It opens archives as well: the members go into the folder the job names, each to become a job of
-its own. The daemon talks to it in frames (gateway.frames) over standard input and output: a boot
-frame, then jobs. It reads payloads from the spool, never from the network, and knows nothing of the
-journal or the broker: model and core only, so that it starts fast and a hostile document finds
-little to reach. It ends when its standard input closes, that is, with the daemon.
+its own. The files attached to an invoice go into another folder, for the daemon to keep. Lifecycle
+messages of ours are checked here as well, for here is what the official rules need. The daemon
+talks to it in frames (gateway.frames) over standard input and output: a boot frame, then jobs. It
+reads payloads from the spool, never from the network, and knows nothing of the journal or the
+broker: model and core only, so that it starts fast and a hostile document finds little to reach. It
+ends when its standard input closes, that is, with the daemon.
 
 A verdict, `Undetermined` included, is an answer. Only what keeps the worker from judging at all
 (a payload that is not the one it was told of) is a failure frame.
@@ -31,9 +33,19 @@ from gateway.core.container.kinds import HEAD_BYTES
 from gateway.core.directory import Directories
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
+from gateway.core.schematron.heap import keep_small
 from gateway.errors import ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
-from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, WorkerBoot
+from gateway.model.job import (
+    DocumentLimits,
+    JudgeAnswer,
+    JudgeJob,
+    MessageAnswer,
+    MessageJob,
+    Unpacked,
+    WorkerBoot,
+)
+from gateway.model.verdict import Judgement
 from gateway.worker_loop import Teller, Work
 
 
@@ -58,11 +70,17 @@ def build(boot_payload: bytes, teller: Teller) -> Work:
     judge = Judge(boot.flows, catalogue, boot.limits, directory=directory, watcher=teller)
     judge.load_mappings()
     bench = Bench(judge, boot.limits, boot.containers)
-    jobs = msgspec.msgpack.Decoder(JudgeJob)
-    judgements = msgspec.msgpack.Encoder()
-    return Work(
-        lambda payload: judgements.encode(answered(bench, jobs.decode(payload))), _warmed_up(judge)
-    )
+    jobs = msgspec.msgpack.Decoder(JudgeJob | MessageJob)
+    answers = msgspec.msgpack.Encoder()
+
+    def answer(payload: bytes) -> bytes:
+        job = jobs.decode(payload)
+        if isinstance(job, MessageJob):
+            findings = judge.message_findings(job.messages, job.on)
+            return answers.encode(MessageAnswer(findings))
+        return answers.encode(answered(bench, job))
+
+    return Work(answer, _warmed_up(judge))
 
 
 def _warmed_up(judge: Judge) -> Iterator[None]:
@@ -109,7 +127,21 @@ def answered(bench: Bench, job: JudgeJob) -> JudgeAnswer:
         ) from error
     if hashlib.sha256(data).hexdigest() != job.sha256:
         raise _altered(job)
-    return JudgeAnswer(judgement=judge.judge(job, data))
+    return JudgeAnswer(judgement=_judged(judge, job, data))
+
+
+def _judged(judge: Judge, job: JudgeJob, data: bytes) -> Judgement:
+    """The judgement; what is attached lies in the job's folder if it was accepted, and only then.
+
+    Nothing there is synced: whoever takes it into the spool does that.
+    """
+    if job.files_to is None:
+        return judge.judge(job, data)
+    shutil.rmtree(job.files_to, ignore_errors=True)  # of an attempt that ended its judge
+    said = judge.judge(job, data)
+    if not said.files:
+        shutil.rmtree(job.files_to, ignore_errors=True)
+    return said
 
 
 def _unpacked(bench: Bench, job: JudgeJob, file: BinaryIO) -> Unpacked:
@@ -153,7 +185,13 @@ def _altered(job: JudgeJob) -> SpoolError:
 
 def main() -> int:
     """Entry point of `python -m gateway.worker`."""
-    return worker_loop.main_telling(build)
+    return worker_loop.main_telling(_built_small)
+
+
+def _built_small(boot_payload: bytes, teller: Teller) -> Work:
+    """As `build`, in a process of its own: there the heap of SaxonC can be kept small."""
+    keep_small()
+    return build(boot_payload, teller)
 
 
 if __name__ == "__main__":

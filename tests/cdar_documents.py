@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
+from decimal import Decimal
+
+import pytest
 from lxml import etree
 from lxml.builder import ElementMaker
+
+from gateway.core.cdar.checking import PACK, SCHEMA, MessageCheck
+from gateway.core.cdar.message_writer import write
+from gateway.core.cdar.sending import Sending
+from gateway.core.cdar.statuses import RECEIVED_PAYMENT, Role, Status
+from gateway.core.cdar.values import (
+    Amount,
+    Characteristic,
+    Detail,
+    DocumentStatus,
+    Identifier,
+    Message,
+    Party,
+)
+from gateway.core.schematron.catalogue import Catalogue, PackProblem
+from gateway.core.schematron.runner import RulePacks
+from gateway.model.legal import LegalIdentity
+from gateway.model.verdict import Finding
 
 _UNECE = "urn:un:unece:uncefact:data:standard:"
 RSM = f"{_UNECE}CrossDomainAcknowledgementAndResponse:100"
@@ -14,6 +37,12 @@ NAMESPACES = {
     "qdt": f"{_UNECE}QualifiedDataType:100",
 }
 ROOT = f"{{{RSM}}}CrossDomainAcknowledgementAndResponse"
+
+DAY = dt.date(2026, 10, 2)
+AT = dt.datetime(2026, 10, 2, 7, 15, tzinfo=dt.UTC)
+WE = LegalIdentity(name="Passerelle", id="0003", application="AAA123")
+BUYER = Party(role=Role.BUYER, ids=(Identifier("000471102", "0002"),), name="Acheteur SA")
+SELLER = Party(role=Role.SELLER, ids=(Identifier("000123455", "0002"),), name="Vendeur SA")
 
 _rsm, _ram, _udt, _qdt = (
     ElementMaker(namespace=uri, nsmap=NAMESPACES) for uri in NAMESPACES.values()
@@ -70,3 +99,65 @@ def _invoice(code: str, reason: str | None) -> etree._Element:
         detail = (_ram.ReasonCode(reason), _ram.RequestedActionCode("NIN"))
         document.append(_ram.SpecifiedDocumentStatus(*detail, _ram.SequenceNumeric("1")))
     return document
+
+
+@functools.cache
+def check() -> MessageCheck:
+    """The official schema and rules; a test is skipped where the wheel was not imported."""
+    catalogue = Catalogue.load()
+    try:
+        catalogue.artefact(PACK)
+        catalogue.schema_path(SCHEMA, ROOT)
+    except PackProblem as problem:
+        pytest.skip(str(problem))
+    return MessageCheck(catalogue, RulePacks(catalogue))
+
+
+def objections(message: Message) -> tuple[Finding, ...]:
+    """What schema and rules have against the message as it would be sent."""
+    return check().findings(write(message), DAY)
+
+
+def addressed(party: Party) -> Party:
+    """The party with the electronic address that its SIREN makes."""
+    return Party(
+        role=party.role,
+        ids=party.ids,
+        name=party.name,
+        address=Identifier(party.ids[0].value, "0225"),
+    )
+
+
+def sending(status: Status, *, portal: bool = False, we: LegalIdentity = WE) -> Sending:
+    """A message of this status to the seller (of one the seller gives, to the buyer) or portal."""
+    by_seller = status.by is Role.SELLER
+    return Sending(
+        id="CDV-2026-0001",
+        at=AT,
+        we=we,
+        recipients=() if portal else (addressed(BUYER if by_seller else SELLER),),
+        issuer=None if status.by_platform else (SELLER if by_seller else BUYER),
+    )
+
+
+def invoice(
+    status: Status, number: str = "FA-2026-00187", reason: str | None = None
+) -> DocumentStatus:
+    """An invoice, or a flux, with as little as the status needs; a reason if one is named."""
+    reason = reason or (status.reasons[0] if status.reason_needed else None)
+    values: tuple[Characteristic, ...] = ()
+    if status is RECEIVED_PAYMENT:
+        received = Amount(Decimal("1200.00"), "EUR")
+        values = (Characteristic(type="MEN", amount=received, percent=Decimal("20")),)
+    details = (Detail(reason=reason, characteristics=values),) if reason or values else ()
+    if status.of_flux:
+        issued = None if status.code == "501" else DAY
+        return DocumentStatus(number=number, issued=issued, received=AT, details=details)
+    return DocumentStatus(
+        number=number,
+        type_code="380",
+        issued=dt.date(2026, 9, 12),
+        received=AT,
+        issuer=Party(role=Role.SELLER, ids=SELLER.ids),
+        details=details,
+    )

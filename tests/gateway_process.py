@@ -24,7 +24,9 @@ class GatewayProcess:
     `settings` is TOML appended to the settings file. The service manager is played by this
     class: it waits for READY=1 on the socket it names in NOTIFY_SOCKET. `wrapper` is a command
     that starts the daemon and then is it, or stands aside, as `strace -D` does. Whoever names no
-    partner speaks for the first of `partners`.
+    partner speaks for the first of `partners`. With `uniqueness` partners are refused what they
+    sent before, as they are by default. `acknowledgements`: of their files; one report each, unless
+    it says otherwise.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class GatewayProcess:
         rabbitmq_port: int | None = None,
         wrapper: Sequence[str] = (),
         partners: Sequence[str] = (PARTNER,),
+        uniqueness: bool = False,
+        acknowledgements: str = 'html = "never"',
     ) -> None:
         self.folder = folder
         self.state = folder / "state"
@@ -50,11 +54,17 @@ class GatewayProcess:
         self._keys: dict[str, Path] = {}
         known = folder / "partners"
         known.mkdir(parents=True)
+        once = (
+            ""
+            if uniqueness
+            else '[uniqueness]\nenvelope = "accept"\npayload = "accept"\ninvoice = "off"\n'
+        )
         listed = ", ".join(f'"{flow}"' for flow in flows)
         for name in partners:
             self._keys[name], public = make_key(folder / f"{name}-key")
             (known / f"{name}.toml").write_text(
                 f'name = "{name}"\nlanguage = "fr"\nflows = [{listed}]\n'
+                f"{once}[acknowledgements]\n{acknowledgements}\n"
                 f'[sftp]\nauthorized_keys = ["{public}"]\n'
             )
         self.key = self._keys[self.partner]

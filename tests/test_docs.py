@@ -18,7 +18,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 def options_of(command: str) -> set[str]:
     """The long options a subcommand knows, those of its own subcommands included."""
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"gateway.cli.{command}").configure(parser)
+    importlib.import_module(f"gateway.cli.{command.replace('-', '_')}").configure(parser)
     found: set[str] = set()
     parsers = [parser]
     while parsers:
@@ -33,7 +33,7 @@ def options_of(command: str) -> set[str]:
 def test_every_command_has_its_section_and_the_options_named_there_exist(command: str) -> None:
     """docs/commands.md has a section per command, and promises no option the parser lacks."""
     text = (ROOT / "docs" / "commands.md").read_text()
-    sections = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## `([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     assert command in sections
     promised = set(re.findall(r"--[a-z][a-z0-9-]+", sections[command]))
     assert promised <= options_of(command), promised - options_of(command)

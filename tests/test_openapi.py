@@ -18,6 +18,7 @@ import referencing
 import referencing.jsonschema
 import yaml
 from pytest_twisted import ensureDeferred
+from twisted.internet import reactor, task
 
 from gateway.errors import IntakeRefused, JournalError
 from gateway.model.lifecycle import DocumentState, InterchangeState
@@ -217,6 +218,10 @@ async def partner(folder: Path, *verdicts: Any) -> AsyncIterator[Partner]:
         id_ = await api.send(b"<first/>")
         last = "quarantined" if NO_PACK in verdicts else "acknowledged"
         await api.house.reaches(id_, last)
+        for _ in range(200):  # the report leaves a moment later
+            if (await api.ask("GET", f"/v1/interchanges/{id_}/acknowledgements")).status != 404:
+                break
+            await task.deferLater(reactor, 0.02)
         yield Partner(api, id_)
 
 

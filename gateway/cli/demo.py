@@ -4,7 +4,8 @@ A gateway on free loopback ports, in a temporary state directory, with one sampl
 files travel the real way: OpenSSH's `sftp` (paramiko's client where it is absent) puts them in
 the partner's `in/`: invoices by themselves, a tar.gz of them, a Factur-X PDF. One more goes by
 AS2, and OpenSSL verifies the receipt for it. Judges judge them, publications go to files,
-acknowledgements to `out/`, and the client fetches them from there.
+acknowledgements to `out/`, and the client fetches them from there. Half of the tar.gz is faulty:
+corrected and sent again, the rest of it is integrated, and what is in it twice is refused.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from typing import Any
 
 import msgspec
 
-from gateway.cli import demo_as2, options
+from gateway.cli import demo_as2, demo_statuses, options
 from gateway.cli.demo_client import Client, make_key
 from gateway.cli.demo_table import Outcome, as_expected, outcomes_of, table
 from gateway.config import Configuration, load
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 from gateway.model.as2 import As2Access
-from gateway.model.partner import Partner, SftpAccess
+from gateway.model.partner import Acknowledgements, Partner, SftpAccess
 from gateway.model.verdict import Language
-from gateway.samples.sendings import Sending, by_as2, sendings
-from gateway.service.journal import records
+from gateway.samples.sendings import Sending, by_as2, corrected, sendings
+from gateway.service.journal import given_records, records
 
 PARTNER = "demo-partner"
 FLOW = "ctc-fr-invoice"
@@ -95,28 +96,33 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         )
         samples = folder / "samples"
         samples.mkdir()
-        by_sftp, one_by_as2 = sendings(), by_as2()
-        for sending in by_sftp:
+        by_sftp, one_by_as2, again = sendings(), by_as2(), corrected()
+        for sending in (*by_sftp, again):
             (samples / sending.file).write_bytes(sending.content)
-        sent = [*by_sftp, one_by_as2]
+        sent = [*by_sftp, one_by_as2, again]
         count = sum(len(sending.documents) for sending in sent)
         print(
             f"{PARTNER} sends {len(by_sftp)} files with {client.name}: invoices by themselves,"
             f"\na tar.gz of them, and a Factur-X PDF; and one more by AS2, signed and encrypted,"
-            f"\nfor which it wants a signed receipt. {count} invoices in all ...\n"
+            f"\nfor which it wants a signed receipt. Half of the tar.gz is faulty: it comes once"
+            f"\nmore, corrected. {count} invoices in all ...\n"
         )
         await threads.deferToThread(client.put, [samples / sending.file for sending in by_sftp])
         exchange = await threads.deferToThread(
             demo_as2.exchange, daemon.http.port, one_by_as2, folder / demo_as2.FOLDER, keys
         )
         await _acknowledged(loop, daemon, len(by_sftp) + exchange.taken)
+        await threads.deferToThread(client.put, [samples / again.file])
+        await _acknowledged(loop, daemon, len(by_sftp) + exchange.taken + 1)
         received = folder / "received"
         received.mkdir()
         await threads.deferToThread(client.get_all, received)
         outcomes = await _outcomes(daemon, sent, state, received, language)
         print(table(outcomes))
+        told = demo_statuses.look(received, ("batch.tar.gz", again.file))
+        print(f"\n{told.words()}")
         print(f"\n{demo_as2.words(exchange)}\n")
-        good, said = conclusion(outcomes, count, exchange)
+        good, said = conclusion(outcomes, count, exchange, told.good)
         print(said)
         if not good:
             print(f"The daemon's own words, last 20 lines of {folder / 'daemon.log'}:")
@@ -158,9 +164,12 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
 
 
 def conclusion(
-    outcomes: Sequence[Outcome], count: int, exchange: demo_as2.Exchange
+    outcomes: Sequence[Outcome],
+    count: int,
+    exchange: demo_as2.Exchange,
+    told: bool,
 ) -> tuple[bool, str]:
-    """Whether all `count` invoices and the AS2 receipt came out as they should, and the words."""
+    """Whether all `count` invoices and their answers came out as they should, and the words."""
     judged = as_expected(outcomes, count)
     said = [
         "Every sample got the verdict it should."
@@ -170,7 +179,9 @@ def conclusion(
         if exchange.good
         else "The AS2 receipt is NOT as it should be: see above.",
     ]
-    return judged and exchange.good, "\n".join(said)
+    if not told:
+        said.append("The partner was NOT told of the tar.gz as it should be: see above.")
+    return judged and exchange.good and told, "\n".join(said)
 
 
 def demo_configuration(
@@ -187,6 +198,7 @@ def demo_configuration(
             base.settings.judges, processes=min(2, len(os.sched_getaffinity(0)))
         ),
         intake=msgspec.structs.replace(base.settings.intake, min_free_mb=50),
+        legal=msgspec.structs.replace(base.settings.legal, name="Passerelle de démonstration"),
     )
     partner = Partner(
         name=PARTNER,
@@ -194,6 +206,7 @@ def demo_configuration(
         flows=(FLOW,),
         sftp=SftpAccess(authorized_keys=(public_key,)),
         as2=As2Access(id=demo_as2.PARTNER_ID),
+        acknowledgements=Acknowledgements(cdar="single"),
     )
     return dataclasses.replace(
         base,
@@ -223,7 +236,8 @@ async def _acknowledged(loop: Any, daemon: Any, count: int) -> None:
         rows = await daemon.journal.read("demo", records.list_interchanges)
         if sum(row.state.value in ("acknowledged", "quarantined") for row in rows) >= count:
             waiting = await daemon.journal.read("demo", records.counts)
-            if not waiting.outbox:
+            owed = await daemon.journal.read("demo", given_records.owed_number)
+            if not waiting.outbox and not owed:
                 return
         await task.deferLater(loop, 0.1)
     raise TimeoutError(f"Not every sample was answered within {DEADLINE_SECONDS:.0f} s.")

@@ -61,9 +61,11 @@ def outcomes_of(
         ).is_file()
     }
     acknowledged = [
-        row.filename
+        row.filename or ""
         for row in outbox
-        if row.kind == "report" and row.filename and (received / row.filename).is_file()
+        if row.kind == "report"
+        and (row.filename or "").endswith(".xml")
+        and (received / (row.filename or "")).is_file()
     ]
     outcomes = []
     for name, sample in sending.documents:

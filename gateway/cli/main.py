@@ -19,19 +19,27 @@ COMMANDS: dict[str, str] = {
     "check": "check configuration, flows, partners and rule packs; say every fault",
     "demo": "show the whole line on this machine with sample invoices",
     "validate": "judge files without a daemon",
+    "report": "write the reports a partner would get about files, as a page to read too",
     "map": "print the canonical invoice of a file, or write it again as UBL or CII",
+    "status-message": "build and check a lifecycle message (CDAR)",
     "rules": "list or compare the rule packs; import CEN's rules for plain CII",
     "directory": "take over, list or ask the directory of public recipients",
     "status": "what is going on",
     "interchanges": "list interchanges",
     "show": "everything about one interchange",
+    "payload": "write out the bytes that a message speaks of: an attached file, a large body",
+    "invoices": "take over invoice numbers that another system accepted",
     "reload": "have the running gateway take over changed partners and certificates",
     "partner": "list, show, add or check partners",
     "cert": "list, import or replace the certificates of AS2",
+    "queues": "what waits for which destination, what is held, what is dead",
+    "hold": "send nothing of a partner, a flow or a destination for now",
+    "resume": "send what was held, at once",
+    "resend": "send an acknowledgement or a publication once more, without judging again",
     "replay": "see which verdicts today's gateway, or another day's rules, would change",
     "quarantine": "list what could not be judged; have it judged again, or set it aside",
 }
-"""Subcommand → one-line help. Each is the module of that name in this package, imported only
+"""Subcommand → one-line help. Each is the module of that name (with _) here, imported only
 when it is asked for: `validate` need not load a network stack."""
 
 
@@ -51,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, text in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=text, description=text)
         if name == wanted:
-            module = importlib.import_module(f"gateway.cli.{name}")
+            module = importlib.import_module(f"gateway.cli.{name.replace('-', '_')}")
             module.configure(subparser)
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(words)

@@ -24,7 +24,7 @@ from gateway.core.mapping.writer_contents import contents
 from gateway.core.routing import identify
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import locate, parse, size_finding
-from gateway.model.interchange import Syntax
+from gateway.model.interchange import INVOICE_SYNTAXES, Syntax
 from gateway.model.invoice import Invoice, canonical_json
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Language, Severity
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to",
-        choices=["json", *(syntax.value for syntax in Syntax)],
+        choices=["json", *(syntax.value for syntax in INVOICE_SYNTAXES)],
         default="json",
         help="what to write: the canonical invoice, or the invoice in a syntax (default: json)",
     )
@@ -76,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
     facts = identify(parsed)
     if isinstance(facts, Finding):
         return _tell(file, (facts,))
+    if facts.syntax not in INVOICE_SYNTAXES:
+        name = printable(str(file))
+        print(f"{name}: a lifecycle message (CDAR), which is no invoice.", file=sys.stderr)
+        return USAGE
     mapping = Mapping.load("en16931")
     result = mapping.to_canonical(parsed.root, facts.syntax, functools.partial(locate, parsed))
     if args.to == "json":

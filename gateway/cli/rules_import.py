@@ -18,7 +18,7 @@ from gateway.core.schematron.source import SourceError
 from gateway.core.schematron.trial import Trial
 from gateway.core.schematron.versions import key_of
 from gateway.errors import ConfigurationError, RulePackError
-from gateway.model.interchange import Syntax
+from gateway.model.interchange import INVOICE_SYNTAXES, Syntax
 from gateway.samples import SAMPLES, sample_bytes
 
 
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--syntax",
-        choices=[syntax.value for syntax in Syntax],
+        choices=[syntax.value for syntax in INVOICE_SYNTAXES],
         help="what it judges (default: what our samples show)",
     )
     parser.add_argument(

@@ -12,10 +12,13 @@ import msgspec
 from sqlalchemy import Connection
 from tabulate import tabulate
 
-from gateway.cli import options, show_as2
+from gateway.cli import options, show_as2, show_statuses
 from gateway.model.lifecycle import DocumentState
-from gateway.model.verdict import Finding, Language
+from gateway.model.publication import payload_uri
+from gateway.model.verdict import Accepted, Finding, Judgement, Language
 from gateway.service.journal import open_reader, records
+from gateway.service.journal.delivery_records import interventions_of
+from gateway.service.journal.given_records import owed_of
 from gateway.spool import Spool
 
 SHOWN = 20
@@ -62,10 +65,21 @@ def run(args: argparse.Namespace) -> int:
         states = records.document_states(conn, found.id)
         beside = list(_attachments(conn, found.id))
         by_as2 = records.as2_messages_of(conn, found.id)
+        about = records.statuses_about(conn, found.id)
+        told = records.statuses_told_in(conn, found.id)
+        by_hand = interventions_of(conn, found.id)
+        owed = owed_of(conn, found.id)
     if args.json:
         shown_json = _as_json(found, documents, transitions, outbox, language)
         spool = Spool(options.journal_path(args).parent / "spool")
+        shown_json["statuses_owed"] = msgspec.to_builtins(owed)
+        shown_json["interventions"] = msgspec.to_builtins(by_hand)
         shown_json["as2"] = [show_as2.as_json(row, spool) for row in by_as2]
+        for document in shown_json["documents"]:
+            lifecycle = show_statuses.of_invoice(about, document["ordinal"])
+            tells = [row for row in told if row.ordinal == document["ordinal"]]
+            document["lifecycle"] = [show_statuses.as_json(row) for row in lifecycle]
+            document["statuses"] = [show_statuses.as_json(row) for row in tells]
         print(json.dumps(shown_json))
         return 0
     print(
@@ -90,6 +104,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"Below are {len(documents)} that were not accepted; --all shows every document.")
     for document in documents:
         _print_document(document, language)
+        lifecycle = show_statuses.of_invoice(about, document.ordinal)
+        show_statuses.print_lifecycle(lifecycle, language)
+        tells = [row for row in told if row.ordinal == document.ordinal]
+        show_statuses.print_told(tells, language)
     for row in beside:
         name = options.printable(row.name)
         goes_with = f" beside {options.printable(row.beside)}" if row.beside else ""
@@ -112,6 +130,13 @@ def run(args: argparse.Namespace) -> int:
             disable_numparse=True,
         )
     )
+    for done in by_hand:
+        at = done.at.strftime("%Y-%m-%d %H:%M:%S")
+        by = options.printable(done.by)
+        print(f"{at}  {done.action} by {by}: {options.printable(done.subject)}")
+    if owed is not None:
+        said = f": {options.printable(owed.cause)}" if owed.cause else ""
+        print(f"\nStatuses of its invoices (CDAR) are still to be sent{said}")
     print("\nWhat was sent")
     print(
         tabulate(
@@ -119,10 +144,10 @@ def run(args: argparse.Namespace) -> int:
                 (
                     row.kind,
                     row.destination,
-                    row.filename if row.destination != "broker" else row.routing_key,
+                    _what(row),
                     row.state.value,
                     f"{row.attempts} attempts" if row.attempts > 1 else "",
-                    row.last_error or "",
+                    row.last_error or _out(row),
                     row.message_id,
                 )
                 for row in outbox
@@ -133,6 +158,22 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _out(row: records.OutboxRow) -> str:
+    """What became of it in `out/`."""
+    if row.fetched_at is not None:
+        return f"fetched {row.fetched_at:%Y-%m-%d %H:%M:%S}"
+    if row.expired_at is not None:
+        return f"never fetched; removed {row.expired_at:%Y-%m-%d}"
+    return ""
+
+
+def _what(row: records.OutboxRow) -> str:
+    """What a destination knows a message by."""
+    if row.destination != "broker" or row.kind == "document":
+        return row.filename or row.routing_key
+    return f"{row.routing_key} {row.filename}" if row.filename else row.routing_key
 
 
 def _documents(
@@ -174,6 +215,15 @@ def _print_document(document: records.DocumentRow, language: Language) -> None:
         print("  " + _line(finding, language))
         if finding.remedy:
             print("      " + finding.remedy.to(language))
+    for file in _files(judgement):
+        print(f"  attached {file['uri']} ({file['size']} bytes)")
+
+
+def _files(judgement: Judgement) -> list[dict[str, Any]]:
+    """What was attached inside an accepted invoice, and is in the spool."""
+    if not isinstance(judgement.verdict, Accepted):
+        return []
+    return [{**msgspec.to_builtins(f), "uri": payload_uri(f.sha256)} for f in judgement.files]
 
 
 def _line(finding: Finding, language: Language) -> str:
@@ -202,9 +252,9 @@ def _as_json(
         out: dict[str, Any] = msgspec.to_builtins(
             msgspec.structs.replace(row, judgement=None)  # its words follow, readable
         )
-        out["judgement"] = (
-            records.load_judgement(row).to_json(found.name, language) if row.judgement else None
-        )
+        judgement = records.load_judgement(row) if row.judgement else None
+        out["judgement"] = judgement.to_json(found.name, language) if judgement else None
+        out["files"] = _files(judgement) if judgement else []
         return out
 
     def message(row: records.OutboxRow) -> dict[str, Any]:

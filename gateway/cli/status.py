@@ -5,13 +5,28 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
+from sqlalchemy import Connection
 from tabulate import tabulate
 
 from gateway.cli import options
+from gateway.cli.queues import circuit_lines, hold_lines
+from gateway.config.settings import Outbox
 from gateway.model.lifecycle import UNFINISHED_INTERCHANGE, InterchangeState
 from gateway.service.journal import open_reader, records
+from gateway.service.journal.delivery_records import (
+    Circuit,
+    Hold,
+    holds_in_force,
+    open_circuits,
+)
+from gateway.service.journal.given_records import owed_in_vain
+from gateway.service.journal.queue_records import Late, dead_number, late_interchanges
+
+MOST_LATE = 10_000
+"""Late interchanges that are counted."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +37,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the counts: 0, or 1 when something needs a human."""
+    now = dt.datetime.now(dt.UTC)
+    hours = _late_hours(args)
     engine = open_reader(options.journal_path(args))
     with engine.connect() as conn:
         counts = records.counts(conn)
-    now = dt.datetime.now(dt.UTC)
+        deliveries = _deliveries(conn, now - dt.timedelta(hours=hours))
+        unknown = records.count_waiting(conn)
+        owed = owed_in_vain(conn)
     stuck = counts.interchanges.get(InterchangeState.QUARANTINED, 0)
+    needs_somebody = bool(stuck or deliveries.dead or deliveries.late or owed)
     if args.json:
-        print(json.dumps(_as_json(counts, now)))
-        return 1 if stuck else 0
+        shown = _as_json(counts, now) | _deliveries_as_json(deliveries)
+        shown |= {
+            "statuses_without_invoice": unknown,
+            "statuses_not_sent": [each.interchange_id for each in owed],
+        }
+        print(json.dumps(shown))
+        return 1 if needs_somebody else 0
     print(
         tabulate(
             [(state.value, counts.interchanges.get(state, 0)) for state in InterchangeState],
@@ -52,7 +77,66 @@ def run(args: argparse.Namespace) -> int:
             f"\n{stuck} in quarantine: the gateway could not judge them and keeps their bytes."
             " List them with: edi-gateway quarantine list"
         )
-    return 1 if stuck else 0
+    for line in _delivery_lines(deliveries, now, hours):
+        print(f"\n{line}")
+    if owed:
+        print(
+            f"\n{len(owed)} interchanges are owed statuses (CDAR) that could not be sent; their"
+            f" reports have left. The first: {options.printable(owed[0].cause or '')}"
+            f" See: edi-gateway show {owed[0].interchange_id}"
+        )
+    if unknown:
+        print(f"\n{unknown} statuses speak of invoices that are not here; they wait for them.")
+    return 1 if needs_somebody else 0
+
+
+class _Deliveries(NamedTuple):
+    holds: list[Hold]
+    away: list[Circuit]
+    dead: int
+    late: list[Late]
+
+
+def _deliveries(conn: Connection, late_before: dt.datetime) -> _Deliveries:
+    return _Deliveries(
+        holds=holds_in_force(conn),
+        away=open_circuits(conn),
+        dead=dead_number(conn),
+        late=late_interchanges(conn, late_before, MOST_LATE),
+    )
+
+
+def _late_hours(args: argparse.Namespace) -> int:
+    """As the settings say, if they are to be read."""
+    if args.state_dir is not None:
+        return Outbox().late_hours
+    return options.configuration(args).settings.outbox.late_hours
+
+
+def _delivery_lines(found: _Deliveries, now: dt.datetime, hours: int) -> list[str]:
+    lines = circuit_lines(found.away, now) + hold_lines(found.holds, now)
+    if found.dead:
+        lines.append(
+            f"{found.dead} messages are dead: refused so often that they are not tried any more."
+            " See: edi-gateway queues"
+        )
+    if found.late:
+        oldest = found.late[0]
+        lines.append(
+            f"{len(found.late)} acknowledgements are late: they have not left {hours} hours after"
+            f" receipt. The oldest, {options.age(now, oldest.received_at)}: edi-gateway show"
+            f" {oldest.interchange}"
+        )
+    return lines
+
+
+def _deliveries_as_json(found: _Deliveries) -> dict[str, Any]:
+    return {
+        "holds": msgspec.to_builtins(found.holds),
+        "away": msgspec.to_builtins(found.away),
+        "dead": found.dead,
+        "late": [each.interchange for each in found.late],
+    }
 
 
 def _as_json(counts: records.Counts, now: dt.datetime) -> dict[str, Any]:

@@ -39,6 +39,9 @@ _WORDS = {
         "flow": "flow",
         "invoice": "{syntax} invoice",
         "credit-note": "{syntax} credit note",
+        "status": "lifecycle message, {syntax}",
+        "guideline": "MDT-3",
+        "first": "first invoice",
         "document": "{syntax} document",
         "profile": "profile (BT-24)",
         "number": "number",
@@ -66,6 +69,9 @@ _WORDS = {
         "flow": "flux",
         "invoice": "facture {syntax}",
         "credit-note": "avoir {syntax}",
+        "status": "message de cycle de vie, {syntax}",
+        "guideline": "MDT-3",
+        "first": "première facture",
         "document": "document {syntax}",
         "profile": "profil (BT-24)",
         "number": "numéro",
@@ -128,10 +134,11 @@ def _document(judgement: Judgement, words: dict[str, str], language: Language) -
     for chosen in (each for each in judgement.findings if each.rule == FLOW_CHOSEN):
         said = (chosen.explanation, chosen.remedy)
         lines += _entry("", " ".join(text.to(language) for text in said if text))
+    status = judgement.document_type == "status"
     if judgement.profile:
-        lines += _entry(words["profile"], judgement.profile)
+        lines += _entry(words["guideline" if status else "profile"], judgement.profile)
     if judgement.invoice_number:
-        lines += _entry(words["number"], judgement.invoice_number)
+        lines += _entry(words["first" if status else "number"], judgement.invoice_number)
     if judgement.rules:
         packs = ", ".join(f"{rules.pack} {rules.version}" for rules in judgement.rules)
         lines += _entry(words["judged"], packs)

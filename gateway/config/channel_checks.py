@@ -35,6 +35,18 @@ def token_complaint(value: str) -> Complaint | None:
     )
 
 
+def party_complaint(value: str) -> Complaint | None:
+    """Somebody by an identifier that invoices name sellers and buyers by."""
+    from gateway.core.uniqueness import seller_key  # late: settings alone need no vocabulary
+
+    if seller_key(value) is not None:
+        return None
+    return Complaint(
+        f'"{value}" is no SIREN, SIRET or VAT identifier.',
+        'Write nine digits (SIREN), fourteen (SIRET), or a VAT identifier such as "BE0123456789".',
+    )
+
+
 def host_key_complaint(line: str) -> Complaint | None:
     """The public key of a partner's server, as one OpenSSH line without the host's name."""
     found = public_key_complaint(line)

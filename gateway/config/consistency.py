@@ -158,7 +158,7 @@ def flow_complaints(flow: Flow, names: Catalogued) -> Complaints:
                     ),
                 )
                 break
-    for syntax in flow.match.syntaxes or tuple(Syntax):
+    for syntax in flow.match.taken_syntaxes:
         yield from _unjudged(flow, syntax)
 
 
@@ -226,6 +226,17 @@ def partner_complaints(partner: Partner, flows: Mapping[str, Flow]) -> Complaint
             )
         if name in partner.flows[:index]:
             yield f"flows[{index}]", Complaint(f'"{name}" is listed twice.', "List it once.")
+    wanted = partner.acknowledgements
+    if wanted.cdar != "off" and wanted.role != "WK" and not wanted.address:
+        yield (
+            "acknowledgements.address",
+            Complaint(
+                "Lifecycle messages (CDAR) name a recipient that is no platform by its electronic"
+                " address, and there is none.",
+                'Write the one the directory names, without its scheme (0225); or role = "WK" if'
+                " the partner is a platform.",
+            ),
+        )
     if not partner.enabled:
         return
     if not partner.flows:

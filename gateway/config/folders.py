@@ -18,7 +18,8 @@ from gateway.config.strict import Checks, Complaint, FieldCheck, convert, read_t
 from gateway.errors import ConfigurationError, Fault, RulePackError
 from gateway.model.as2 import As2Access, As2Receive
 from gateway.model.flow import Chain, Flow, FlowFile, FlowMatch
-from gateway.model.partner import HttpAccess, Partner, SftpAccess, SftpRemote
+from gateway.model.interchange import Syntax
+from gateway.model.partner import HttpAccess, Partner, SftpAccess, SftpRemote, Statuses
 
 T = TypeVar("T", Flow, FlowFile, Partner)
 
@@ -163,6 +164,7 @@ def partner_checks(*, flows: frozenset[str] | None) -> Checks:
         (As2Access, "certificates"): as2_checks.file_name_complaint,
         (As2Access, "url"): as2_checks.url_complaint,
         (As2Receive, "mdn_urls"): as2_checks.mdn_url_complaint,
+        (Statuses, "parties"): channel_checks.party_complaint,
         (HttpAccess, "token_sha256"): channel_checks.token_complaint,
         (SftpRemote, "host_key"): channel_checks.host_key_complaint,
         (SftpRemote, "fetch_from"): channel_checks.remote_path_complaint,
@@ -240,7 +242,7 @@ def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
     except RulePackError as error:
         raise ConfigurationError(error.what, remedy=error.remedy) from error
     roots = {name: catalogue.schema(name).roots for name in catalogue.schema_names()}
-    syntaxes = {name: catalogue.pack(name).syntax for name in catalogue.names()}
+    syntaxes = {name: catalogue.pack(name).judges for name in catalogue.names()}
     return consistency.Catalogued(
         schemas={
             name: ROOTS[root][0]
@@ -248,6 +250,6 @@ def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
             for root in declared
             if root in ROOTS
         },
-        packs={name: syntax for name, syntax in syntaxes.items() if syntax is not None},
+        packs={name: Syntax(judges) for name, judges in syntaxes.items() if judges in set(Syntax)},
         mappings=frozenset(file.stem for file in resources.data_folder("mappings").glob("*.toml")),
     )

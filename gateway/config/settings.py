@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits
+from gateway.model.legal import LegalIdentity
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 ListenPort = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -169,12 +170,20 @@ class Rabbitmq(_Section, frozen=True, kw_only=True):
 
 
 class Outbox(_Section, frozen=True, kw_only=True):
-    """How committed publications are sent. `inline_bytes`: larger bodies travel as claim check."""
+    """How committed publications are sent. `inline_bytes`: larger bodies travel as claim check.
+
+    After `breaker_failures` in a row a partner's side counts as away, and one message at a time is
+    tried. A message that its destination refused `dead_after_refusals` times is dead; 0: never. An
+    acknowledgement that has not left after `late_hours` raises an alert.
+    """
 
     batch: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
     poll_seconds: Seconds = 5.0
     retry_min_seconds: Seconds = 1.0
     retry_max_seconds: Seconds = 300.0
+    breaker_failures: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    dead_after_refusals: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 50
+    late_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 24
     inline_bytes: Annotated[int, msgspec.Meta(ge=1, le=128 * 1024 * 1024)] = 1_000_000
 
 
@@ -207,6 +216,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
     paths: Paths = Paths()
+    legal: LegalIdentity = LegalIdentity()
     sftp: Sftp = Sftp()
     http: Http = Http()
     as2: As2 = As2()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config.settings import Management, Settings
 from gateway.config.strict import Complaint
 from gateway.model.as2 import MdnMode
+from gateway.model.legal import LegalIdentity
 from gateway.model.partner import Partner
 
 Complaints = Iterator[tuple[str, Complaint]]
@@ -20,6 +22,7 @@ Complaints = Iterator[tuple[str, Complaint]]
 
 def settings_complaints(settings: Settings) -> Complaints:
     """Settings that contradict each other."""
+    yield from _legal(settings.legal)
     yield from _waits(settings)
     rabbitmq = settings.rabbitmq
     if rabbitmq.host and rabbitmq.username != "guest" and not rabbitmq.password_file:
@@ -41,6 +44,27 @@ def settings_complaints(settings: Settings) -> Complaints:
                 ),
             )
     yield from _listeners(settings)
+
+
+def _legal(legal: LegalIdentity) -> Complaints:
+    if legal.application and not re.fullmatch("[0-9A-Z]{6}", legal.application):
+        yield (
+            "legal.application",
+            Complaint(
+                f'"{legal.application}" is no code of an application.',
+                "Write its six characters, capital letters and digits, such as AAA123.",
+            ),
+        )
+    try:
+        zoneinfo.ZoneInfo(legal.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        yield (
+            "legal.time_zone",
+            Complaint(
+                f'This machine knows no time zone "{legal.time_zone}".',
+                'Write one of the IANA database, such as "Europe/Paris"; or install tzdata.',
+            ),
+        )
 
 
 def _waits(settings: Settings) -> Complaints:
@@ -117,6 +141,7 @@ def needed_by_partners(settings: Settings, partners: Mapping[str, Partner]) -> C
         names = [name for name, partner in partners.items() if partner.enabled and needs(partner)]
         return ", ".join(f'"{name}"' for name in names[:5]) + ", …" * (len(names) > 5)
 
+    yield from _needed_for_statuses(settings, who)
     if names := who(lambda partner: (partner.as2 or partner.http) and not settings.http.enabled):
         yield (
             "http.enabled",
@@ -152,6 +177,44 @@ def needed_by_partners(settings: Settings, partners: Mapping[str, Partner]) -> C
                 "edi-gateway cert import FILE --ours",
             ),
         )
+
+
+def _needed_for_statuses(settings: Settings, who: Callable[..., str]) -> Complaints:
+    """Who we are in law, which lifecycle messages say."""
+    legal = settings.legal
+    names = who(lambda partner: partner.acknowledgements.statuses)
+    if names and legal.role != "WK":
+        yield (
+            "legal.role",
+            Complaint(
+                f"Deposited and rejected (200, 213) are said by platforms, and legal.role is"
+                f' "{legal.role}"; lifecycle messages are agreed with: {names}.',
+                'If we are a platform, set legal.role = "WK"; else acknowledgements.cdar = "off"'
+                " and portal = false in the partner's file.",
+            ),
+        )
+    if names and not legal.name:
+        yield (
+            "legal.name",
+            Complaint(
+                f"Lifecycle messages name who sends them, and we have no name towards: {names}.",
+                "Give our name in law.",
+            ),
+        )
+    names = who(lambda partner: partner.acknowledgements.portal)
+    for key, value, words in (
+        ("legal.id", legal.id, "our number as a platform (MDT-19)"),
+        ("legal.application", legal.application, "our code in the names of files"),
+    ):
+        if names and not value:
+            yield (
+                key,
+                Complaint(
+                    f"The portal wants {words}; it is told of the invoices of: {names}.",
+                    "Give what the portal gave us; or set acknowledgements.portal = false in the"
+                    " partner's file.",
+                ),
+            )
 
 
 def _awaits_receipts(partner: Partner) -> bool:

@@ -14,7 +14,7 @@ from lxml import etree
 
 from gateway.core.attachments import Attachments
 from gateway.core.explain import quoted
-from gateway.core.mapping import Locator, MappingResult
+from gateway.core.mapping import FileRules, Files, Locator, MappingResult
 from gateway.core.readiness import Readiness, Watcher
 from gateway.core.routing import DocumentFacts
 from gateway.core.schematron.catalogue import Catalogue
@@ -24,7 +24,14 @@ from gateway.errors import Disposition, GatewayError
 from gateway.model.flow import Chain, Flow
 from gateway.model.interchange import Syntax
 from gateway.model.job import DocumentLimits, JudgeJob
-from gateway.model.verdict import Finding, Layer, PackReference, Severity, Undetermined
+from gateway.model.verdict import (
+    AttachedFile,
+    Finding,
+    Layer,
+    PackReference,
+    Severity,
+    Undetermined,
+)
 
 
 class Packs(Protocol):
@@ -56,9 +63,15 @@ class Reader(Protocol):
     """What judging needs of a mapping (core.mapping)."""
 
     def to_canonical(
-        self, root: etree._Element, syntax: Syntax, locate: Locator | None
+        self,
+        root: etree._Element,
+        syntax: Syntax,
+        locate: Locator | None,
+        *,
+        files: Files,
+        file_rules: FileRules,
     ) -> MappingResult:
-        """The canonical invoice; `locate` places what it objects to."""
+        """The canonical invoice; `locate` places what it objects to, `files` takes attachments."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,7 +117,9 @@ class Case:
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     invoice: bytes | None = None
+    message: bytes | None = None
     unmapped: int = 0
+    files: tuple[AttachedFile, ...] = ()
 
     def having(self, *findings: Finding) -> Case:
         """The case with more findings."""

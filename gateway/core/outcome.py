@@ -28,6 +28,7 @@ MAX_FINDINGS: Final = 1000
 def judgement(case: Case, timings: dict[str, float]) -> Judgement:
     """Everything the case says. `timings`: milliseconds by step."""
     facts, job = case.facts, case.job
+    verdict = _verdict(case)
     return Judgement(
         document=job.name,
         sha256=job.sha256,
@@ -36,7 +37,7 @@ def judgement(case: Case, timings: dict[str, float]) -> Judgement:
         syntax=facts.syntax.value if facts else None,
         document_type=facts.document_type.value if facts else None,
         profile=facts.profile if facts else None,
-        verdict=_verdict(case),
+        verdict=verdict,
         rules=case.rules,
         invoice_number=facts.invoice_number if facts else None,
         issue_date=facts.issue_date if facts else None,
@@ -44,6 +45,7 @@ def judgement(case: Case, timings: dict[str, float]) -> Judgement:
         buyer_id=facts.buyer_id if facts else None,
         timings_ms=timings,
         unmapped=case.unmapped,
+        files=case.files if isinstance(verdict, Accepted) else (),
     )
 
 
@@ -84,6 +86,8 @@ def _verdict(case: Case) -> Verdict:
             remedy="Leave --layers out for a full verdict.",
             findings=findings,
         )
+    if case.message is not None:
+        return Accepted(b"", findings, message=case.message)
     if case.invoice is None:
         return Undetermined(
             cause="Judging ended before the invoice was mapped.",

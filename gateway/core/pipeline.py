@@ -15,15 +15,19 @@ import datetime as dt
 import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from gateway.core.attachments import Attachments
 from gateway.core.case import Case, Packs, Reader, Tools, given
+from gateway.core.cdar.checking import PACK, SCHEMA, MessageCheck
+from gateway.core.cdar.told import encode, tell
 from gateway.core.container.document import open_document
 from gateway.core.container.xmp import misfit
 from gateway.core.directory import Snapshots
 from gateway.core.flow_choice import flow_for
-from gateway.core.mapping import Mapping
+from gateway.core.mapping import Files, Mapping
+from gateway.core.mapping.file_rules import rules_for
 from gateway.core.naming import envelope_finding
 from gateway.core.outcome import judgement
 from gateway.core.readiness import Readiness, Unwatched, Watcher, version_on
@@ -36,6 +40,7 @@ from gateway.core.xml import locate, parse, size_finding
 from gateway.core.xsd import SchemaStore
 from gateway.errors import GatewayError, RulePackError
 from gateway.model.flow import Flow
+from gateway.model.interchange import Syntax
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits, JudgeJob
 from gateway.model.verdict import Finding, Judgement, Layer
@@ -118,13 +123,32 @@ def _check_rules(tools: Tools, case: Case) -> Case:
 def _map(tools: Tools, case: Case) -> Case:
     if case.job.layers is not None:
         return case
-    parsed, facts = given(case.parsed), given(case.facts)
-    result = tools.mapping(given(case.flow).mapping).to_canonical(
-        parsed.root, facts.syntax, functools.partial(locate, parsed)
+    parsed, facts, flow = given(case.parsed), given(case.facts), given(case.flow)
+    if facts.syntax is Syntax.CDAR:
+        return _tell(case)
+    files = Files(Path(case.job.files_to) if case.job.files_to else None)
+    result = tools.mapping(flow.mapping).to_canonical(
+        parsed.root,
+        facts.syntax,
+        functools.partial(locate, parsed),
+        files=files,
+        file_rules=rules_for(flow.attachments, given(case.chain).rules),
     )
-    case = case.having(*result.findings)
-    unmapped = result.invoice.source.unmapped_total
-    return dataclasses.replace(case, invoice=canonical_json(result.invoice), unmapped=unmapped)
+    return dataclasses.replace(
+        case.having(*result.findings),
+        invoice=canonical_json(result.invoice),
+        unmapped=result.invoice.source.unmapped_total,
+        files=files.kept,
+    )
+
+
+def _tell(case: Case) -> Case:
+    """A lifecycle message is no invoice: what it says of invoices is taken instead."""
+    told = tell(given(case.parsed))
+    if isinstance(told, Finding):
+        return case.having(told)
+    case = case.having(*told.findings)
+    return dataclasses.replace(case, message=encode(told.message), unmapped=told.left)
 
 
 def _without_route(case: Case, finding: Finding) -> Case:
@@ -187,6 +211,24 @@ class Judge:
             attachments=Attachments(stylesheets, watcher),
             watcher=watcher,
         )
+        self._messages = MessageCheck(catalogue, every, limits)
+
+    def message_findings(
+        self, messages: Iterable[bytes], day: dt.date
+    ) -> tuple[tuple[Finding, ...], ...]:
+        """What the official rules object to in each lifecycle message of ours.
+
+        Raises RulePackError when they cannot be asked.
+        """
+        self._take_in_imports()
+        readiness = self._tools.readiness
+        for root in self._tools.catalogue.schema(SCHEMA).roots:
+            readiness.for_schema(SCHEMA, root)
+        readiness.for_rules((PACK,), day)
+        try:
+            return tuple(self._messages.findings(message, day) for message in messages)
+        finally:
+            self._tools.packs.release()
 
     def judge(self, job: JudgeJob, data: bytes) -> Judgement:
         """The verdict on one payload. Same bytes, packs and flows: same verdict.

@@ -16,6 +16,8 @@ from typing import Final, cast
 import msgspec
 from lxml import etree
 
+from gateway.core.cdar.layout import NAMESPACES as CDAR_NAMESPACES
+from gateway.core.cdar.layout import ROOT as STATUS_ROOT
 from gateway.core.explain import own_finding
 from gateway.core.xml import ParsedXml, friendly_path, locate
 from gateway.model.flow import Chain, Flow, profile_fits
@@ -29,6 +31,7 @@ ROOTS: Final = {
     f"{{{_UBL}Invoice-2}}Invoice": (Syntax.UBL, DocumentType.INVOICE),
     f"{{{_UBL}CreditNote-2}}CreditNote": (Syntax.UBL, DocumentType.CREDIT_NOTE),
     f"{{{_CII}CrossIndustryInvoice:100}}CrossIndustryInvoice": (Syntax.CII, None),
+    STATUS_ROOT: (Syntax.CDAR, DocumentType.STATUS),
 }
 """Root element → syntax and document type; CII tells its type by BT-3."""
 
@@ -43,6 +46,8 @@ _NAMESPACES: Final = {
     "rsm": f"{_CII}CrossIndustryInvoice:100",
     "ram": f"{_CII}ReusableAggregateBusinessInformationEntity:100",
     "udt": f"{_CII}UnqualifiedDataType:100",
+    "cdar": CDAR_NAMESPACES["rsm"],
+    "qdt": CDAR_NAMESPACES["qdt"],
 }
 _MAX_FACT: Final = 200
 
@@ -60,6 +65,8 @@ _CII_PARTY: Final = (
     "ram:ID",
     "ram:URIUniversalCommunication/ram:URIID",
 )
+
+_REFERENCE: Final = "cdar:AcknowledgementDocument/ram:ReferenceReferencedDocument"
 
 _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
     Syntax.UBL: {
@@ -79,9 +86,18 @@ _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
         "seller_id": tuple(f"{_AGREEMENT}/ram:SellerTradeParty/{path}" for path in _CII_PARTY),
         "buyer_id": tuple(f"{_AGREEMENT}/ram:BuyerTradeParty/{path}" for path in _CII_PARTY),
     },
+    Syntax.CDAR: {
+        "profile": (
+            "cdar:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
+        ),
+        "invoice_number": (f"{_REFERENCE}/ram:IssuerAssignedID",),
+        "issue_date": (f"{_REFERENCE}/ram:FormattedIssueDateTime/qdt:DateTimeString",),
+        "seller_id": (f"{_REFERENCE}/ram:IssuerTradeParty/ram:GlobalID",),
+    },
 }
 """Where each fact stands, the preferred place first: legal registration (BT-30, BT-47), VAT
-identifier, other identifiers, electronic address."""
+identifier, other identifiers, electronic address. A lifecycle message has a guideline (MDT-3), and
+its first invoice stands for all it speaks of (MDT-87, MDG-35, MDT-129)."""
 
 _MINIMUM: Final = "urn:factur-x.eu:1p0:minimum"
 """A profile that some flows can never take: its senders need more than the list of the others."""
@@ -89,6 +105,7 @@ _MINIMUM: Final = "urn:factur-x.eu:1p0:minimum"
 _PROFILE_ELEMENT: Final = {
     Syntax.UBL: "cbc:CustomizationID",
     Syntax.CII: "ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
+    Syntax.CDAR: "ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
 }
 
 
@@ -212,9 +229,12 @@ def overlaps(flow_a: Flow, flow_b: Flow, partner: str) -> str | None:
     for match in (one, other):
         if match.partners and partner not in match.partners:
             return None
+    syntaxes = one.syntaxes, other.syntaxes
+    if any(syntaxes):
+        syntaxes = one.taken_syntaxes, other.taken_syntaxes
     described: list[str] = []
     for ours, theirs, otherwise in (
-        (one.syntaxes, other.syntaxes, ""),
+        (*syntaxes, ""),
         (one.document_types, other.document_types, "document"),
         (one.interface_codes, other.interface_codes, ""),
     ):
@@ -243,7 +263,7 @@ def _fits(
     return (
         (not match.partners or partner in match.partners)
         and (not match.interface_codes or interface_code in match.interface_codes)
-        and (not match.syntaxes or facts.syntax in match.syntaxes)
+        and facts.syntax in match.taken_syntaxes
         and (not match.document_types or facts.document_type in match.document_types)
     )
 

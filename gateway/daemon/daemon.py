@@ -127,12 +127,15 @@ class Daemon:
         self._started.append(("broker", parts.broker.stop))
         parts.outbox.start()
         self._started.append(("outbox", lambda: parts.outbox.stop(5.0)))
+        parts.delivery_watch.start()
+        self._started.append(("delivery-watch", parts.delivery_watch.stop))
         await parts.workers.start()
         if parts.scanner is not None:  # not waited for: a clamd that hangs holds nobody back here
             log = self._log.bind(part="antivirus")
             defer.Deferred.fromCoroutine(parts.scanner.warn_if_silent(log))
         if parts.as2 is not None:
             await parts.as2.start()
+        parts.status_sender.start()
         await parts.intake.start()
         await parts.control.start()
         self._started.append(("control", parts.control.stop))
@@ -172,6 +175,7 @@ class Daemon:
         await self._quietly("folders", parts.folders.stop(brief))
         await self._quietly("sftp-client", parts.remotes.stop(brief))
         await self._quietly("intake", parts.intake.stop(grace))
+        await self._quietly("statuses", parts.status_sender.stop())
         await self._quietly("judges", parts.workers.stop(brief))
         if parts.as2 is not None:
             await self._quietly("as2", parts.as2.stop(brief))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import random
 import sys
@@ -15,6 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
+from gateway.daemon.commands import commands_of
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
@@ -22,6 +24,8 @@ from gateway.service.antivirus import Clamd
 from gateway.service.as2 import As2Service
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.control import Control
+from gateway.service.delivery_metrics import delivery_metrics
+from gateway.service.delivery_watch import DeliveryWatch
 from gateway.service.folder_watches import FolderWatches
 from gateway.service.http_api import routes as api_routes
 from gateway.service.http_server import Handler, HttpServer
@@ -31,16 +35,15 @@ from gateway.service.journal import Journal
 from gateway.service.judges import Judges, judging_budget
 from gateway.service.management import ManagementServer
 from gateway.service.metrics import GatewayMetrics
+from gateway.service.out_watch import OutWatch
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
-from gateway.service.quarantine import Quarantine
 from gateway.service.reload import Reload
-from gateway.service.replay import Replay
-from gateway.service.replay_commit import Replaying
 from gateway.service.roster import Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
 from gateway.service.spool_sweep import Sweeper
+from gateway.service.status_sender import StatusSender
 from gateway.service.ways_back import WaysBack
 from gateway.service.worker_jobs import PoolStatus
 from gateway.service.workers import WorkerPool
@@ -71,16 +74,38 @@ class Parts:
             log=log.bind(part="outbox"),
         )
         self.broker = self._broker()
+        flows = configuration.flows.values()
+        committed = [flow.name for flow in flows if flow.acknowledge_when == "committed"]
         self.outbox = Outbox(
             reactor,
             journal=self.journal,
             broker=self.broker,
             channels=self.ways_back.channels(),
             settings=settings.outbox,
+            committed=committed,
+            log=log.bind(part="outbox"),
+        )
+        self.delivery_watch = DeliveryWatch(
+            reactor,
+            journal=self.journal,
+            late_hours=settings.outbox.late_hours,
+            committed=committed,
             log=log.bind(part="outbox"),
         )
         self.scanner = Clamd(reactor, settings.antivirus) if settings.antivirus.address else None
         self.judges = Judges(self.workers)
+        self.status_sender = StatusSender(
+            reactor,
+            journal=self.journal,
+            spool=self.spool,
+            in_thread=self.in_thread,
+            checking=self.judges,
+            partners=self.roster,
+            we=settings.legal,
+            inline_bytes=settings.outbox.inline_bytes,
+            outbox_written=self.outbox.wake,
+            log=log.bind(part="statuses"),
+        )
         self.intake = Intake(
             reactor,
             journal=self.journal,
@@ -92,13 +117,15 @@ class Parts:
             settings=settings.intake,
             judging=settings.judges,
             inline_bytes=settings.outbox.inline_bytes,
-            outbox_written=self.outbox.wake,
+            outbox_written=self._written,
             log=log.bind(part="intake"),
             scanner=self.scanner,
+            time_zone=settings.legal.time_zone,
         )
         self.tokens = Tokens(
             self.roster.values(), seconds=reactor.seconds, log=log.bind(part="http")
         )
+        self.out_watch = OutWatch(self.journal, log=log.bind(part="sftp"))
         self.sftp = self._sftp() if settings.sftp.enabled else None
         self.folders = self.ways_back.folders = FolderWatches(
             reactor,
@@ -115,7 +142,7 @@ class Parts:
             partners=list(self.roster.values()),
             spool=self.spool,
             receive=self._receive_by(Transport.SFTP_REMOTE),
-            recovered=self.outbox.wake,
+            recovered=self.outbox.try_now,
             max_file_bytes=settings.sftp.max_file_bytes,
             min_free_mb=settings.intake.min_free_mb,
             log=log.bind(part="sftp-client"),
@@ -138,7 +165,9 @@ class Parts:
             certificates=self.certificates,
             log=log.bind(part="reload"),
         )
-        self.control = self._control()
+        control_log = log.bind(part="control")
+        commands = commands_of(self, configuration, log=control_log)
+        self.control = Control(reactor, state / "control.sock", commands, log=control_log)
         self.sweeper = Sweeper(
             reactor,
             journal=self.journal,
@@ -154,6 +183,11 @@ class Parts:
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run what waits for a disk, in one of a few threads."""
         return await deferToThreadPool(self._reactor, self.threads, function, *args)
+
+    def _written(self) -> None:
+        """Something is to be sent, or a report was written that statuses follow."""
+        self.outbox.wake()
+        self.status_sender.wake()
 
     def _receive_by(self, transport: Transport) -> Callable[[Upload], Any]:
         return partial(self.intake.receive, transport=transport)
@@ -197,6 +231,7 @@ class Parts:
             partners=list(self.roster.values()),
             state=self.state,
             receive=self._receive_by(Transport.SFTP),
+            out=self.out_watch,
             log=self._log.bind(part="sftp"),
             log_level=self._settings.log.level,
         )
@@ -211,6 +246,8 @@ class Parts:
             spool=self.spool,
             in_thread=self.in_thread,
             otherwise=self.ways_back.otherwise,
+            record=self.outbox.record,
+            record_refusal=self.outbox.record_refusal,
             outbox_written=self.outbox.wake,
             log=self._log.bind(part="as2"),
         )
@@ -254,6 +291,7 @@ class Parts:
                 pools=pools,
                 as2=self.as2.outcomes if self.as2 is not None else Counter(),
                 unmapped=self.judges.unmapped,
+                statuses=self.intake.statuses,
                 gauges={
                     "interchanges_in_flight": (
                         "Interchanges being judged.",
@@ -263,11 +301,20 @@ class Parts:
                         "Interchanges that wait for their turn.",
                         lambda: self.intake.waiting,
                     ),
+                    "acknowledgements_never_fetched": (
+                        "Files that expired in out/ since the start and were never fetched.",
+                        lambda: self.out_watch.never_fetched,
+                    ),
+                    "statuses_not_sent": (
+                        "Attempts since the start that left statuses of invoices unsent.",
+                        lambda: self.status_sender.failed,
+                    ),
                     "broker_available": (
                         "1 when publications can be sent.",
                         lambda: self.broker.available,
                     ),
                 },
+                more=lambda: delivery_metrics(self.delivery_watch.seen, dt.datetime.now(dt.UTC)),
             ),
             unready=self._unready,
             log=self._log.bind(part="management"),
@@ -282,35 +329,3 @@ class Parts:
         if self.as2 is not None and self.as2.workers.status().broken is not None:
             return "The crypto workers do not start."
         return ""
-
-    def _control(self) -> Control:
-        log = self._log.bind(part="control")
-        quarantine = Quarantine(
-            self.journal, resume=self.intake.resume, outbox_written=self.outbox.wake, log=log
-        )
-        replay = Replay(
-            self.journal,
-            spool=self.spool,
-            in_thread=self.in_thread,
-            judges=Judges(self.workers),
-            partners=self.roster,
-            scratch=self.state / "scratch",
-            settings=self._settings.intake,
-            judging=self._settings.judges,
-            log=log,
-        )
-        replaying = Replaying(
-            self.journal,
-            spool=self.spool,
-            in_thread=self.in_thread,
-            resume=self.intake.resume,
-            outbox_written=self.outbox.wake,
-            log=log,
-        )
-        handlers = {
-            **quarantine.handlers(),
-            **self.reload.handlers(),
-            **replay.handlers(),
-            **replaying.handlers(),
-        }
-        return Control(self._reactor, self.state / "control.sock", handlers, log=log)

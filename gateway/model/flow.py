@@ -6,17 +6,28 @@ same document of the same partner can then be decided when the configuration is 
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Literal
+
 import msgspec
 
-from gateway.model.interchange import DocumentType, Syntax
+from gateway.model.interchange import INVOICE_SYNTAXES, DocumentType, Syntax
+
+
+class Attachments(StrEnum):
+    """Whose conditions the files inside an invoice (BT-125) must meet: schemas/attachments.toml."""
+
+    EN16931 = "en16931"
+    CHORUS_PRO = "chorus-pro"
 
 
 class FlowMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every criterion that is given must hold; an empty one holds for everything.
+    """Every criterion that is given must hold; an empty one holds for every invoice.
 
-    `profiles` are values of BT-24, exact, or a prefix ended by `*`. `interface_codes` are the
-    first part of an envelope name (FSO1100A). With `by_name`, the flow is for those who name it:
-    partners that list it, and the command line with --flow.
+    Lifecycle messages are for the flows that name their syntax. `profiles` are values of BT-24,
+    exact, or a prefix ended by `*`. `interface_codes` are the first part of an envelope name
+    (FSO1100A). With `by_name`, the flow is for those who name it: partners that list it, and the
+    command line with --flow.
     """
 
     partners: tuple[str, ...] = ()
@@ -25,6 +36,11 @@ class FlowMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     document_types: tuple[DocumentType, ...] = ()
     profiles: tuple[str, ...] = ()
     by_name: bool = False
+
+    @property
+    def taken_syntaxes(self) -> tuple[Syntax, ...]:
+        """The syntaxes it matches."""
+        return self.syntaxes or INVOICE_SYNTAXES
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,16 +77,21 @@ class FlowFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One route through the gateway, as its file says it.
 
     With `envelope_names`, files must be named as the national platforms ask (core.naming); the
-    members of an archive are exempt.
+    members of an archive are exempt. `attachments`: the conditions that reject files inside an
+    invoice; None: those of EN 16931 are only warned about, where no rule pack looks.
+    `acknowledge_when`: acknowledgements leave once the broker has confirmed every result of their
+    interchange, or as soon as the verdicts are committed to the journal.
     """
 
     name: str
     description: str = ""
     envelope_names: bool = False
+    attachments: Attachments | None = None
     match: FlowMatch = FlowMatch()
     chain: tuple[Chain, ...]
     mapping: str = "en16931"
     acknowledgements: tuple[str, ...] = ("report",)
+    acknowledge_when: Literal["confirmed", "committed"] = "confirmed"
 
 
 class Flow(FlowFile, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -20,17 +21,24 @@ class Transport(StrEnum):
 
 
 class Syntax(StrEnum):
-    """The two syntaxes EN 16931-3 binds to."""
+    """What a document is written in."""
 
     UBL = "ubl"
     CII = "cii"
+    CDAR = "cdar"
+    """Lifecycle messages (UN/CEFACT), which speak of invoices and are none."""
+
+
+INVOICE_SYNTAXES: Final = (Syntax.UBL, Syntax.CII)
+"""The two syntaxes EN 16931-3 binds to."""
 
 
 class DocumentType(StrEnum):
-    """UBL names it by the root element, CII by BT-3."""
+    """UBL names it by the root element, CII by BT-3; a status is a lifecycle message."""
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit-note"
+    STATUS = "status"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

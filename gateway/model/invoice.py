@@ -41,13 +41,16 @@ from gateway.model.invoice_types import (
 class AttachedDocument(BusinessGroup, frozen=True, kw_only=True):
     """BT-125 Attached document without its bytes, which stay in the spool.
 
-    `size` and `sha256` are those of the file itself, decoded.
+    `size` and `sha256` are those of the file itself, decoded. `uri` names the file in the
+    gateway's spool; it is there when the file was stored, so not in what `edi-gateway map` prints.
+    It follows from the sum alone, so the same invoice has the same one in every syntax.
     """
 
     mime_code: Annotated[Text, term("BT-125-1")] = None
     filename: Annotated[Text, term("BT-125-2")] = None
     size: Annotated[int, Meta(ge=0)] | None = None
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    uri: Annotated[str, Meta(pattern="^urn:edi-gateway:payload:[0-9a-f]{64}$")] | None = None
 
 
 class InvoiceNote(BusinessGroup, frozen=True, kw_only=True):
@@ -182,7 +185,11 @@ class Source(BusinessGroup, frozen=True, kw_only=True, omit_defaults=False):
     `unmapped` are paths to what the document holds and this model has no place for: elements
     with text, attributes with a value. They start below the root element, with the prefixes of
     the mapping table, and name a position where there are several. Of a long list only the
-    beginning is here; `unmapped_total` counts all of it. Both are there even when nothing is.
+    beginning is here; `unmapped_total` counts all of it.
+
+    `derived` are paths to the values of this invoice that are not in the document but follow from
+    others, as EN 16931 has it: a document in another syntax would have to state them. Again the
+    beginning of the list, and `derived_total`. All four are there even when nothing is.
     """
 
     syntax: str
@@ -190,6 +197,8 @@ class Source(BusinessGroup, frozen=True, kw_only=True, omit_defaults=False):
     namespace: str
     unmapped: tuple[str, ...] = ()
     unmapped_total: int = 0
+    derived: tuple[str, ...] = ()
+    derived_total: int = 0
 
 
 class Invoice(BusinessGroup, frozen=True, kw_only=True):

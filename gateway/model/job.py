@@ -38,7 +38,7 @@ class WorkerBoot(msgspec.Struct, frozen=True, kw_only=True):
     containers: ContainerLimits = ContainerLimits()
 
 
-class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
+class JudgeJob(msgspec.Struct, frozen=True, kw_only=True, tag="judge"):
     """One payload to judge, or one member of an archive.
 
     `path` is the file to read, `name` the name its sender gave it, `archive` the name of the
@@ -46,7 +46,9 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
     out to be an archive, in at most `disk_bytes` of room; None: it must not be one, for archives
     inside archives are refused. `partner_flows` are the flows the partner may use (None: every
     flow, for the command line). `flow` forces a flow and skips routing. `layers` restricts the
-    checks. `on` is the day whose versions of the rule packs judge.
+    checks. `on` is the day whose versions of the rule packs judge. `files_to`: where the files
+    attached to the invoice (BT-125) go, each named by its SHA-256, when it is accepted; None:
+    nowhere.
     """
 
     path: str
@@ -61,6 +63,7 @@ class JudgeJob(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: int | None = None
     flow: str | None = None
     layers: tuple[Layer, ...] | None = None
+    files_to: str | None = None
 
     @property
     def envelope(self) -> str:
@@ -86,3 +89,16 @@ class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     judgement: Judgement | None = None
     unpacked: Unpacked | None = None
+
+
+class MessageJob(msgspec.Struct, frozen=True, kw_only=True, tag="messages"):
+    """Lifecycle messages (CDAR) of ours to check before they leave, by the rules of day `on`."""
+
+    messages: tuple[bytes, ...]
+    on: dt.date
+
+
+class MessageAnswer(msgspec.Struct, frozen=True):
+    """What is wrong with each message, in their order; nothing where it is valid."""
+
+    findings: tuple[tuple[Finding, ...], ...]

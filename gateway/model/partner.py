@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,7 +15,8 @@ class SftpAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `username` defaults to the partner's name. `authorized_keys` are OpenSSH public-key lines.
     `password_hash` is a bcrypt hash. With `require_rename`, a file is taken in only when it is
-    renamed from a temporary name to its final one.
+    renamed from a temporary name to its final one. Acknowledgements lie in `out/` for `keep_days`;
+    with `once_only` each is removed there when it was fetched.
     """
 
     username: str | None = None
@@ -23,6 +24,8 @@ class SftpAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     password_hash: str | None = None
     require_rename: bool = False
     max_sessions: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 7
+    once_only: bool = False
 
 
 class SftpRemote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +77,55 @@ class HttpAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
 
 
+class Uniqueness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a partner may send but once; something that was rejected may always come again.
+
+    `envelope`: a file name with other bytes, of any file or only of those named as the national
+    platforms ask. `payload`: the same bytes under another name. `invoice`: the same invoice.
+    The same bytes under the same name within `resend_window_hours` are no repetition: the sender
+    missed our answer, and gets it once more.
+    """
+
+    envelope: Literal["refuse", "platform", "accept"] = "refuse"
+    payload: Literal["refuse", "accept"] = "refuse"
+    invoice: Literal["refuse", "warn", "off"] = "refuse"
+    resend_window_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 168
+
+
+class Statuses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which invoices a partner may speak of in lifecycle messages.
+
+    `own`: those it sent, and those whose seller or buyer is one of `parties` (SIREN, SIRET or VAT
+    identifier); `any`: all, for a platform that others send their invoices through.
+    """
+
+    of: Literal["own", "any"] = "own"
+    parties: tuple[str, ...] = ()
+
+
+class Acknowledgements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a partner gets beside the report as XML, which it always gets.
+
+    `html`, the page to read: `auto` when something was refused, where people look into folders
+    (not on its own server, nor by AS2); `refused` by every channel; `always`; `never`. `cdar`:
+    lifecycle messages, one for each invoice or one for many, to the partner in its `role` (WK: a
+    platform) at its electronic `address` (MDT-73). `portal`: to the public portal as well.
+    """
+
+    html: Literal["auto", "refused", "always", "never"] = "auto"
+    json: bool = False
+    csv: bool = False
+    cdar: Literal["off", "single", "grouped"] = "off"
+    role: Literal["WK", "SE", "BY", "SR", "AB"] = "WK"
+    address: str = ""
+    portal: bool = False
+
+    @property
+    def statuses(self) -> bool:
+        """Whether anybody is told of each invoice's status."""
+        return self.cdar != "off" or self.portal
+
+
 class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may send, in which flows, and in which language answers are written."""
 
@@ -82,6 +134,9 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     enabled: bool = True
     language: Language = Language.FR
     flows: tuple[str, ...] = ()
+    uniqueness: Uniqueness = Uniqueness()
+    statuses: Statuses = Statuses()
+    acknowledgements: Acknowledgements = Acknowledgements()
     sftp: SftpAccess | None = None
     as2: As2Access | None = None
     http: HttpAccess | None = None

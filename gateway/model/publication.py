@@ -12,6 +12,9 @@ NAMESPACE = uuid.UUID("6f0f1c3e-3b0e-5b0f-9c52-0d8b3b8f6a11")
 """Namespace of every message id (RFC 9562 §5.5)."""
 
 
+_PAYLOAD = "urn:edi-gateway:payload:"
+
+
 class Exchange(StrEnum):
     """Durable topic exchanges that consumers bind to."""
 
@@ -37,6 +40,11 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str | int]
     body: bytes
     mandatory: bool = True
+
+
+def payload_uri(sha256: str) -> str:
+    """What messages call a file of the spool by. It names bytes, not a place: see asyncapi.yaml."""
+    return _PAYLOAD + sha256
 
 
 def message_id(interchange: str, ordinal: int, kind: str, revision: int) -> str:

@@ -91,10 +91,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
-    """Every check ran and none objected. `invoice` is the canonical invoice, as JSON bytes."""
+    """Every check ran and none objected: what it says as JSON bytes, and remarks.
+
+    `invoice` is the canonical invoice; of a lifecycle message it is empty, and `message` is what
+    that says (core.cdar.told).
+    """
 
     invoice: bytes
     findings: tuple[Finding, ...] = ()
+    message: bytes = b""
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
@@ -148,14 +153,22 @@ class PackReference(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class AttachedFile(msgspec.Struct, frozen=True):
+    """A file that came inside an invoice (BT-125), decoded: `size` in bytes."""
+
+    sha256: str
+    size: int
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `core.pipeline.judge` says about one document.
 
     `timings_ms` has one entry per step that ran (parse, route, xsd, schematron, map).
     The identifying fields are what could be read before a check failed; they are for people
     who search, and are never relied on for a decision. `unmapped`: how many values of the document
-    the canonical invoice has no place for. `virus_check` is not the judge's: it was
-    made before, on the payload as received.
+    the canonical invoice has no place for. `files`: what was attached to an accepted invoice and
+    lies in `JudgeJob.files_to`, each file once. `virus_check` is not the judge's: it was made
+    before, on the payload as received.
     """
 
     document: str
@@ -173,6 +186,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     buyer_id: str | None = None
     timings_ms: dict[str, float] = {}
     unmapped: int = 0
+    files: tuple[AttachedFile, ...] = ()
     virus_check: VirusCheck = VirusCheck.NOT_CHECKED
 
     @property

@@ -16,10 +16,17 @@ from lxml import etree
 from gateway.samples import SAMPLES, Sample, sample_bytes
 
 BATCH = "batch.tar.gz"
+CORRECTED = "batch-corrected.tar.gz"
 HYBRID = "facturx-invoice.pdf"
 BY_AS2 = "as2-invoice.xml"
 _CII = "cii-invoice.xml"
 _UBL = "ubl-invoice.xml"
+_MENDED = {
+    "ubl-invoice-faulty.xml": (_UBL, b"FA-2026-00187", b"FA-2026-00188"),
+    "ubl-credit-note-faulty.xml": ("ubl-credit-note.xml", b"AV-2026-00021", b"AV-2026-00022"),
+    "cii-invoice-faulty.xml": (_CII, b"2026/TC/0942", b"2026/TC/0943"),
+}
+"""What each faulty sample is mended to: a good one, its number, and the number it gets."""
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -47,13 +54,40 @@ def by_as2() -> Sending:
     return Sending(BY_AS2, content, ((BY_AS2, _sample(_UBL)),))
 
 
+def corrected() -> Sending:
+    """The batch once more, the faulty invoices mended; the others are in it as before.
+
+    As its sender's program makes it, which packs the whole batch again.
+    """
+    documents = []
+    for sample in SAMPLES:
+        if sample.file in _MENDED:
+            now = msgspec.structs.replace(sample, expected_verdict="accepted", expected_rule=None)
+        else:
+            now = msgspec.structs.replace(
+                sample, expected_verdict="rejected", expected_rule="DOUBLON"
+            )
+        documents.append((sample.file, now))
+    contents = {sample.file: _mended(sample.file) for sample in SAMPLES}
+    return Sending(CORRECTED, _packed(contents), tuple(documents))
+
+
+def _mended(file: str) -> bytes:
+    good, number, its_own = _MENDED.get(file, (file, b"", b""))
+    return sample_bytes(good).replace(number, its_own) if number else sample_bytes(good)
+
+
 def batch() -> bytes:
     """A tar.gz of all samples, as bulk senders pack them. Same bytes every time."""
+    return _packed({sample.file: sample_bytes(sample.file) for sample in SAMPLES})
+
+
+def _packed(contents: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for sample in SAMPLES:
-            content = renumbered(sample_bytes(sample.file), "1")
-            member = tarfile.TarInfo(sample.file)
+        for file, invoice in contents.items():
+            content = renumbered(invoice, "1")
+            member = tarfile.TarInfo(file)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return gzip.compress(packed.getvalue(), mtime=0)

@@ -17,7 +17,7 @@ from pika import exceptions, spec
 from twisted.internet import defer
 
 from gateway.config.settings import Rabbitmq
-from gateway.errors import BrokerUnavailable, GatewayError, PublicationRefused
+from gateway.errors import BrokerUnavailable, GatewayError, PublicationImpossible
 from gateway.model.publication import Publication
 from gateway.service.amqp_confirms import Confirms, Message
 from gateway.service.amqp_connection import BrokerConnection, unavailable
@@ -233,17 +233,17 @@ class Session:
         )
 
 
-def too_large(message_id: str, size: int, limit: int) -> PublicationRefused:
+def too_large(message_id: str, size: int, limit: int) -> PublicationImpossible:
     """The broker closes the channel over such a message, so it is better not sent."""
-    return PublicationRefused(
+    return PublicationImpossible(
         f"Message {message_id} has {size} bytes; RabbitMQ takes at most {limit}.",
         remedy="Raise max_message_size in rabbitmq.conf, or lower outbox.inline_bytes so that"
         " such bodies travel as a claim check.",
     )
 
 
-def _cannot_be_written(publication: Publication, error: Exception) -> PublicationRefused:
-    return PublicationRefused(
+def _cannot_be_written(publication: Publication, error: Exception) -> PublicationImpossible:
+    return PublicationImpossible(
         f"Message {publication.message_id} cannot be written as AMQP: {error!r}.",
         remedy="Its routing key or a header is too long or of the wrong type; please report it.",
     )

@@ -13,31 +13,64 @@ from sqlalchemy import Connection
 
 from gateway.core.naming import interface_code
 from gateway.core.outcome import unreadable
+from gateway.core.uniqueness import FluxKey
 from gateway.model.container import Member
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import InterchangeState
+from gateway.model.partner import Uniqueness
 from gateway.model.verdict import Judgement
 from gateway.service.journal import records
+from gateway.service.journal.uniqueness_records import flux_holders
 from gateway.service.settle import events_of, row_of
 
 
 def receive(
-    conn: Connection, interchange: Interchange, now: dt.datetime, *, claim_key: str | None = None
+    conn: Connection,
+    interchange: Interchange,
+    now: dt.datetime,
+    *,
+    claim_key: str | None = None,
+    policy: Uniqueness | None = None,
 ) -> records.Receipt:
     """Claim and record what arrived; a resend finds what the first attempt made.
 
-    `claim_key`: what the transport knows a delivery by; None: its name.
+    A resend gets the answer that is there already once more, and nobody else hears of it.
+    `claim_key`: what the transport knows a delivery by, however late it comes again; None: its
+    name, which makes a resend for as long as `policy` says. By another way, or as a message of its
+    own, the same file is a resend of what was accepted.
     """
+    policy = policy or Uniqueness()
+    window = now - dt.timedelta(hours=policy.resend_window_hours)
     receipt = records.receive(
         conn,
         interchange,
         interface_code=interface_code(interchange.envelope.name),
         claim_key=interchange.envelope.name if claim_key is None else claim_key,
         now=now,
+        anew_before=window if claim_key is None else None,
+        elsewhere=lambda: _same_file(conn, interchange, policy, window),
     )
     if receipt.step is not None:
         records.add_outbox_many(conn, events_of(interchange, [receipt.step], None))
+    else:
+        records.answer_again(
+            conn, receipt.interchange_id, interchange.envelope.transport.value, now
+        )
     return receipt
+
+
+def _same_file(
+    conn: Connection, interchange: Interchange, policy: Uniqueness, since: dt.datetime
+) -> str | None:
+    """The accepted interchange that these bytes under this name made, no longer ago than that."""
+    if policy.payload != "refuse":
+        return None
+    envelope = interchange.envelope
+    for holder in flux_holders(conn, FluxKey(envelope.partner, None, interchange.sha256)):
+        recent = holder.received_at is not None and holder.received_at >= since
+        if holder.file == envelope.name and recent:
+            return holder.interchange
+    return None
 
 
 def enter_members(

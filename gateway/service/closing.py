@@ -1,45 +1,41 @@
 """The end of an interchange: what its documents add up to, and the report that says so.
 
-A report about one document is made in memory. One about an archive of thousands is written to a
-file, page by page from the journal, three times through: what the head must know, the technical
-errors, the documents. Memory stays what one page needs.
+A report about one document is made in memory. One about an archive of thousands is written to
+files, page by page from the journal, three times through: what the head must know, the technical
+errors, the documents. Memory stays what one page needs, in however many forms the partner wants it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.core.acknowledgement.forms import Form
+from gateway.core.acknowledgement.page_causes import Causes
 from gateway.core.acknowledgement.report import (
     InterchangeReport,
     ReportAttachment,
     ReportDocument,
     ReportTotals,
-    ReportWriter,
-    build_report,
     document_of,
-    report_filename,
 )
 from gateway.core.naming import interface_code
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
-from gateway.model.partner import Partner
+from gateway.model.partner import Acknowledgements, Partner
 from gateway.model.verdict import Judgement, Language, Undetermined, VirusCheck
-from gateway.service import consequences, messages, settle
+from gateway.service import answering, consequences
 from gateway.service.journal import Journal, records
+from gateway.service.report_files import FormFiles, chunks, form_sent, forms_wanted, in_memory
 from gateway.spool import Spool, StoredPayload
 
 PAGE = 50
 """Documents held at once. One with a thousand findings weighs a megabyte."""
-
-_READ_BYTES = 1 << 20
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -74,26 +70,27 @@ class Closer:
 
     async def close_one(
         self, interchange: Interchange, ended: Ended, *, revision: int
-    ) -> settle.Closing:
+    ) -> answering.Closing:
         """End an interchange whose one document has this judgement."""
         judgement = ended.judgement
         state = consequences.ending(
             {ended.state: 1}, unreadable=int(consequences.is_unreadable(judgement))
         )
         report = self._head(interchange, judgement.flow, revision, state, judgement.virus_check)
-        body = build_report(
-            report,
-            [document_of(judgement, ended.subject.ordinal, ended.state)],
-            self._language(interchange),
-        )
-        stored = None
-        if len(body) > self._inline_bytes:
-            stored = await self._in_thread(self._spool.store, [body])
-        return await self._write(
-            interchange, state, report, _cause(state, [(ended.state, judgement)]), body, stored
-        )
+        document = document_of(judgement, ended.subject.ordinal, ended.state)
+        totals = ReportTotals()
+        totals.add(document)
+        forms = await self._forms(interchange, report, totals)
+        bodies = in_memory(report, document, self._language(interchange), forms)
+        reports = [
+            await self._sent(interchange, report, form, body) for form, body in bodies.items()
+        ]
+        cause = _cause(state, [(ended.state, judgement)])
+        return await self._write(interchange, state, report, cause, reports)
 
-    async def close(self, interchange: Interchange, *, ended: bool = True) -> settle.Closing | None:
+    async def close(
+        self, interchange: Interchange, *, ended: bool = True
+    ) -> answering.Closing | None:
         """End an interchange by what the journal says of its documents.
 
         With `ended` False it goes on, and its partner is told provisionally. None when it is not
@@ -103,12 +100,15 @@ class Closer:
         if row is None or row.state != InterchangeState.OPENED:
             return None
         totals = ReportTotals()
+        told = Causes(interchange.sha256, self._language(interchange))
         states: dict[DocumentState, int] = {}
         causes: list[tuple[DocumentState, Judgement]] = []
         checks: set[VirusCheck] = set()
         async for page in self._pages(interchange):
             for document, judgement in page:
-                totals.add(_reported(document, judgement))
+                reported = _reported(document, judgement)
+                totals.add(reported)
+                told.add(reported)
                 states[document.state] = states.get(document.state, 0) + 1
                 checks.add(judgement.virus_check)
                 if not causes or document.state is DocumentState.QUARANTINED:
@@ -117,30 +117,66 @@ class Closer:
         report = self._head(
             interchange, row.flow, row.report_revision + 1, state, consequences.checked(checks)
         )
-        body, stored = await self._paged_report(interchange, report, totals)
-        return await self._write(interchange, state, report, _cause(state, causes), body, stored)
+        reports = await self._paged_reports(interchange, report, totals, told)
+        return await self._write(interchange, state, report, _cause(state, causes), reports)
 
     # ---- the report
 
-    async def _paged_report(
+    async def _forms(
         self, interchange: Interchange, report: InterchangeReport, totals: ReportTotals
-    ) -> tuple[bytes, StoredPayload | None]:
-        """The report about any number of documents; in the spool if it is too large to hold."""
-        path = self._scratch / f"{interchange.id}.report"
-        with contextlib.ExitStack() as opened:
-            opened.callback(path.unlink, missing_ok=True)
-            sink = opened.enter_context(path.open("wb"))
-            writer = ReportWriter(report, totals, self._language(interchange), sink)
-            for section in (writer.technical_errors, writer.documents):
+    ) -> tuple[Form, ...]:
+        """The forms its partner gets."""
+        had_page = report.revision > 1 and await self._journal.read(
+            "had_page", partial(records.has_report_named, id=interchange.id, ending=".html")
+        )
+        return forms_wanted(
+            self._wants(interchange),
+            interchange.envelope.transport,
+            totals,
+            provisional=report.provisional,
+            had_page=had_page,
+        )
+
+    async def _paged_reports(
+        self,
+        interchange: Interchange,
+        report: InterchangeReport,
+        totals: ReportTotals,
+        causes: Causes,
+    ) -> list[answering.FormSent]:
+        """The report about any number of documents; a form in the spool if too large to hold."""
+        forms = await self._forms(interchange, report, totals)
+        language = self._language(interchange)
+        with FormFiles(report, totals, causes, language, forms, self._scratch) as files:
+            for section in (files.technical_errors, files.documents):
                 async for page in self._pages(interchange):
                     await self._in_thread(section, [_reported(*each) for each in page])
             async for beside in self._attachments(interchange):
-                await self._in_thread(writer.attachments, beside)
-            await self._in_thread(writer.close)
-            sink.flush()
-            if path.stat().st_size <= self._inline_bytes:
-                return path.read_bytes(), None
-            return b"", await self._in_thread(self._spool.store, _chunks(path))
+                await self._in_thread(files.attachments, beside)
+            await self._in_thread(files.close)
+            return [
+                await self._sent(interchange, report, form, path)
+                for form, path in files.paths.items()
+            ]
+
+    async def _sent(
+        self,
+        interchange: Interchange,
+        report: InterchangeReport,
+        form: Form,
+        written: bytes | Path,
+    ) -> answering.FormSent:
+        """A form that was made, in the spool if it is too large for a row."""
+        stored: StoredPayload | None = None
+        body = written if isinstance(written, bytes) else b""
+        if isinstance(written, Path):
+            if written.stat().st_size > self._inline_bytes:
+                stored = await self._in_thread(self._spool.store, chunks(written))
+            else:
+                body = written.read_bytes()
+        elif len(body) > self._inline_bytes:
+            stored, body = await self._in_thread(self._spool.store, [body]), b""
+        return form_sent(interchange, report, form, body, stored, report.reported_at)
 
     async def _write(
         self,
@@ -148,32 +184,21 @@ class Closer:
         state: InterchangeState | None,
         report: InterchangeReport,
         cause: str | None,
-        body: bytes,
-        stored: StoredPayload | None,
-    ) -> settle.Closing:
-        now = report.reported_at
-        filename = report_filename(interchange.envelope.name, interchange.id, report.revision)
-        publication = messages.report_publication(
-            interchange,
-            body,
-            sha256=stored.sha256 if stored else hashlib.sha256(body).hexdigest(),
-            filename=filename,
-            flow=report.flow,
-            revision=report.revision,
-            now=now,
-        )
-        closing = settle.Closing(
+        reports: list[answering.FormSent],
+    ) -> answering.Closing:
+        closing = answering.Closing(
             state=state,
             flow=report.flow,
             revision=report.revision,
-            report=publication,
-            filename=filename,
-            stored=stored,
+            reports=tuple(reports),
             cause=cause,
+            owes_statuses=self._wants(interchange).statuses,
         )
         await self._journal.write(
             "close_interchange",
-            lambda conn: settle.close_interchange(conn, interchange, closing, now=now),
+            lambda conn: answering.close_interchange(
+                conn, interchange, closing, now=report.reported_at
+            ),
         )
         return closing
 
@@ -199,6 +224,10 @@ class Closer:
             reported_at=self._now(),
             virus_check=check,
         )
+
+    def _wants(self, interchange: Interchange) -> Acknowledgements:
+        partner = self._partners.get(interchange.envelope.partner)
+        return partner.acknowledgements if partner is not None else Acknowledgements()
 
     def _language(self, interchange: Interchange) -> Language:
         return consequences.language_of(self._partners.get(interchange.envelope.partner))
@@ -274,9 +303,3 @@ def _cause(
     if state is InterchangeState.REFUSED:
         return next((f.rule for _, judgement in documents for f in judgement.findings), None)
     return None
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_READ_BYTES):
-            yield chunk

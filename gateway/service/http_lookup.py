@@ -1,4 +1,7 @@
-"""The reading half of `/v1/interchanges`: how one stands, and the newest report about it."""
+"""The reading half of `/v1/interchanges`: how one stands, and the newest report about it.
+
+A report has several forms; which one is sent is `http_forms`' to say.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
+from gateway.core.acknowledgement.forms import Form
 from gateway.errors import JournalError
 from gateway.model.partner import Partner
 from gateway.model.verdict import Language
@@ -21,6 +25,7 @@ from gateway.service.http_answers import (
     unavailable,
     wrong_method,
 )
+from gateway.service.http_forms import chosen
 from gateway.service.http_server import Admitted, Answer, Received, RequestHead
 from gateway.service.http_status import ACKNOWLEDGEMENTS, ROUTE
 from gateway.service.http_tokens import Tokens
@@ -28,6 +33,9 @@ from gateway.service.journal import Journal
 from gateway.spool import Spool
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+CDAR = "cdar"
+"""What a lifecycle message is asked for by, where a report is by its form."""
 
 
 class BadQuery(ValueError):
@@ -70,7 +78,7 @@ class Interchanges:
             return no_interchange()
         try:
             if rest:
-                return await self._acknowledgement(id_, partner)
+                return await self._acknowledgement(id_, partner, received.head)
             return await self._status(id_, partner, received.head.query)
         except BadQuery as error:
             return bad_request("bad_query", f"{error}", "Follow the links the gateway gives.")
@@ -92,32 +100,72 @@ class Interchanges:
         )
         return no_interchange() if described is None else ok(200, described)
 
-    async def _acknowledgement(self, id_: str, partner: Partner) -> Answer:
+    async def _acknowledgement(self, id_: str, partner: Partner, head: RequestHead) -> Answer:
+        wanted, of_document = _form(head.query)
         row = await self._journal.read(
             "http_interchange", partial(http_status.own, id_=id_, partner=partner.name)
         )
         if row is None:
             return no_interchange()
-        found = await self._journal.read(
-            "http_acknowledgement", partial(http_status.acknowledgement, id_=id_)
+        if of_document is not None:
+            told = await self._journal.read(
+                "http_status_message",
+                partial(http_status.lifecycle_message, row=row, ordinal=of_document),
+            )
+            return _none_yet() if told is None else self._file(told)
+        forms: list[http_status.Acknowledgement] = await self._journal.read(
+            "http_acknowledgement", partial(http_status.acknowledgements, id_=id_)
         )
+        if not forms:
+            return _none_yet()
+        found = chosen(forms, wanted, head)
         if found is None:
             return refusal(
                 404,
-                "not_yet",
-                "There is no acknowledgement of this interchange yet.",
-                "Ask again later.",
-                ("Retry-After", str(REPORT_RETRY_SECONDS)),
+                "no_such_form",
+                f"The report of this interchange was not made as {wanted}.",
+                f"It was made as {', '.join(form.form for form in forms)}. Ask the operator for the"
+                " other forms.",
             )
+        return self._file(found)
+
+    def _file(self, found: http_status.Acknowledgement) -> Answer:
         headers = (
             ("Content-Type", found.content_type),
             ("Content-Disposition", f'attachment; filename="{found.filename}"'),
             ("Cache-Control", "no-store"),
+            ("Vary", "Accept"),
             ("X-Content-Type-Options", "nosniff"),
         )
         if found.payload is not None:
             return Answer(200, headers, file=self._spool.path(found.payload))
         return Answer(200, headers, found.body)
+
+
+def _none_yet() -> Answer:
+    return refusal(
+        404,
+        "not_yet",
+        "There is no such acknowledgement of this interchange yet.",
+        "Ask again later.",
+        ("Retry-After", str(REPORT_RETRY_SECONDS)),
+    )
+
+
+def _form(query: str) -> tuple[Form | None, int | None]:
+    """The form asked for by name, or the document whose status is. Raises `BadQuery`."""
+    try:
+        asked = parse_qs(query, keep_blank_values=True, max_num_fields=20, errors="strict")
+        name = asked.get("form", [""])[-1]
+        form = Form(name) if "form" in asked and name != CDAR else None
+    except ValueError as error:
+        raise BadQuery(f"form is one of {', '.join(Form)}, {CDAR}.") from error
+    if name != CDAR:
+        return form, None
+    number = asked.get("document", ["0"])[-1]
+    if not re.fullmatch(r"[0-9]{1,10}", number) or int(number) > http_status.MAX_ORDINAL:
+        raise BadQuery("document is a number.")
+    return None, int(number)
 
 
 def _page(query: str, language: Language) -> tuple[int, Language]:

@@ -11,9 +11,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.core.acknowledgement.forms import Form
 from gateway.model.lifecycle import DocumentState, InterchangeState
+from gateway.model.standing import Direction
 from gateway.model.verdict import Language, Text
-from gateway.service.journal import records
+from gateway.service import messages
+from gateway.service.journal import records, status_records
 from gateway.service.settle import BROKER
 
 PAGE = 100
@@ -32,8 +35,9 @@ _HELD = Text(
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """The newest report of an interchange: in `body`, or in the spool under `payload`."""
+    """A form of the newest report of an interchange: in `body`, or in the spool as `payload`."""
 
+    form: Form
     filename: str
     content_type: str
     body: bytes
@@ -82,22 +86,59 @@ def describe(
     }
 
 
-def acknowledgement(conn: Connection, id_: str) -> Acknowledgement | None:
-    """The newest report; None while there is none."""
-    reports = [
-        row
-        for row in records.outbox_of(conn, id_, ordinals=(0,))
-        # What went to the broker is the same, perhaps as a claim check.
-        if row.kind == "report" and row.destination != BROKER
+def acknowledgements(conn: Connection, id_: str) -> list[Acknowledgement]:
+    """The newest report that may leave, in each form it has, the XML first; or nothing yet.
+
+    The outbox lets one go to some destination or other when its turn has come and nobody holds it.
+    """
+    rows = [row for row in records.outbox_of(conn, id_, ordinals=(0,)) if row.kind == "report"]
+    gone = {row.filename for row in rows if row.attempts}
+    # What went to the broker is the same, perhaps as a claim check.
+    reports = [row for row in rows if row.destination != BROKER and row.filename in gone]
+    newest = {
+        row.filename or "report.xml": row
+        for row in reports
+        if records.of_one(row.filename, reports[-1].filename)
+    }
+    return [
+        Acknowledgement(
+            form=Form(name.rpartition(".")[2]),
+            filename=name,
+            content_type=row.content_type,
+            body=row.body,
+            payload=row.payload,
+        )
+        for name, row in newest.items()
     ]
-    if not reports:
+
+
+def lifecycle_message(
+    conn: Connection, row: records.InterchangeRow, ordinal: int
+) -> Acknowledgement | None:
+    """The newest message that told a document's status (0: the file's), once it may leave."""
+    if ordinal:
+        told = [
+            each.message_id
+            for each in status_records.statuses_of_invoice(conn, row.id, ordinal)
+            if each.direction == Direction.SENT and each.partner == row.partner
+        ]
+    else:
+        sent = records.outbox_of(conn, row.id, ordinals=(0,))
+        told = [
+            each.message_id for each in sent if each.kind == "cdar" and each.destination == BROKER
+        ]
+    if not told:
         return None
-    newest = reports[-1]
+    ids = (told[-1], messages.channel_id(told[-1], row.transport))
+    broker, back = (records.outbox_named(conn, id_) for id_ in ids)
+    if back is None or not (back.attempts or (broker is not None and broker.attempts)):
+        return None
     return Acknowledgement(
-        filename=newest.filename or "report.xml",
-        content_type=newest.content_type,
-        body=newest.body,
-        payload=newest.payload,
+        form=Form.XML,
+        filename=back.filename or f"{told[-1]}.xml",
+        content_type=back.content_type,
+        body=back.body,
+        payload=back.payload,
     )
 
 

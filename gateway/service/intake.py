@@ -21,6 +21,7 @@ from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import IntakeRefused
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
+from gateway.model.legal import LegalIdentity
 from gateway.model.partner import Partner
 from gateway.service import arrive
 from gateway.service.antivirus import Scanner
@@ -70,6 +71,7 @@ class Intake:
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         scanner: Scanner | None = None,
+        time_zone: str = LegalIdentity().time_zone,
     ) -> None:
         self._journal = journal
         self._spool = spool
@@ -78,19 +80,23 @@ class Intake:
         self._outbox_written = outbox_written
         self._log = log
         self._now = now
+        self._partners = partners
         verdicts = Verdicts(
             journal=journal,
             spool=spool,
             in_thread=in_thread,
             judges=judges,
             partners=partners,
+            scratch=scratch,
             judging=judging,
             inline_bytes=inline_bytes,
             outbox_written=outbox_written,
             log=log,
             now=now,
             scanner=scanner,
+            time_zone=time_zone,
         )
+        self.statuses = verdicts.statuses
         closer = Closer(
             journal=journal,
             spool=spool,
@@ -142,7 +148,8 @@ class Intake:
         `stored`: whoever received it has put it into the spool already.
 
         A resend of the same bytes under the same name (or `claim_key`, where the transport has
-        something better) by the same partner finds the interchange it already made. Raises
+        something better) by the same partner finds the interchange it already made, whose answer
+        goes out once more. Raises
         `IntakeRefused`, `SpoolError` or `JournalError`: then nothing was promised and the partner
         still owns the file.
         """
@@ -159,8 +166,11 @@ class Intake:
         if not stored:
             await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
 
+        partner = self._partners.get(arrival.partner)
+        policy = partner.uniqueness if partner is not None else None
+
         def write(conn: Connection) -> records.Receipt:
-            receipt = arrive.receive(conn, interchange, now, claim_key=claim_key)
+            receipt = arrive.receive(conn, interchange, now, claim_key=claim_key, policy=policy)
             if beside is not None:
                 beside(conn, interchange, receipt)
             return receipt
@@ -175,10 +185,9 @@ class Intake:
             size=arrival.size,
             sha256=arrival.sha256,
         )
-        if receipt.new:
-            self._outbox_written()
-            if self._backlog.add(receipt.interchange_id, arrival.partner):
-                self._fresh[receipt.interchange_id] = interchange
+        self._outbox_written()  # also after a resend, whose answer goes out once more
+        if receipt.new and self._backlog.add(receipt.interchange_id, arrival.partner):
+            self._fresh[receipt.interchange_id] = interchange
         return str(receipt.interchange_id)
 
     def ready(self) -> None:

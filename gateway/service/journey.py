@@ -27,7 +27,7 @@ from gateway.model.interchange import Interchange
 from gateway.model.job import Unpacked
 from gateway.model.lifecycle import InterchangeState
 from gateway.model.verdict import Judgement
-from gateway.service import consequences, settle
+from gateway.service import answering, consequences, settle
 from gateway.service.closing import Closer, Ended
 from gateway.service.consequences import Subject
 from gateway.service.journal import Journal, records
@@ -134,6 +134,8 @@ class Journey:
         if barred is not None and entered:
             await self._members(interchange, None, scanned)
             return
+        if barred is None and not entered:
+            barred = await self._verdicts.repetition(interchange)
         answer: Said | Unpacked | None
         if barred is not None:
             answer = Said(barred)
@@ -263,7 +265,7 @@ class Journey:
         self, interchange: Interchange, ended: Ended | None = None, revision: int = 0
     ) -> None:
         """Every document has its verdict (or is quarantined): write the acknowledgement."""
-        closing: settle.Closing | None
+        closing: answering.Closing | None
         if ended is not None:
             closing = await self._closer.close_one(interchange, ended, revision=revision)
         else:
@@ -286,11 +288,18 @@ class Journey:
                 wait = min(wait, self._wait(deadline))
         self._verdicts.line.again(interchange.id, wait)
 
-    def _told(self, event: str, interchange: Interchange, closing: settle.Closing | None) -> None:
+    def _told(
+        self, event: str, interchange: Interchange, closing: answering.Closing | None
+    ) -> None:
         if closing is not None:
             self._outbox_written()
             state = closing.state.value if closing.state else None
-            self._about(interchange, closing.flow).info(event, state=state, report=closing.filename)
+            self._about(interchange, closing.flow).info(
+                event,
+                state=state,
+                report=closing.reports[0].filename,
+                forms=[form.filename.rpartition(".")[2] for form in closing.reports],
+            )
 
     # ---- small things
 

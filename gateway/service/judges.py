@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +13,9 @@ import msgspec
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Interchange
-from gateway.model.job import JudgeAnswer, JudgeJob
+from gateway.model.job import JudgeAnswer, JudgeJob, MessageAnswer, MessageJob
 from gateway.model.partner import Partner
-from gateway.model.verdict import Accepted
+from gateway.model.verdict import Accepted, Finding
 from gateway.service.worker_budget import Allowance, Budget
 
 
@@ -22,6 +24,16 @@ class Judging(Protocol):
 
     async def judge(self, job: JudgeJob, *, alone: bool = False) -> JudgeAnswer:
         """Judge one payload; `alone`: while no other large or dangerous one is judged."""
+        ...
+
+
+class Checking(Protocol):
+    """Whatever checks lifecycle messages of ours."""
+
+    async def check(
+        self, messages: Sequence[bytes], on: dt.date, partner: str
+    ) -> tuple[tuple[Finding, ...], ...]:
+        """What is wrong with each."""
         ...
 
 
@@ -107,6 +119,25 @@ class Judges:
         self._workers = workers
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(JudgeAnswer).decode
+        self._decode_checked = msgspec.msgpack.Decoder(MessageAnswer).decode
+
+    async def check(
+        self, messages: Sequence[bytes], on: dt.date, partner: str
+    ) -> tuple[tuple[Finding, ...], ...]:
+        """What the official rules object to in each lifecycle message; a turn of `partner`.
+
+        Raises `GatewayError` when it could not be found out: then none is known to be valid.
+        """
+        job = MessageJob(messages=tuple(messages), on=on)
+        size = sum(len(message) for message in messages)
+        raw = await self._workers.run(self._encode(job), partner=partner, size=size, alone=False)
+        try:
+            findings = self._decode_checked(raw).findings
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WorkerDied(f"A worker answered with something else: {error}.") from error
+        if len(findings) != len(messages):
+            raise WorkerDied(f"Of {len(messages)} messages a worker checked {len(findings)}.")
+        return findings
 
     async def judge(self, job: JudgeJob, *, alone: bool = False) -> JudgeAnswer:
         """Judge one payload, or open it when it is an archive.

@@ -6,7 +6,7 @@ Names begin with `edi_gateway_`. Labels never hold what a partner chooses freely
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -25,7 +25,8 @@ class GatewayMetrics(Collector):
 
     `pools` are the worker pools by name, `as2` how many messages came to which end, `unmapped` how
     many values had no place in the canonical invoice by flow, `gauges` what else is counted at this
-    moment: name → (help, number).
+    moment: name → (help, number). `statuses`: how many statuses partners
+    told, by how they stand. `more` gives what another part measures by itself.
     """
 
     def __init__(
@@ -36,12 +37,16 @@ class GatewayMetrics(Collector):
         as2: Counter[str],
         unmapped: Counter[str],
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
+        statuses: Counter[str] | None = None,
+        more: Callable[[], Iterable[Metric]] = tuple,
     ) -> None:
         self._certificates = certificates
         self._pools = pools
         self._as2 = as2
         self._unmapped = unmapped
+        self._statuses = Counter[str]() if statuses is None else statuses
         self._gauges = gauges
+        self._more = more
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -71,8 +76,19 @@ class GatewayMetrics(Collector):
         for flow, number in sorted(self._unmapped.items()):
             unmapped.add_metric([flow], number)
         yield unmapped
+        statuses = CounterMetricFamily(
+            "edi_gateway_statuses",
+            "Statuses that lifecycle messages told, by how they stand: recorded, late or unexpected"
+            " (out of order), repeated, unknown-invoice, not-believed, flux; linked: the invoice"
+            " came after its status.",
+            labels=["standing"],
+        )
+        for standing, number in sorted(self._statuses.items()):
+            statuses.add_metric([standing], number)
+        yield statuses
         for name, (words, number_now) in self._gauges.items():
             yield GaugeMetricFamily(f"edi_gateway_{name}", words, value=number_now())
+        yield from self._more()
 
     def _expiry(self) -> Metric:
         expiry = GaugeMetricFamily(

@@ -175,7 +175,8 @@ def described(publication: Publication) -> bytes:
 def _suffix(content_type: str) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     subtype = media_type.rpartition("/")[2].rpartition("+")[2]
-    return {"json": ".json", "xml": ".xml", "pdf": ".pdf"}.get(subtype, ".bin")
+    known = ("json", "xml", "pdf", "html", "csv")
+    return f".{subtype}" if subtype in known else ".bin"
 
 
 def _write_whole(path: str, content: bytes) -> None:

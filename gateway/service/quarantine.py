@@ -24,6 +24,7 @@ from gateway.service import settle
 from gateway.service.control import CommandRefused, Handler
 from gateway.service.journal import Journal, records
 from gateway.service.journal.quarantine_records import quarantined_of
+from gateway.service.journal.uniqueness_records import drop_invoices
 
 AT_ONCE = 200
 """Documents moved in one transaction: the journal has other work that must not wait long."""
@@ -75,6 +76,7 @@ def discard(
             conn, interchange_id, ordinal, DocumentState.DISCARDED, cause=reason, now=now
         )
         records.document_done(conn, interchange_id)
+        drop_invoices(conn, interchange_id, ordinal)  # a replay may have brought it here
         return step
 
     return _move_out(conn, interchange_id, ordinals, move, "discarded by an operator", now)

@@ -14,23 +14,23 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.errors import JournalError
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import (
     Accepted,
+    Finding,
     Judgement,
     Rejected,
     Undetermined,
 )
-from gateway.service import messages
+from gateway.service import lifecycle, messages, repeats
 from gateway.service.consequences import Retry, Subject
-from gateway.service.journal import records
+from gateway.service.journal import records, status_records, uniqueness_records
+from gateway.service.lifecycle import Telling
 from gateway.spool import StoredPayload
 
-BROKER = "broker"
-"""Destination of everything that goes through RabbitMQ (or its embedded stand-in)."""
+BROKER = records.BROKER
 PUBLISHABLE = frozenset({DocumentState.ACCEPTED, DocumentState.REJECTED})
 WAITING = frozenset({DocumentState.EXTRACTED, DocumentState.UNDETERMINED})
 """States in which a document has no verdict yet."""
@@ -38,7 +38,12 @@ ANSWERED = frozenset({InterchangeState.SETTLED, InterchangeState.REFUSED})
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Where a document stands after `settle_document`."""
+    """Where a document stands after `settle_document`.
+
+    `repeated`: it was not accepted for this reason, and nothing was written. `stale`: nothing was
+    written either, for what was weighed of its statuses stands otherwise now. `linked`: how many
+    statuses were waiting for the invoice.
+    """
 
     state: DocumentState
     documents_open: int
@@ -46,22 +51,9 @@ class Settled(msgspec.Struct, frozen=True):
     cause: str | None
     revision: int
     """The number the interchange's next report will have."""
-
-
-class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """How an interchange ends, with its acknowledgement.
-
-    `state` None: it does not end yet, its partner is told provisionally. `stored`: the report is
-    in the spool, too large for a message.
-    """
-
-    state: InterchangeState | None
-    flow: str | None
-    revision: int
-    report: Publication
-    filename: str
-    stored: StoredPayload | None
-    cause: str | None
+    repeated: Finding | None = None
+    stale: bool = False
+    linked: int = 0
 
 
 def settle_document(
@@ -73,16 +65,28 @@ def settle_document(
     *,
     retry: Retry | None,
     stored: StoredPayload | None = None,
+    claim: repeats.Claim | None = None,
+    telling: Telling | None = None,
     now: dt.datetime,
 ) -> Settled:
     """Write a document's verdict, its result and the events on the way there.
 
     A payload that is its own document is entered here; the members of an archive were before.
-    `stored`: the result's body in the spool, when it is too large for a message.
+    `stored`: the result's body in the spool, when it is too large for a message. `claim`: what an
+    accepted document must be alone in having; when it is not, that is all this says. `telling`:
+    what an accepted lifecycle message tells, as it was weighed before.
     """
     row = row_of(conn, interchange)
     ordinal = subject.ordinal
     document = records.document(conn, interchange.id, ordinal)
+    if telling is not None and not telling.still_stands(conn, interchange, ordinal):
+        waits = DocumentState.EXTRACTED
+        return Settled(waits, row.documents_open, None, None, row.report_revision + 1, stale=True)
+    if claim is not None and (document is None or document.state in WAITING):
+        repeated = repeats.take(conn, interchange, ordinal, claim, now)
+        if repeated is not None:
+            waits = DocumentState.EXTRACTED
+            return Settled(waits, row.documents_open, None, None, row.report_revision + 1, repeated)
     steps: list[records.Transition] = []
     cause: str | None = None
     documents_open = row.documents_open
@@ -122,6 +126,9 @@ def settle_document(
         case Accepted():
             state = DocumentState.ACCEPTED
             move(state)
+            records.keep_files(conn, interchange.id, ordinal, judgement.files, now)
+            if telling is not None:
+                telling.record(conn, interchange, ordinal, again=subject.revision > 0, now=now)
         case Rejected():
             state = DocumentState.REJECTED
             cause = verdict.findings[0].rule
@@ -145,59 +152,26 @@ def settle_document(
                 move(state, cause)
             records.add_outbox_many(conn, events_of(interchange, steps, judgement.flow))
             return Settled(state, documents_open, again_at, cause, row.report_revision + 1)
+    if subject.revision:  # it may have held an invoice until it was judged again
+        kept = claim.invoice if claim is not None else None
+        uniqueness_records.drop_invoices(conn, interchange.id, ordinal, but=kept)
     documents_open = records.document_done(conn, interchange.id)
     outgoing = events_of(interchange, steps, judgement.flow)
     if result is not None:
-        message = _inside_or_beside(conn, result, stored, now)
-        outgoing.append(_outgoing(interchange, message, ordinal, "document", BROKER))
+        message = inside_or_beside(conn, result, stored, now)
+        outgoing.append(outgoing_of(interchange, message, ordinal, "document", BROKER))
+    linked = 0
+    if isinstance(verdict, Accepted):
+        said = lifecycle.said_of(conn, interchange, subject, judgement, claim, telling, now)
+        linked = said.linked
+        outgoing += [
+            outgoing_of(told.interchange, told.publication, told.ordinal, "event", BROKER)
+            for told in said.events
+        ]
+    elif subject.revision:  # it may have told statuses until it was judged again
+        status_records.drop_told(conn, interchange.id, ordinal)
     records.add_outbox_many(conn, outgoing)
-    return Settled(state, documents_open, None, cause, row.report_revision + 1)
-
-
-def close_interchange(
-    conn: Connection,
-    interchange: Interchange,
-    closing: Closing,
-    *,
-    now: dt.datetime,
-) -> bool:
-    """Write the interchange's end and its acknowledgement, once; False if it was there already.
-
-    With `closing.state` None only the provisional report is written: the work goes on.
-    """
-    row = row_of(conn, interchange)
-    if row.state != InterchangeState.OPENED:
-        return False
-    if records.next_revision(conn, interchange.id, 0) != closing.revision:
-        raise JournalError(
-            f"The report of interchange {interchange.id} was written by somebody else meanwhile."
-        )
-    if closing.state is not None and any(
-        state in WAITING for state in records.document_states(conn, interchange.id)
-    ):
-        raise JournalError(
-            f"A document of interchange {interchange.id} was released while its report was made."
-        )
-    path = {
-        None: [],
-        InterchangeState.SETTLED: [InterchangeState.JUDGED, InterchangeState.SETTLED],
-    }.get(closing.state, [closing.state])
-    steps = [
-        records.move_interchange(conn, interchange.id, state, cause=closing.cause, now=now)
-        for state in path
-        if state is not None
-    ]
-    channel = interchange.envelope.transport.value
-    back = messages.for_channel(closing.report, channel)
-    outgoing = events_of(interchange, steps, closing.flow)
-    message = _inside_or_beside(conn, closing.report, closing.stored, now)
-    outgoing.append(_outgoing(interchange, message, 0, "report", BROKER, closing.filename))
-    payload = closing.stored.sha256 if closing.stored else None
-    if payload is not None:
-        back = msgspec.structs.replace(back, body=b"")
-    outgoing.append(_outgoing(interchange, back, 0, "report", channel, closing.filename, payload))
-    records.add_outbox_many(conn, outgoing)
-    return True
+    return Settled(state, documents_open, None, cause, row.report_revision + 1, linked=linked)
 
 
 def row_of(conn: Connection, interchange: Interchange) -> records.InterchangeRow:
@@ -208,7 +182,7 @@ def row_of(conn: Connection, interchange: Interchange) -> records.InterchangeRow
     return row
 
 
-def _inside_or_beside(
+def inside_or_beside(
     conn: Connection, publication: Publication, stored: StoredPayload | None, now: dt.datetime
 ) -> Publication:
     """The publication itself, or a claim check on its body in the spool, which is then kept."""
@@ -218,13 +192,20 @@ def _inside_or_beside(
     return messages.claim_check(publication, stored.sha256, stored.size)
 
 
-def delivered(conn: Connection, rows: Sequence[records.OutboxRow], now: dt.datetime) -> int:
+def delivered(
+    conn: Connection,
+    rows: Sequence[records.OutboxRow],
+    now: dt.datetime,
+    *,
+    attempted: bool = True,
+) -> int:
     """Mark rows as delivered, and move what they speak of.
 
     A document whose result is out is published; an interchange whose acknowledgements are all
-    out is acknowledged. Returns how many new rows (events) this wrote.
+    out is acknowledged. `attempted` False: a receipt says so, the attempt is counted elsewhere.
+    Returns how many new rows (events) this wrote.
     """
-    records.mark_delivered(conn, [row.id for row in rows], now)
+    records.mark_delivered(conn, [row.id for row in rows], now, attempted=attempted)
     events: list[records.Outgoing] = []
     for row in rows:
         if row.kind not in ("document", "report"):
@@ -261,7 +242,7 @@ def events_of(
 ) -> list[records.Outgoing]:
     """The events that tell of these steps, ready for the outbox."""
     return [
-        _outgoing(
+        outgoing_of(
             interchange,
             messages.event_publication(interchange, step, flow),
             step.ordinal,
@@ -272,7 +253,7 @@ def events_of(
     ]
 
 
-def _outgoing(
+def outgoing_of(
     interchange: Interchange,
     publication: Publication,
     ordinal: int,
@@ -281,6 +262,7 @@ def _outgoing(
     filename: str | None = None,
     payload: str | None = None,
 ) -> records.Outgoing:
+    """A message for the outbox, about an interchange or one document of it."""
     return records.Outgoing(
         publication=publication,
         interchange_id=interchange.id,

@@ -190,7 +190,7 @@ def test_a_tampered_receipt_is_not_verified(hub: Hub, tamper: Callable[[bytes], 
     assert not exchange.good
     said = demo_as2.words(exchange)
     assert "NOT verified by OpenSSL: CMS Verification failure" in said
-    good, conclusion = demo.conclusion([], 0, exchange)
+    good, conclusion = demo.conclusion([], 0, exchange, True)
     assert not good
     assert "The AS2 receipt is NOT as it should be" in conclusion
 
@@ -226,7 +226,7 @@ def test_a_wrong_mic_is_told_though_the_signature_is_sound(hub: Hub) -> None:
     assert exchange.openssl.good
     assert not exchange.good
     assert f"hash of what we sent  {exchange.mic}: NOT the same" in demo_as2.words(exchange)
-    assert not demo.conclusion([], 0, exchange)[0]
+    assert not demo.conclusion([], 0, exchange, True)[0]
 
 
 def test_a_refusal_is_told(hub: Hub) -> None:

@@ -116,7 +116,7 @@ def test_the_archive_has_the_envelope_name_not_its_members(
 ) -> None:
     """A flow that asks for envelope names asks the archive; members may be called anything."""
     flow = msgspec.structs.replace(load_flows()["en16931-invoice"], envelope_names=True)
-    monkeypatch.setattr("gateway.cli.validate.load_flows", lambda *_, **__: {flow.name: flow})
+    monkeypatch.setattr("gateway.cli.judging.load_flows", lambda *_, **__: {flow.name: flow})
     archive = tar_gz([("any name.xml", GOOD)])
     named = put(tmp_path, "FSO1100A_ABC123_ABC1231100000000000000001.tar.gz", archive)
     assert main(["validate", named, *FLOW, "--json"]) == 0

@@ -119,6 +119,19 @@ def test_http_that_is_refused(folder: Folder, change: Callable[[str], str], key:
     assert "sesame" not in str(fault)
 
 
+def test_parties_are_named_as_invoices_name_them(folder: Folder) -> None:
+    """SIREN, SIRET and VAT identifiers; what could never be met in an invoice is refused."""
+    known = '["732829320", "73282932000074", "BE0123456789"]'
+    folder.partner(f"{HTTP}[statuses]\nparties = {known}\n")
+    partner = config.load(folder.root / "gateway.toml").partners["acme"]
+    assert partner.statuses.of == "own"
+    assert len(partner.statuses.parties) == 3
+    folder.partner(f'{HTTP}[statuses]\nparties = ["732829320", "Acheteur SA"]\n')
+    fault = folder.fault()
+    assert fault.key == "statuses.parties[1]"
+    assert "SIREN" in fault.what
+
+
 def test_a_token_belongs_to_one_partner(folder: Folder) -> None:
     """Two with the same are refused; also when one of the two is only being prepared."""
     folder.partner(HTTP)

@@ -89,10 +89,13 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
+BUILT_IN = {"b2g-invoice", "ctc-fr-invoice", "en16931-invoice", "invoice-status"}
+
+
 def test_the_built_in_configuration_loads() -> None:
     """With no file at all there are the default settings, our flows, and no enabled partner."""
     configuration = config.load()
-    assert set(configuration.flows) == {"b2g-invoice", "ctc-fr-invoice", "en16931-invoice"}
+    assert set(configuration.flows) == BUILT_IN
     assert not any(partner.enabled for partner in configuration.partners.values())
     assert configuration.settings.sftp == Settings().sftp
     assert configuration.notices == ()
@@ -407,7 +410,7 @@ def test_flows_alone_can_be_loaded(folder: Folder) -> None:
     """`load_flows` looks at no partner; without a folder it takes the built-in flows."""
     file = folder.flow(FLOW.replace("[match]", '[match]\npartners = ["anybody"]'))
     assert set(config.load_flows(file.parent)) == {"plain"}
-    assert set(config.load_flows()) == {"b2g-invoice", "ctc-fr-invoice", "en16931-invoice"}
+    assert set(config.load_flows()) == BUILT_IN
     file.write_text("name = 5")
     with pytest.raises(ConfigurationError):
         config.load_flows(file.parent)

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
-from gateway.core.schematron.catalogue import Catalogue, PackProblem
+from gateway.core.cdar.checking import PACK
+from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.preparation import rewriting
-from gateway.core.schematron.runner import RulePacks
-from gateway.core.xml import ParsedXml, parse
-from gateway.core.xsd import SchemaStore
-from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Severity
-from tests.cdar_documents import ROOT, status
-
-PACK, SCHEMA = "br-fr-cdv", "cdar-d22b"
-
-
-@functools.cache
-def catalogue() -> Catalogue:
-    """Ours; the tests are skipped where the wheel was not imported (make rules)."""
-    found = Catalogue.load()
-    try:
-        found.artefact(PACK)
-        found.schema_path(SCHEMA, ROOT)
-    except PackProblem as problem:
-        pytest.skip(str(problem))
-    return found
-
-
-@functools.cache
-def packs() -> RulePacks:
-    """The rules, compiled once."""
-    return RulePacks(catalogue())
-
-
-def document(data: bytes) -> ParsedXml:
-    """Parse what must be XML."""
-    parsed = parse(data, DocumentLimits())
-    assert isinstance(parsed, ParsedXml)
-    return parsed
+from tests.cdar_documents import DAY, check, status
 
 
 def findings(data: bytes) -> tuple[Finding, ...]:
     """What schema and rules object to; the schema alone when it does."""
-    parsed = document(data)
-    schema = SchemaStore(catalogue()).validate(SCHEMA, parsed)
-    return schema or packs().run(PACK, parsed)
+    return check().findings(data, DAY)
 
 
 @pytest.mark.parametrize(
@@ -106,4 +72,5 @@ def test_the_schema_speaks_first() -> None:
 
 def test_the_rules_run_as_shipped() -> None:
     """Their shape is not the known one, so nothing in them is rewritten."""
-    assert "applied out of turn" in rewriting(catalogue().artefact(PACK)).as_shipped
+    check()
+    assert "applied out of turn" in rewriting(Catalogue.load().artefact(PACK)).as_shipped

@@ -252,7 +252,7 @@ def test_a_failure_of_the_mapping_is_ours() -> None:
     """A valid invoice that we cannot map is undetermined."""
 
     class Broken:
-        def to_canonical(self, *_: object) -> object:
+        def to_canonical(self, *_: object, **__: object) -> object:
             raise ZeroDivisionError
 
     verdict = judged(Packs(), mapping=lambda _name: Broken()).verdict

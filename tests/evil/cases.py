@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gateway.cli import validate
+from gateway.cli import judging
 from gateway.cli.main import main
 from gateway.config import load_flows
 from gateway.resources import data_folder
@@ -106,7 +106,7 @@ def _validated(files: Iterable[str], language: str, flows: Path | None) -> list[
     """One call for all files, so that the rule packs are compiled once."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(validate, "load_flows", lambda *_, **__: load_flows(flows))
+        patch.setattr(judging, "load_flows", lambda *_, **__: load_flows(flows))
         main(["validate", *files, "--json", "--lang", language, "--flow", FLOW])
     return [json.loads(line) for line in printed.getvalue().splitlines()]
 

@@ -7,6 +7,7 @@ under strace, and the trace is checked: see `tests/torture/order.py` for what co
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from bench.invoices import ubl_invoice
 from gateway.service.journal import open_reader, records
+from tests.attached_documents import with_attachment
 from tests.gateway_process import PARTNER, GatewayProcess
 from tests.torture import order, trace
 from tests.torture.journal_image import Commit, commits_of, facts_of
@@ -25,6 +27,7 @@ from tests.torture.trace import Call
 pytestmark = [pytest.mark.ssh, pytest.mark.timeout(300)]
 
 SECONDS = 120.0
+ATTACHED = b"%PDF-1.7\n" + bytes(range(256)) * 2000
 
 
 def require_strace(folder: Path) -> None:
@@ -66,7 +69,10 @@ class Traced:
 
     def payload(self, name: str) -> str:
         """Where the spool keeps the file of this name."""
-        sha256 = self.interchanges[name].sha256
+        return self.stored(self.interchanges[name].sha256)
+
+    def stored(self, sha256: str) -> str:
+        """Where the spool keeps what has this sum."""
         return f"{self.state}/spool/payloads/{sha256[:2]}/{sha256}"
 
 
@@ -114,7 +120,9 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     try:
         gateway.start()
         for name in ("put", "renamed"):
-            (folder / f"{name}.xml").write_bytes(ubl_invoice(name))
+            data = ubl_invoice(name)
+            attached = with_attachment(data, ATTACHED) if name == "put" else data
+            (folder / f"{name}.xml").write_bytes(attached)
         for commands in (
             [f"put {folder}/put.xml in/put.xml"],
             [f"put {folder}/renamed.xml in/renamed.part", "rename in/renamed.part in/renamed.xml"],
@@ -165,6 +173,20 @@ def test_a_publication_is_durable_before_the_journal_calls_it_delivered(traced: 
             file=str(file),
             message_id=rows[file.name.partition(".")[0]].message_id,
         )
+
+
+def test_an_attached_file_is_durable_before_the_journal_holds_the_result(traced: Traced) -> None:
+    """The judge writes it, the daemon makes it durable, and only then is it spoken of."""
+    sha256 = hashlib.sha256(ATTACHED).hexdigest()
+    results = [row for row in traced.outbox if row.kind == "document"]
+    (row,) = [row for row in results if sha256.encode() in row.body]
+    order.check_attached(
+        traced.calls,
+        traced.commits,
+        state=traced.state,
+        payload=traced.stored(sha256),
+        message_id=row.message_id,
+    )
 
 
 def test_an_acknowledgement_is_durable_before_the_journal_calls_it_delivered(

@@ -48,6 +48,7 @@ def test_the_wheel_works_from_any_directory_in_an_environment_of_its_own(tmp_pat
     (wheel,) = tmp_path.glob("edi_gateway-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         carried = {name for name in archive.namelist() if name.startswith("gateway/data/")}
+        assert "gateway/core/acknowledgement/page.css" in archive.namelist()
     for kind in ("conf", "flows", "mappings", "schemas", "systemd"):
         here = (file for file in (ROOT / kind).rglob("*") if file.is_file())
         assert {f"gateway/data/{file.relative_to(ROOT)}" for file in here} <= carried
@@ -84,7 +85,8 @@ def test_the_wheel_works_from_any_directory_in_an_environment_of_its_own(tmp_pat
     assert "batch.tar.gz:" in shown.stdout
     assert "verified by OpenSSL: CMS Verification successful" in shown.stdout
     assert "The AS2 receipt vouches for exactly what was sent." in shown.stdout
-    assert len(list((kept / "received").iterdir())) == 9
+    assert len(list((kept / "received").glob("*.report.xml"))) == 10
+    assert len(list((kept / "received").glob("CDV_*.xml"))) == 20
     bodies = list((kept / "state" / "publications" / "edi.documents").glob("*/*.headers.json"))
-    assert len(bodies) == 14
+    assert len(bodies) == 20
     assert shown.stderr == "", "the terminal is kept for people"

@@ -24,6 +24,8 @@ def test_what_is_absent_is_left_out() -> None:
             "namespace": "urn:x",
             "unmapped": [],
             "unmapped_total": 0,
+            "derived": [],
+            "derived_total": 0,
         },
     }
 
@@ -41,7 +43,8 @@ def test_json_is_utf_8_and_the_same_every_time() -> None:
         == (
             '{"invoice_number":"F-1","seller":{"name":"Éclair","identifiers":[{"value":"1",'
             '"scheme":"0009"}],"postal_address":{"country_code":"FR"}},"source":{"syntax":"ubl",'
-            '"root":"Invoice","namespace":"urn:x","unmapped":[],"unmapped_total":0}}'
+            '"root":"Invoice","namespace":"urn:x","unmapped":[],"unmapped_total":0,'
+            '"derived":[],"derived_total":0}}'
         ).encode()
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Outbox as OutboxSettings
 from gateway.model.interchange import Transport
-from gateway.model.partner import HttpAccess, Partner
+from gateway.model.partner import Acknowledgements, HttpAccess, Partner
 from gateway.model.publication import Publication
 from gateway.model.verdict import Language
 from gateway.service.http_api import routes
 from gateway.service.http_tokens import Tokens
 from gateway.service.outbox import Outbox
-from tests.service.house import ACCEPTED, FakeJudges, House
+from tests.service.house import ACCEPTED, XML_ALONE, FakeJudges, House
 from tests.service.http_house import HttpHouse, Reply, http_house, request
 
 TOKEN, OTHER, DISABLED = "token-of-acme", "token-of-other", "token-of-gone"
@@ -99,14 +99,21 @@ async def api_house(
     partners: dict[str, Partner] | None = None,
     inline_bytes: int = 1_000_000,
     max_bytes: int = 10_000_000,
+    committed: Collection[str] = ("ctc-fr-invoice",),
+    acknowledgements: Acknowledgements = XML_ALONE,
     **settings: Any,
 ) -> AsyncIterator[ApiHouse]:
-    """Everything started, with an outbox that knows the channel `https`; everything stopped."""
+    """Everything started, with an outbox that knows the channel `https`; everything stopped.
+
+    There is no broker: only acknowledgements of flows that are `committed` leave.
+    """
     judges = judges or FakeJudges(ACCEPTED)
     partners = PARTNERS if partners is None else partners
     house = House(folder)
     await house.open()
-    intake = await house.intake(judges, inline_bytes=inline_bytes)
+    intake = await house.intake(
+        judges, inline_bytes=inline_bytes, acknowledgements=acknowledgements
+    )
     found: list[ApiHouse] = []
 
     async def receive(arrival: Any, transport: Transport) -> str:
@@ -121,6 +128,7 @@ async def api_house(
         broker=NoBroker(),
         channels={Transport.HTTPS.value: ready},
         settings=OutboxSettings(poll_seconds=0.05),
+        committed=committed,
         log=structlog.wrap_logger(house.said, processors=[]),
     )
     outbox.start()

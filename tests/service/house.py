@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ from gateway.config.settings import Judges as JudgeSettings
 from gateway.core.container.archive import is_archive, unpack
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob
-from gateway.model.partner import Partner
+from gateway.model.partner import Acknowledgements, Partner, Uniqueness
 from gateway.model.verdict import (
     Accepted,
     Finding,
@@ -34,6 +35,10 @@ from gateway.service.intake import Intake
 from gateway.service.journal import Journal, records
 from gateway.spool import Spool
 
+ANY = Uniqueness(envelope="accept", payload="accept", invoice="off")
+"""Everything may be sent again: most tests look at other things."""
+XML_ALONE = Acknowledgements(html="never")
+"""One report, one file: most tests look at other things."""
 JUDGING = JudgeSettings(attempts=3, retry_seconds=0.1)
 
 
@@ -151,9 +156,12 @@ class House:
         *,
         inline_bytes: int = 1_000_000,
         scanner: Scanner | None = None,
+        uniqueness: Uniqueness = ANY,
+        acknowledgements: Acknowledgements = XML_ALONE,
+        partners: Sequence[Partner] = (),
         **settings: Any,
     ) -> Intake:
-        """A started intake with these judges."""
+        """A started intake with these judges; the partners are acme and other, or those given."""
 
         def wake() -> None:
             self.woken += 1
@@ -164,7 +172,19 @@ class House:
             spool=self.spool,
             in_thread=deferToThread,
             judges=judges,
-            partners={"acme": Partner(name="acme", flows=("ctc-fr-invoice",))},
+            partners={
+                each.name: each
+                for each in partners
+                or [
+                    Partner(
+                        name=name,
+                        flows=("ctc-fr-invoice",),
+                        uniqueness=uniqueness,
+                        acknowledgements=acknowledgements,
+                    )
+                    for name in ("acme", "other")
+                ]
+            },
             scratch=self.scratch,
             settings=IntakeSettings(**{"min_free_mb": 0, **settings}),
             judging=JUDGING,
@@ -182,11 +202,13 @@ class House:
         """The time, as the journal wants it."""
         return dt.datetime.now(dt.UTC)
 
-    def arrival(self, name: str = "a.xml", data: bytes = b"<a/>") -> Arrival:
+    def arrival(
+        self, name: str = "a.xml", data: bytes = b"<a/>", *, partner: str = "acme"
+    ) -> Arrival:
         """A file written by a receiver, not yet in the spool."""
         path = self.folder / f"upload-{len(list(self.folder.iterdir()))}"
         path.write_bytes(data)
-        return Arrival("acme", name, path, hashlib.sha256(data).hexdigest(), len(data))
+        return Arrival(partner, name, path, hashlib.sha256(data).hexdigest(), len(data))
 
     async def row(self, id_: str) -> records.InterchangeRow:
         """The interchange's row."""

@@ -66,6 +66,24 @@ def make_key(folder: Path, name: str) -> tuple[Path, str]:
     return file, line
 
 
+class OutAtHome:
+    """What the daemon hears of files in `out/`; `may_go` is what it answers."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, str]] = []
+        self.may_go = True
+
+    async def fetched(self, partner: str, name: str) -> bool:
+        """A file was read to its end."""
+        self.heard.append(("fetched", partner, name))
+        return self.may_go
+
+    async def expired(self, partner: str, name: str) -> bool:
+        """A file is old enough."""
+        self.heard.append(("expired", partner, name))
+        return self.may_go
+
+
 class SftpGateway:
     """The service in this reactor, with one partner who has a key and a password.
 
@@ -90,6 +108,7 @@ class SftpGateway:
             ),
             Partner(name="left", enabled=False, sftp=SftpAccess(authorized_keys=(public,))),
         ]
+        self.out: Any = OutAtHome()
         self._settings = Sftp(**{"port": 0, "processes": 1, **settings})
         self.service = self._new()
 
@@ -100,6 +119,7 @@ class SftpGateway:
             partners=self._partners,
             state=self.state,
             receive=self._receive,
+            out=self.out,
             log=self.log,
             **more,
         )

@@ -392,7 +392,7 @@ async def test_too_large_message_is_refused_alone(broker: Broker, start: Start) 
     await until(lambda: running.publisher.available)
     assert running.times_available == 2
     for _ in range(3):
-        assert await running.outcome(large) == "PublicationRefused"
+        assert await running.outcome(large) == "PublicationImpossible"
     assert await running.outcome(a_publication(2)) == "confirmed"
     assert await running.outcome(a_publication(3, body=b"x" * MAX_MESSAGE_BYTES)) == "confirmed"
     assert running.times_available == 2
@@ -407,7 +407,7 @@ async def test_neighbours_of_a_too_large_message_can_be_sent_again(
     many = [a_publication(n) for n in range(1, 51)]
     many[25] = a_publication(26, body=b"x" * (MAX_MESSAGE_BYTES + 1))
     outcomes = await running.outcomes(many)
-    assert outcomes[25] == "PublicationRefused"
+    assert outcomes[25] == "PublicationImpossible"
     assert set(outcomes[:25] + outcomes[26:]) <= {"confirmed", "BrokerUnavailable"}
     await until(lambda: running.publisher.available)
     again = [p for p, outcome in zip(many, outcomes, strict=True) if outcome != "confirmed"]
@@ -456,7 +456,7 @@ async def test_unwritable_message_harms_nobody(broker: Broker, start: Start) -> 
     running = await start(broker.port)
     wrong = a_publication(1, routing_key="x" * 256)
     outcomes = await running.outcomes([a_publication(2), wrong, a_publication(3)])
-    assert outcomes == ["confirmed", "PublicationRefused", "confirmed"]
+    assert outcomes == ["confirmed", "PublicationImpossible", "confirmed"]
     assert running.times_available == 1
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from pytest_twisted import ensureDeferred
 from twisted.internet import defer, task
 
-from gateway.config.settings import Outbox as OutboxSettings
-from gateway.errors import DeliveryAwaited, DeliveryFailed
+from gateway.errors import (
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliveryRefused,
+    DeliveryUnderWay,
+    GatewayError,
+)
 from gateway.service.as2.patience import MOST_LATE, SECONDS, Patience
 from gateway.service.journal import records
 
@@ -22,16 +26,12 @@ class Desk:
     def __init__(self) -> None:
         self.clock = task.Clock()
         self.begun: dict[int, defer.Deferred[None]] = {}
-        self.written: list[str] = []
-        self.woken = 0
+        self.written: list[tuple[int, str]] = []
         self.said = structlog.testing.CapturingLogger()
         self.patience = Patience(
             self.clock,
             self._deliver,
-            journal=cast("Any", self),
-            settings=OutboxSettings(),
-            outbox_written=self._wake,
-            now=lambda: dt.datetime.now(dt.UTC),
+            record=self._record,
             log=structlog.wrap_logger(self.said, processors=[]),
         )
 
@@ -39,12 +39,9 @@ class Desk:
         self.begun[row.id] = defer.Deferred()
         await self.begun[row.id]
 
-    def _wake(self) -> None:
-        self.woken += 1
-
-    async def write(self, name: str, _: Any) -> None:
-        """The journal's."""
-        self.written.append(name)
+    async def _record(self, row: records.OutboxRow, error: GatewayError | None) -> None:
+        """The outbox's."""
+        self.written.append((row.id, type(error).__name__))
 
     def deliver(self, number: int, partner: str = "acme") -> defer.Deferred[BaseException | None]:
         """Begin one; fires with what it raised."""
@@ -71,20 +68,23 @@ async def test_what_ends_in_time_is_the_outboxs_affair() -> None:
 
 @ensureDeferred
 async def test_what_ends_late_is_written_all_the_same() -> None:
-    """Nobody waits; the row is not sent a second time meanwhile; a failure is in the log."""
+    """Nobody waits; the row is not sent again meanwhile; a fault of ours is an error too."""
     desk = Desk()
     going = [desk.deliver(1), desk.deliver(2)]
     desk.clock.advance(SECONDS)
     for each in going:
-        assert isinstance(await each, DeliveryAwaited)
+        assert isinstance(await each, DeliveryUnderWay)
     begun = dict(desk.begun)
-    assert isinstance(await desk.deliver(1), DeliveryAwaited)
+    assert isinstance(await desk.deliver(1), DeliveryUnderWay)
     assert desk.begun == begun
     begun[1].callback(None)
-    assert (desk.written, desk.woken) == (["outbox_late"], 1)
-    begun[2].errback(DeliveryFailed("no"))
-    assert (desk.written, desk.woken) == (["outbox_late"] * 2, 1)
-    assert [call.method_name for call in desk.said.calls] == ["warning"]
+    begun[2].errback(DeliveryRefused("no"))
+    assert desk.written == [(1, "NoneType"), (2, "DeliveryRefused")]
+    later = desk.deliver(3)
+    desk.clock.advance(SECONDS)
+    await later
+    desk.begun[3].errback(ValueError("broken"))
+    assert desk.written[2:] == [(3, "DeliveryFailed")]
 
 
 @ensureDeferred
@@ -95,7 +95,7 @@ async def test_a_partner_that_hangs_gets_only_so_many() -> None:
     desk.clock.advance(SECONDS)
     for each in late:
         await each
-    assert isinstance(await desk.deliver(100), DeliveryAwaited)
+    assert isinstance(await desk.deliver(100), DeliveryPutOff)
     assert 100 not in desk.begun
     other = desk.deliver(101, "zeta")
     desk.begun[101].callback(None)

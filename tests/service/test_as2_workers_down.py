@@ -69,6 +69,8 @@ async def test_without_workers_senders_are_asked_to_come_again(tmp_path: Path) -
         spool=house.spool,
         in_thread=deferToThread,
         otherwise=never,
+        record=never,
+        record_refusal=never,
         outbox_written=lambda: None,
         log=structlog.wrap_logger(said, processors=[]),
     )
@@ -117,6 +119,8 @@ async def test_what_is_refused_before_the_body(tmp_path: Path) -> None:
         spool=house.spool,
         in_thread=deferToThread,
         otherwise=None,  # type: ignore[arg-type]
+        record=None,  # type: ignore[arg-type]
+        record_refusal=None,  # type: ignore[arg-type]
         outbox_written=lambda: None,
         log=structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[]),
     )

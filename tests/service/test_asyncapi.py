@@ -14,13 +14,18 @@ import referencing
 import referencing.jsonschema
 import yaml
 
+from gateway.core.acknowledgement.forms import Form
+from gateway.core.acknowledgement.report import InterchangeReport, document_of
+from gateway.core.cdar.order import Order
+from gateway.core.cdar.told import Told, tell
 from gateway.core.mapping import Mapping
 from gateway.core.xml import ParsedXml, parse
 from gateway.model.interchange import Envelope, Interchange, Syntax, Transport
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits
 from gateway.model.lifecycle import DocumentState, InterchangeState
-from gateway.model.publication import Publication
+from gateway.model.publication import Publication, message_id
+from gateway.model.standing import Standing
 from gateway.model.verdict import (
     Accepted,
     Finding,
@@ -34,11 +39,15 @@ from gateway.model.verdict import (
 )
 from gateway.resources import data_folder
 from gateway.samples import SAMPLES, sample_bytes
-from gateway.service import messages
+from gateway.service import messages, status_messages
 from gateway.service.amqp_topology import EXCHANGE_TYPE, EXCHANGES, QUEUE_ARGUMENTS, QUEUES
 from gateway.service.journal.rows import Transition
+from gateway.service.journal.status_records import Invoice
 from gateway.service.message_headers import properties_of
+from gateway.service.report_files import form_sent, in_memory
+from gateway.service.statuses import Weighed
 from tests.publishing import INTERCHANGE, MOMENT, SHA256
+from tests.status_documents import message
 
 FILE = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 CONTRACT: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
@@ -143,6 +152,39 @@ def every_message() -> Iterator[Any]:
         yield pytest.param(
             messages.claim_check(report, SHA256, len(report.body)), id=f"large report {flow}"
         )
+    said = InterchangeReport(
+        interchange_id=INTERCHANGE,
+        revision=1,
+        provisional=False,
+        partner="acme",
+        flow="ctc-fr-invoice",
+        file_name="FA.xml",
+        interface_code=None,
+        received_at=MOMENT,
+        sha256=SHA256,
+        size=15_000,
+        reported_at=MOMENT,
+    )
+    about = document_of(rejected, 1, DocumentState.REJECTED)
+    for form, body in in_memory(said, about, Language.FR, tuple(Form)).items():
+        made = form_sent(RECEIVED, said, form, body, None, MOMENT).publication
+        yield pytest.param(made, id=f"report as {form}")
+        yield pytest.param(
+            messages.claim_check(made, SHA256, len(body)), id=f"large report as {form}"
+        )
+    for ordinal in (0, 2):
+        for to_portal in (False, True):
+            cdar = messages.cdar_publication(
+                RECEIVED,
+                b"<CrossDomainAcknowledgementAndResponse/>",
+                id_=message_id(INTERCHANGE, ordinal, "cdar-213", 1),
+                ordinal=ordinal,
+                filename="CDV_213_FA-1_0123456789ab.xml",
+                flow="ctc-fr-invoice",
+                to_portal=to_portal,
+                now=MOMENT,
+            )
+            yield pytest.param(cdar, id=f"cdar {ordinal} {to_portal}")
     yield pytest.param(
         messages.mdn_publication(
             RECEIVED,
@@ -154,6 +196,7 @@ def every_message() -> Iterator[Any]:
         ),
         id="mdn",
     )
+    yield from status_messages_made()
     for interchange_state in InterchangeState:
         yield pytest.param(
             event(interchange_state, 0, cause="why"), id=f"event {interchange_state}"
@@ -165,17 +208,58 @@ def every_message() -> Iterator[Any]:
         )
 
 
+def status_messages_made() -> Iterator[Any]:
+    """What is said of a lifecycle message, and of its statuses, however they stand."""
+    parsed = parse(message("212", [str(standing) for standing in Standing]), DocumentLimits())
+    assert isinstance(parsed, ParsedXml)
+    read = tell(parsed)
+    assert isinstance(read, Told)
+    invoice = Invoice(
+        interchange_id=INTERCHANGE, ordinal=2, partner="acme", seller="siren:000123455", buyer=None
+    )
+    weighed = [
+        Weighed(
+            told=status,
+            key=str(standing),
+            seller="siren:000123455",
+            said_at=MOMENT,
+            standing=standing,
+            order=Order.LATE if standing is Standing.RECORDED else None,
+            invoice=None if standing is Standing.UNKNOWN else invoice,
+        )
+        for status, standing in zip(read.message.statuses, Standing, strict=True)
+    ]
+    accepted = judged(
+        Accepted(b"", message=status_messages.body(read.message, weighed)),
+        flow="invoice-status",
+        syntax="cdar",
+        document_type="status",
+    )
+    yield pytest.param(result(accepted), id="status")
+    told = status_messages.events(RECEIVED, 1, "invoice-status", weighed, revision=0, now=MOMENT)
+    assert len(told) == 4
+    for each in told:
+        yield pytest.param(each, id=f"status event {each.routing_key}")
+
+
 def validator(pointer: str) -> jsonschema.Draft202012Validator:
     """Checks against the schema at `pointer` (#/…) of the contract; formats included."""
     invoice = json.loads(
         (data_folder("schemas") / "canonical-invoice.schema.json").read_text("utf-8")
     )
+    report = json.loads(
+        (data_folder("schemas") / "interchange-report.schema.json").read_text("utf-8")
+    )
+    status = json.loads((data_folder("schemas") / "invoice-status.schema.json").read_text("utf-8"))
     resource = referencing.jsonschema.DRAFT202012.create_resource
     registry: Any = referencing.Registry().with_resources(
         [
             (BASE, resource(CONTRACT)),
             (f"{SITE}/schemas/canonical-invoice.schema.json", resource(invoice)),
             (invoice["$id"], resource(invoice)),
+            (f"{SITE}/schemas/interchange-report.schema.json", resource(report)),
+            (f"{SITE}/schemas/invoice-status.schema.json", resource(status)),
+            (status["$id"], resource(status)),
         ]
     )
     return jsonschema.Draft202012Validator(

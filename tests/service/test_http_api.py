@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 from pytest_twisted import ensureDeferred
-from twisted.internet import defer
+from twisted.internet import defer, reactor, task
 
 from gateway.errors import IntakeRefused, JournalError, SpoolError
 from gateway.model.lifecycle import InterchangeState
 from gateway.model.verdict import Finding, Layer, Rejected, Severity, Text
 from gateway.service import http_status
-from gateway.service.journal import records
+from gateway.service.journal import delivery_records, records
+from gateway.service.journal.delivery_records import Hold
 from tests.service.api_house import DISABLED, OTHER, TOKEN, api_house
 from tests.service.house import ACCEPTED, NO_PACK, REJECTED, UNREADABLE, FakeJudges
 from tests.service.http_house import HOST, until
@@ -483,9 +484,40 @@ async def test_a_later_report_replaces_a_provisional_one(tmp_path: Path) -> None
             ),
         )
         await api.house.journal.write("t", lambda c: records.add_outbox_many(c, [later]))
-        reply = await api.ask("GET", f"/v1/interchanges/{id_}/acknowledgements")
+        for _ in range(100):
+            reply = await api.ask("GET", f"/v1/interchanges/{id_}/acknowledgements")
+            assert reply.status == 200
+            if reply.body == b"<later/>":
+                break
+            await task.deferLater(reactor, 0.05)
         assert reply.body == b"<later/>"
         assert 'filename="later-r2.report.xml"' in reply.headers["content-disposition"]
+
+
+@ensureDeferred
+async def test_a_report_that_is_held_cannot_be_fetched(tmp_path: Path) -> None:
+    """Whoever holds a partner holds this way too, until it is let go."""
+    async with api_house(tmp_path, FakeJudges(ACCEPTED)) as api:
+        hold = Hold(
+            partner="acme",
+            flow="",
+            destination="",
+            reason="r",
+            placed_by="me",
+            placed_at=api.house.now(),
+        )
+        journal = api.house.journal
+        await journal.write("t", lambda conn: delivery_records.place_hold(conn, hold))
+        id_ = await api.send()
+        await api.house.reaches(id_, "settled")
+        await task.deferLater(reactor, 0.2)
+        path = f"/v1/interchanges/{id_}/acknowledgements"
+        reply = await api.ask("GET", path)
+        assert (reply.status, json.loads(reply.body)["error"]) == (404, "not_yet")
+        now = api.house.now()
+        await journal.write("t", lambda conn: delivery_records.lift_hold(conn, hold, now))
+        await api.house.reaches(id_, "acknowledged")
+        assert (await api.ask("GET", path)).status == 200
 
 
 @ensureDeferred

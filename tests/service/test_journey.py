@@ -17,7 +17,7 @@ from twisted.internet import defer, reactor, task
 from gateway.errors import JournalError, WorkerDied
 from gateway.model.interchange import Transport
 from gateway.model.job import JudgeAnswer, JudgeJob, Unpacked
-from gateway.service import arrive, journey, quarantine, settle
+from gateway.service import answering, arrive, journey, quarantine
 from gateway.service.journal import records
 from tests.service.house import (
     ACCEPTED,
@@ -320,15 +320,15 @@ async def test_a_document_released_while_the_report_is_made_is_judged_all_the_sa
     judges = FakeJudges(ACCEPTED)
     judges.by_name = {"4.xml": WorkerDied("killed by signal 9")}
     intake = await house.intake(judges)
-    closing = settle.close_interchange
+    closing = answering.close_interchange
 
     def released_meanwhile(conn: Any, interchange: Any, *args: Any, **kwargs: Any) -> Any:
-        monkeypatch.setattr(settle, "close_interchange", closing)
+        monkeypatch.setattr(answering, "close_interchange", closing)
         judges.by_name = {}
         quarantine.release(conn, interchange.id, None, kwargs["now"])
         return closing(conn, interchange, *args, **kwargs)
 
-    monkeypatch.setattr(settle, "close_interchange", released_meanwhile)
+    monkeypatch.setattr(answering, "close_interchange", released_meanwhile)
     id_ = await intake.receive(house.arrival("b.tar.gz", batch(ten())), Transport.SFTP)
     await house.reaches(id_, "quarantined")
     moved = await house.journal.write(

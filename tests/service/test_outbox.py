@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.model.interchange import Envelope, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import Accepted, Judgement, Language
-from gateway.service import arrive, consequences, messages, settle
+from gateway.service import answering, arrive, consequences, messages, settle
 from gateway.service.journal import Journal, records
 from gateway.service.outbox import Outbox
 
@@ -88,21 +88,24 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
     judgement = accepted()
     subject = consequences.payload_of(one)
     result = consequences.result_of(one, subject, judgement, Language.FR, NOW)
-    closing = settle.Closing(
+    closing = answering.Closing(
         state=InterchangeState.SETTLED,
         flow=judgement.flow,
         revision=1,
-        report=messages.report_publication(
-            one,
-            b"<InterchangeReport/>",
-            sha256="0" * 64,
-            filename=f"{number}.report.xml",
-            flow=judgement.flow,
-            revision=1,
-            now=NOW,
+        reports=(
+            answering.FormSent(
+                publication=messages.report_publication(
+                    one,
+                    b"<InterchangeReport/>",
+                    sha256="0" * 64,
+                    filename=f"{number}.report.xml",
+                    flow=judgement.flow,
+                    revision=1,
+                    now=NOW,
+                ),
+                filename=f"{number}.report.xml",
+            ),
         ),
-        filename=f"{number}.report.xml",
-        stored=None,
         cause=None,
     )
     await journal.write("t", lambda conn: arrive.receive(conn, one, NOW))
@@ -112,7 +115,7 @@ async def settled(journal: Journal, number: int = 1) -> Interchange:
             conn, one, subject, judgement, result, retry=None, now=NOW
         ),
     )
-    await journal.write("t", lambda conn: settle.close_interchange(conn, one, closing, now=NOW))
+    await journal.write("t", lambda conn: answering.close_interchange(conn, one, closing, now=NOW))
     return one
 
 
@@ -137,6 +140,7 @@ def outbox_for(
     files: list[str],
     *,
     settings: OutboxSettings = FAST,
+    committed: Collection[str] = (),
     **channels: Any,
 ) -> Outbox:
     """An outbox with a channel that writes file names into a list."""
@@ -150,6 +154,7 @@ def outbox_for(
         broker=broker,
         channels={"sftp": to_partner, **channels},
         settings=settings,
+        committed=committed,
         log=structlog.get_logger(),
     )
 
@@ -186,14 +191,14 @@ async def test_everything_committed_is_sent_and_the_states_follow(
 
 
 @ensureDeferred
-async def test_a_broker_that_is_away_holds_back_neither_the_partner_nor_itself_for_long(
+async def test_a_broker_that_is_away_holds_back_no_acknowledgement_of_a_flow_that_says_so(
     journal: Journal, broker: FakeBroker
 ) -> None:
-    """Acknowledgements reach out/ while the broker is away; all arrives once it is back."""
+    """Of flows that only ask for `committed` they reach out/; all arrives once it is back."""
     files: list[str] = []
     broker.available = False
     await settled(journal)
-    outbox = outbox_for(journal, broker, files)
+    outbox = outbox_for(journal, broker, files, committed=["ctc-fr-invoice"])
     outbox.start()
     await until(lambda: len(files) == 1)
     assert broker.handed == []
@@ -221,12 +226,14 @@ async def test_a_returned_message_stays_visible_with_its_reason_and_is_tried_aga
     outbox = outbox_for(journal, broker, files)
     outbox.start()
     await until(lambda: outbox.destinations[0].last_error == "no queue is bound")
-    await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
+    await until(lambda: len(broker.of("edi.events")) > 3)
     rows = await journal.read("t", lambda conn: records.outbox_of(conn, one.id))
     waiting = [row for row in rows if row.state == "pending" and row.kind == "document"]
     assert [row.last_error for row in waiting] == ["no queue is bound"]
+    assert broker.of("edi.acknowledgements") == []
     broken[0] = False
     await until(lambda: len(broker.of("edi.documents")) == 1)
+    await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
     await outbox.stop(5)
 
 
@@ -257,7 +264,7 @@ async def test_a_message_that_breaks_the_sender_holds_back_no_other(
     files: list[str] = []
     broker.refuse = lambda p: ValueError("broken") if p.exchange == "edi.documents" else None
     one = await settled(journal)
-    outbox = outbox_for(journal, broker, files)
+    outbox = outbox_for(journal, broker, files, committed=["ctc-fr-invoice"])
     outbox.start()
     await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
     await outbox.stop(5)

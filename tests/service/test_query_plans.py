@@ -9,17 +9,20 @@ import sqlalchemy as sa
 
 from gateway.service.journal import (
     as2_records,
+    claim_records,
     judgement_records,
     outbox_records,
     payload_records,
     search,
+    status_records,
     steps,
+    uniqueness_records,
 )
 from gateway.service.journal.engine import driver, writer_engine
 from gateway.service.journal.schema import upgrade
 
 HOT = [
-    (steps._FIND_CLAIM, "transport=? AND partner=? AND key=? AND sha256=?"),
+    (claim_records._FIND, "transport=? AND partner=? AND key=? AND sha256=?"),
     (steps._INTERCHANGE_STATE, "id=?"),
     (steps._DOCUMENT_STATE, "interchange_id=? AND ordinal=?"),
     (steps._SET_INTERCHANGE_STATE, "id=?"),
@@ -31,12 +34,21 @@ HOT = [
     (as2_records._RECEIPTED, "partner=? AND direction=? AND message_id=?"),
     (judgement_records._SET_JUDGEMENT, "interchange_id=? AND ordinal=?"),
     (judgement_records._NEXT_REPORT, "id=?"),
-    (outbox_records._DUE_FOR, "destination=? AND id>?"),
     (outbox_records._NAMED, "message_id=?"),
     (outbox_records._OF, "interchange_id=?"),
     (outbox_records._PENDING_OF, "interchange_id=?"),
     (payload_records._RELEASE, "sha256=?"),
     (search._TRANSITIONS_OF, "interchange_id=?"),
+    (outbox_records._REPORTS, "interchange_id=?"),
+    (claim_records._MOVE, "transport=? AND partner=? AND key=? AND sha256=?"),
+    (status_records._NAMED, "partner=? AND direction=? AND key=?"),
+    (status_records._OF_INVOICE, "invoice_interchange_id=? AND invoice_ordinal=?"),
+    (status_records._TOLD_BY, "interchange_id=? AND ordinal=?"),
+    (status_records._WAITING, "number=?"),
+    (status_records._DROP, "interchange_id=? AND ordinal=?"),
+    (uniqueness_records._HOLDS_FLUX, "interchange_id=?"),
+    (uniqueness_records._INVOICES_OF, "interchange_id=? AND ordinal=?"),
+    (uniqueness_records._DROP_INVOICE, "seller=? AND year=? AND number=?"),
 ]
 """A statement, and the columns its row must be found by: all that are known."""
 
@@ -65,3 +77,22 @@ def test_a_row_is_found_by_all_that_is_known(
     assert len(plan) == 1, plan
     assert plan[0].startswith("SEARCH"), plan
     assert plan[0].endswith(f"({columns})"), plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "first"),
+    [
+        (uniqueness_records._FLUX_BY_NAME, "uq_flux_keys_name (partner=? AND name=?)"),
+        (uniqueness_records._FLUX_BY_SHA256, "uq_flux_keys_sha256 (partner=? AND sha256=?)"),
+        (uniqueness_records._INVOICE_HOLDER, "(seller=? AND year=? AND number=?)"),
+    ],
+)
+def test_who_holds_a_key_is_found_by_it(conn: sa.Connection, statement: Any, first: str) -> None:
+    """The key leads to its holder, and that to the interchange: nothing is scanned."""
+    compiled = statement.compile(dialect=conn.dialect)
+    rows = driver(conn).execute(
+        f"EXPLAIN QUERY PLAN {compiled}", [None] * len(compiled.positiontup)
+    )
+    plan = [row[3] for row in rows]
+    assert all(step.startswith("SEARCH") for step in plan), plan
+    assert plan[0].endswith(first), plan

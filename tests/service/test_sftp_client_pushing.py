@@ -225,6 +225,7 @@ async def test_the_outbox_delivers_once_the_server_is_up(
         broker=NoBroker(),
         channels={"sftp-remote": visits.clients.deliver},
         settings=OutboxSettings(retry_min_seconds=0.2, retry_max_seconds=0.5, poll_seconds=0.2),
+        committed=["ctc-fr-invoice"],
         log=structlog.wrap_logger(house.said, processors=[]),
     )
     outbox.start()

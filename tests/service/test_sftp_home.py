@@ -23,6 +23,7 @@ from gateway.service.sftp_server.home import Home
 from gateway.service.sftp_server.incoming import Incoming
 from gateway.service.sftp_server.keys import authorized_key, host_key_file, host_keys
 from gateway.service.sftp_server.notes import usable_name
+from gateway.service.sftp_server.outgoing import Outgoing
 from gateway.service.sftp_server.protocol import Attributes, OpenFlag, Status
 from gateway.service.sftp_server.refusal import Refused
 
@@ -49,7 +50,8 @@ def home(tmp_path: Path) -> Home:
         receipts=NoReceipts(),
         log=CapturingLogger(),
     )
-    return Home(incoming, folders[1])
+    out = Outgoing(folders[1], once_only=False, fetched=lambda _: False, log=CapturingLogger())
+    return Home(incoming, out)
 
 
 def listed(home: Home, path: bytes) -> list[str]:

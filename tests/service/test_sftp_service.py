@@ -612,6 +612,7 @@ async def test_a_port_in_use_is_a_configuration_error(gateway: SftpGateway) -> N
         partners=[],
         state=gateway.folder / "second",
         receive=lambda _: asyncio.sleep(0),  # type: ignore[arg-type,return-value]
+        out=gateway.out,
         log=gateway.log,
     )
     with pytest.raises(ConfigurationError, match=str(gateway.service.port)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
@@ -45,6 +46,7 @@ def faults(
     by_key = _interchanges(parcels, received, evidence, found)
     _documents(parcels, by_key, evidence, found)
     _outbox(evidence, found)
+    _order(evidence, found)
     _results(parcels, by_key, evidence, found)
     _reports(parcels, by_key, evidence, found)
     found.wrong += evidence.leftovers
@@ -148,6 +150,32 @@ def _outbox(evidence: Evidence, found: Faults) -> None:
         found.doubled.append(f"the consumer got {id_}, which the journal does not know")
     for id_ in evidence.altered:
         found.wrong.append(f"message {id_} came again with another content")
+
+
+def _order(evidence: Evidence, found: Faults) -> None:
+    """No final acknowledgement left before every result it speaks of was confirmed."""
+    last: dict[str, dt.datetime] = {}
+    final: dict[str, str] = {}
+    for row in evidence.outbox:
+        if row.kind == "document" and row.delivered_at is not None:
+            known = last.get(row.interchange, row.delivered_at)
+            last[row.interchange] = max(known, row.delivered_at)
+        elif row.kind == "report":  # one before the last was provisional
+            final[row.interchange] = _stem(row)
+    for row in evidence.outbox:
+        result = last.get(row.interchange)
+        if row.kind != "report" or row.delivered_at is None or result is None:
+            continue
+        if row.delivered_at < result and _stem(row) == final[row.interchange]:
+            found.wrong.append(
+                f"the report of {row.interchange} to {row.destination} left"
+                f" {result - row.delivered_at} before its last result was confirmed"
+            )
+
+
+def _stem(row: SeenMessage) -> str:
+    """The name of a report, whatever its form."""
+    return (row.filename or "").rpartition(".")[0]
 
 
 def _is_file(row: SeenMessage) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ class SeenMessage(msgspec.Struct, frozen=True):
     routing_key: str
     filename: str | None
     body: bytes
+    delivered_at: dt.datetime | None = None
 
 
 class Evidence(msgspec.Struct, kw_only=True):
@@ -90,8 +92,9 @@ def read_journal(path: Path) -> Evidence:
                 SeenMessage(
                     *(row.message_id, row.interchange_id, row.ordinal, row.kind, row.destination),
                     *(row.state.value, row.exchange, row.routing_key, row.filename, row.body),
+                    row.delivered_at,
                 )
-                for row in conn.execute(sa.select(outbox))
+                for row in conn.execute(sa.select(outbox).order_by(outbox.c.id))
             ]
     finally:
         engine.dispose()

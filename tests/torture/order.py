@@ -4,6 +4,7 @@
               → the daemon's answer → the packet that tells the client
     delivery  journal fsynced (message written) → file written → fsync → rename → fsync folder
               → journal written (message delivered)
+    attached  last byte → fsync file → rename → fsync folder → journal written (result naming it)
 
 and every folder made on the way is fsynced in its parent before the journal relies on it. "Before"
 is strict: the one call was over when the other began. A journal that *relies* on a file must not
@@ -149,6 +150,25 @@ def check_delivery(
         ],
     )
     _check_folders(promise, calls, state, file, mark)
+
+
+def check_attached(
+    calls: Sequence[Call], commits: Sequence[Commit], *, state: str, payload: str, message_id: str
+) -> None:
+    """That the file in `payload` was durable before the journal held the result that names it.
+
+    Raises `OutOfOrder`.
+    """
+    promise = f"attached file {posixpath.basename(payload)[:12]}"
+    commit = commit_of(commits, journal_image.written(message_id))
+    must_be_in_order(
+        promise,
+        [
+            *_file_steps("the file", calls, payload, _writes(calls, payload)),
+            Step("the journal's first write of the result", (commit.first_write,)),
+        ],
+    )
+    _check_folders(promise, calls, state, payload, commit)
 
 
 def commit_of(commits: Sequence[Commit], fact: str) -> Commit:

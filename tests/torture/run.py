@@ -71,7 +71,12 @@ def run(
     folder: Path, broker: Broker, torture: Torture, say: Callable[[str], None] = lambda _: None
 ) -> Outcome:
     """Torture a gateway in `folder`. Raises `AssertionError` when it does not even go on."""
-    gateway = GatewayProcess(folder / "gateway", judges=torture.judges, rabbitmq_port=broker.port)
+    gateway = GatewayProcess(
+        folder / "gateway",
+        judges=torture.judges,
+        rabbitmq_port=broker.port,
+        uniqueness=True,  # what is judged again after a kill must not trip over itself
+    )
     consumer = Consumer(broker)
     rack = _Rack(folder, gateway, consumer, torture, say)
     try:

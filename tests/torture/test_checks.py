@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import msgspec
@@ -95,6 +96,45 @@ def no_interchange(evidence: Evidence) -> None:
     evidence.outbox.clear()
     evidence.taken = {}
     evidence.out = {}
+
+
+def test_an_acknowledgement_ahead_of_a_result_is_found() -> None:
+    """Whatever its destination; at the same moment is in order."""
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+    def stamp(later: dict[int, float]) -> Faults:
+        def change(evidence: Evidence) -> None:
+            for number, row in enumerate(evidence.outbox):
+                moment = at + dt.timedelta(seconds=later.get(number, 0.0))
+                name = "r.report.xml" if row.kind == "report" else None
+                evidence.outbox[number] = msgspec.structs.replace(
+                    row, delivered_at=moment, filename=name
+                )
+
+        return found(change)
+
+    assert stamp({}) == Faults()
+    assert stamp({2: 1.0, 4: 2.0}) == Faults()
+    (wrong,) = stamp({1: 1.0, 2: 1.0}).wrong
+    assert "the report of I1 to sftp left" in wrong
+    (wrong,) = stamp({0: 1.0, 4: 3.0}).wrong
+    assert "to broker" in wrong
+
+
+def test_a_provisional_acknowledgement_may_be_ahead() -> None:
+    """It says that the rest is to come."""
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+    def change(evidence: Evidence) -> None:
+        for number, row in enumerate(evidence.outbox):
+            evidence.outbox[number] = msgspec.structs.replace(
+                row, delivered_at=at + dt.timedelta(seconds=9)
+            )
+        evidence.outbox[2] = msgspec.structs.replace(
+            evidence.outbox[2], delivered_at=at, filename="first.xml"
+        )
+
+    assert found(change).wrong == []
 
 
 def test_when_all_went_well_nothing_is_found() -> None:

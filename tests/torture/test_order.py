@@ -12,6 +12,7 @@ from tests.torture.order import (
     REPLIES_TO_PUT,
     REPLIES_TO_PUT_AND_RENAME,
     OutOfOrder,
+    check_attached,
     check_delivery,
     check_receipt,
 )
@@ -67,6 +68,19 @@ SENT: Trace = {
     "sync mark": "fdatasync(5</s/j-wal>) = 0",
 }
 
+ATTACHED: Trace = {
+    **PREPARED,
+    "write": 'write(9</s/scratch/i/unfinished>, "%PDF", 4) = 4',
+    "name by sum": 'rename("/s/scratch/i/unfinished", "/s/scratch/i/abcd") = 0',
+    "sync file": "fsync(9</s/scratch/i/abcd>) = 0",
+    "make folder": 'mkdir("/s/payloads/ab", 0750) = 0',
+    "sync parent": "fsync(7</s/payloads>) = 0",
+    "rename": 'rename("/s/scratch/i/abcd", "/s/payloads/ab/abcd") = 0',
+    "sync folder": "fsync(7</s/payloads/ab>) = 0",
+    "write journal": 'pwrite64(5</s/j-wal>, "written M1\\n", 11, 5) = 11',
+    "sync journal": "fdatasync(5</s/j-wal>) = 0",
+}
+
 
 def lines_of(trace: Trace) -> list[str]:
     """As strace writes them; one thread does everything, which is the strictest order."""
@@ -105,6 +119,18 @@ def delivery(trace: Trace) -> None:
     )
 
 
+def attached(trace: Trace) -> None:
+    """Check the attached file this trace is about."""
+    calls = parse(lines_of(trace))
+    check_attached(
+        calls,
+        commits_of(calls, "/s/j", facts),
+        state="/s",
+        payload="/s/payloads/ab/abcd",
+        message_id="M1",
+    )
+
+
 def pairs(*chains: Sequence[str]) -> Iterable[tuple[str, str]]:
     """Every two operations whose order matters."""
     return sorted({pair for chain in chains for pair in combinations(chain, 2)})
@@ -125,10 +151,15 @@ DELIVERY_PAIRS = pairs(
     ("write", "sync file", "rename", "sync folder", "write mark", "sync mark"),
     ("make folder", "sync parent", "write mark"),
 )
+ATTACHED_PAIRS = pairs(
+    ("write", "sync file", "rename", "sync folder", "write journal"),
+    ("make folder", "sync parent", "write journal"),
+)
 
 
 def test_the_right_order_passes() -> None:
-    """A put, a put with a rename, and a delivery as they should be."""
+    """A put, a put with a rename, a delivery and an attached file as they should be."""
+    attached(ATTACHED)
     receipt(PUT)
     receipt(PUT_AND_RENAME, REPLIES_TO_PUT_AND_RENAME)
     delivery(SENT)
@@ -146,6 +177,20 @@ def test_a_delivery_in_the_wrong_order_is_noticed(one: str, other: str) -> None:
     """Whichever two operations of a delivery change places."""
     with pytest.raises(OutOfOrder):
         delivery(swapped(SENT, one, other))
+
+
+@pytest.mark.parametrize(("one", "other"), ATTACHED_PAIRS)
+def test_an_attached_file_in_the_wrong_order_is_noticed(one: str, other: str) -> None:
+    """Whichever two operations on it change places."""
+    with pytest.raises(OutOfOrder):
+        attached(swapped(ATTACHED, one, other))
+
+
+@pytest.mark.parametrize("missing", ["sync file", "sync folder", "sync parent"])
+def test_a_missing_fsync_of_an_attached_file_is_noticed(missing: str) -> None:
+    """A result must not name what a power cut can take away."""
+    with pytest.raises(OutOfOrder):
+        attached({name: line for name, line in ATTACHED.items() if name != missing})
 
 
 @pytest.mark.parametrize("missing", ["sync file", "sync folder", "sync parent", "sync journal"])

@@ -14,6 +14,12 @@ from typing import Final
 
 import msgspec
 
+from gateway.core.acknowledgement.refusal_codes import (
+    EMPTY_FLUX,
+    Nature,
+    refusal_of,
+    refuses_flux,
+)
 from gateway.core.acknowledgement.report_facts import Outcome, ReportDocument
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Layer, PackReference, Severity
@@ -39,65 +45,18 @@ class Qualification(StrEnum):
 
 
 class TechnicalError(msgspec.Struct, frozen=True):
-    """Why a flux, or one file of it, could not be used. `nature`: FLUX or FICHIER."""
+    """Why a flux, or one file of it, could not be used. Without a finding: nothing is in it."""
 
     code: str
-    nature: str
-    finding: Finding
-    document: int
+    nature: Nature
+    finding: Finding | None = None
+    document: int | None = None
 
 
 UNREADABLE: Final = frozenset({Layer.CONTAINER, Layer.XML})
 """An error in these layers means: no invoice could be read in the file at all."""
 
-# The platforms spell and split their codes in this way; a code of ours that is not listed takes
-# the one of its layer. Where they have one code for a flux and another for a file in it, the one
-# of the flux stands here.
-_REFUSALS: Final[dict[str, str]] = {
-    "CONTAINER-UNSUPPORTED": "IRR_TYPE",
-    "CONTAINER-NO-TAR": "IRR_TYPE",
-    "CONTAINER-VIRUS": "IRR_ANTIVIRUS",
-    "CONTAINER-EMPTY": "IRR_VIDE",
-    "CONTAINER-SIZE": "IRR_TAILLE",
-    "CONTAINER-MEMBERS": "IRR_TAILLE",
-    "CONTAINER-UNPACKED-SIZE": "IRR_TAILLE",
-    "CONTAINER-MEMBER-DUPLICATE": "IRR_NOM_F",
-    "CONTAINER-MEMBER-EMPTY": "IRR_VIDE_F",
-    "CONTAINER-MEMBER-NAME": "IRR_NOM_F",
-    "CONTAINER-MEMBER-NESTED": "IRR_TYPE_F",
-    "CONTAINER-MEMBER-PATH": "IRR_NOM_F",
-    "CONTAINER-MEMBER-SIZE": "IRR_TAILLE_F",
-    "CONTAINER-MEMBER-SPECIAL": "IRR_TYPE_F",
-    "CONTAINER-MEMBER-TYPE": "IRR_TYPE_F",
-    "ATTACHMENT-EMPTY": "IRR_VID_PJ",
-    "ATTACHMENT-NAME": "IRR_NOM_PJ",
-    "ATTACHMENT-SIZE": "IRR_TAILLE_PJ",
-    "PDF-NO-INVOICE": "IRR_TYPE_F",
-    "PDF-SEVERAL": "IRR_TYPE_F",
-    "PDF-OBSOLETE": "IRR_TYPE_F",
-    "PDF-PROFILE": "IRR_TYPE_F",
-    "PDF-UBL": "IRR_TYPE_F",
-    "PDF-TOO-LARGE": "IRR_TAILLE_F",
-    "ENVELOPE-NAME": "IRR_FORM",
-    "XML-EMPTY": "IRR_VIDE",
-    "XML-SIZE": "IRR_TAILLE_F",
-    "XML-ELEMENTS": "IRR_TAILLE_F",
-    "XML-NOT-XML": "IRR_TYPE",
-    "ROUTE-NO-FLOW": "IRR_CODE_INTER",
-}
-_REFUSAL_OF_LAYER: Final[dict[Layer, str]] = {
-    Layer.CONTAINER: "IRR_EXTRAC",
-    Layer.XML: "IRR_SYNTAX",
-    Layer.ROUTING: "IRR_TYPE_F",
-}
-_OF_A_FILE: Final[dict[str, str]] = {
-    "IRR_FORM": "IRR_NOM_F",
-    "IRR_TAILLE": "IRR_TAILLE_F",
-    "IRR_TYPE": "IRR_TYPE_F",
-    "IRR_VIDE": "IRR_VIDE_F",
-}
-"""What the platforms call the same fault in one file of a flux."""
-EMPTY_FLUX: Final = "IRR_VIDE"
+NOTHING_SENT: Final = TechnicalError(EMPTY_FLUX, "FLUX")
 
 
 class ReportTotals:
@@ -109,7 +68,6 @@ class ReportTotals:
         self.held = 0
         """Undetermined, and waiting for a human."""
         self.unreadable = 0
-        self.technical_errors = 0
         self.packs: dict[PackReference, None] = {}
         """Every rule pack that judged, in the order they are first met."""
         self.undetermined: set[int] = set()
@@ -123,8 +81,24 @@ class ReportTotals:
             self.undetermined.add(document.ordinal)
             self.held += document.state is DocumentState.QUARANTINED
         self.unreadable += is_unreadable(document)
-        self.technical_errors += len(_refusals_in(document))
         self.packs.update(dict.fromkeys(document.rules))
+
+    def as_counted(self, document: ReportDocument) -> ReportDocument:
+        """The document as it was counted, although it may have been judged meanwhile.
+
+        The report is then provisional, and the next one tells what came of it.
+        """
+        if document.ordinal not in self.undetermined:
+            return document
+        if document.outcome is Outcome.UNDETERMINED:
+            return document
+        return msgspec.structs.replace(
+            document,
+            outcome=Outcome.UNDETERMINED,
+            state=DocumentState.EXTRACTED,
+            rules=(),
+            findings=(),
+        )
 
     @property
     def accepted(self) -> int:
@@ -161,36 +135,21 @@ def flux_state(
 
 def technical_errors(document: ReportDocument, flux_sha256: str) -> list[TechnicalError]:
     """What made this file unusable. One with other bytes than the flux is a member of it."""
-    member = document.sha256 != flux_sha256
-    return [
-        TechnicalError(
-            _OF_A_FILE.get(code, code) if member else code,
-            "FICHIER" if member else "FLUX",
-            finding,
-            document.ordinal,
-        )
-        for code, finding in _refusals_in(document)
-    ]
-
-
-def _refusals_in(document: ReportDocument) -> list[tuple[str, Finding]]:
     if document.outcome is not Outcome.REJECTED:
         return []
+    member = document.sha256 != flux_sha256
     return [
-        (code, finding)
+        TechnicalError(refusal.code, refusal.nature, finding, document.ordinal)
         for finding in document.findings
-        if finding.severity is Severity.ERROR and (code := _refusal_code(finding)) is not None
+        if finding.severity is Severity.ERROR
+        and (refusal := refusal_of(finding, member=member)) is not None
     ]
-
-
-def _refusal_code(finding: Finding) -> str | None:
-    """The platforms' code for a finding about the file itself; None for one about its content."""
-    return _REFUSALS.get(finding.rule) or _REFUSAL_OF_LAYER.get(finding.layer)
 
 
 def is_unreadable(document: ReportDocument) -> bool:
-    """Whether no invoice could be read in this file at all."""
+    """Whether no invoice was read in this file at all, or the flux it came in is refused."""
     return document.outcome is Outcome.REJECTED and any(
-        finding.layer in UNREADABLE and finding.severity is Severity.ERROR
+        finding.severity is Severity.ERROR
+        and (finding.layer in UNREADABLE or refuses_flux(finding))
         for finding in document.findings
     )

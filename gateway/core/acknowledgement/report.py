@@ -62,11 +62,12 @@ def build_report(
     return sink.getvalue()
 
 
-def report_filename(name: str, interchange_id: str, revision: int) -> str:
+def report_filename(name: str, interchange_id: str, revision: int, form: str = "xml") -> str:
     """What the report about the file `name` is called: safe anywhere, readable, never doubled.
 
     [A-Za-z0-9._-], at most 120 characters. The platforms answer a flux FSO1100A with CSO1100A:
-    so does the report when the file was named their way.
+    so does the report when the file was named their way. `form` is the ending: the forms of one
+    report stand beside each other under one name.
     """
     parts = envelope_name(name)
     if parts is not None:
@@ -75,7 +76,7 @@ def report_filename(name: str, interchange_id: str, revision: int) -> str:
         stem = _plain(name) or "interchange"
     # The last group of a version 7 UUID is its random part: the first ones are nearly the time.
     unique = re.sub(r"[^A-Za-z0-9]", "", interchange_id)[-12:] or "0"
-    tail = f"-{unique}{f'-r{revision}' if revision > 1 else ''}.report.xml"
+    tail = f"-{unique}{f'-r{revision}' if revision > 1 else ''}.report.{form}"
     return stem[: MAX_FILENAME - len(tail)].rstrip("._-") + tail
 
 

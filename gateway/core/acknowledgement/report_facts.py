@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -17,6 +19,9 @@ from gateway.model.verdict import (
     VirusCheck,
     verdict_name,
 )
+
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Everything outside the production Char of XML 1.0 (§2.2)."""
 
 
 class Outcome(StrEnum):
@@ -117,3 +122,13 @@ def document_of(
         findings=judgement.findings,
         remark=remark,
     )
+
+
+def clean(text: str) -> str:
+    """`text` with whatever XML 1.0 cannot hold replaced by U+FFFD: the same in every form."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
+def moment(time: dt.datetime) -> str:
+    """The time as xs:dateTime and RFC 3339 write it, in UTC, to the second."""
+    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -7,13 +7,13 @@ again).
 
 from __future__ import annotations
 
-from gateway.core.acknowledgement.flux_state import ReportTotals
+from gateway.core.acknowledgement.flux_state import ReportTotals, TechnicalError
 from gateway.core.acknowledgement.report_facts import Outcome, ReportAttachment, ReportDocument
 from gateway.model.container import Role
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language, Severity, Text
 
-NO_DOCUMENT = Text(en="No document.", fr="Aucun document.")
+_NO_DOCUMENT = Text(en="No document.", fr="Aucun document.")
 _REPLACES = Text(
     en="This report replaces our earlier one about this file.",
     fr="Ce rapport remplace notre rapport précédent sur ce fichier.",
@@ -56,6 +56,14 @@ def document_text(document: ReportDocument, language: Language) -> str:
         case Outcome.UNDETERMINED:
             held = document.state is DocumentState.QUARANTINED
             return (_HELD if held else _NOT_YET).to(language)
+
+
+def technical_text(error: TechnicalError, language: Language) -> str:
+    """Why a flux or a file could not be used."""
+    finding = error.finding
+    if finding is None:
+        return _NO_DOCUMENT.to(language)
+    return finding.explanation.to(language) if finding.explanation else finding.message
 
 
 def attachment_text(attachment: ReportAttachment, language: Language) -> str:

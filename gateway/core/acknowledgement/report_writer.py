@@ -10,17 +10,14 @@ well-formed XML 1.0 and valid.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import re
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Final
 
-import msgspec
 from lxml import etree
 
 from gateway.core.acknowledgement import report_words
 from gateway.core.acknowledgement.flux_state import (
-    EMPTY_FLUX,
+    NOTHING_SENT,
     ReportTotals,
     TechnicalError,
     flux_state,
@@ -31,17 +28,15 @@ from gateway.core.acknowledgement.report_facts import (
     Outcome,
     ReportAttachment,
     ReportDocument,
+    clean,
+    moment,
 )
-from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language, PackReference
 
 NAMESPACE: Final = "urn:edi-gateway:interchange-report:1"
 
 # lxml takes None for the default namespace; its type stubs do not know.
 _NSMAP: Final[Any] = {None: NAMESPACE}
-
-_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Everything outside the production Char of XML 1.0 (§2.2)."""
 
 
 class ReportWriter:
@@ -72,12 +67,12 @@ class ReportWriter:
             self._write(element, 1)
         if not totals.documents and not report.provisional:
             self._begin("TechnicalErrors")
-            self._write(_empty_flux(language), 2)
+            self._write(_technical_error(NOTHING_SENT, language), 2)
 
     def technical_errors(self, documents: Iterable[ReportDocument]) -> None:
         """List what made these documents unusable, if anything."""
         for document in documents:
-            for error in technical_errors(self._as_counted(document), self._report.sha256):
+            for error in technical_errors(self._totals.as_counted(document), self._report.sha256):
                 self._begin("TechnicalErrors")
                 self._write(_technical_error(error, self._language), 2)
 
@@ -85,7 +80,7 @@ class ReportWriter:
         """Write these documents, with their findings."""
         self._begin_documents()
         for document in documents:
-            element = _document(self._as_counted(document), self._packs, self._language)
+            element = _document(self._totals.as_counted(document), self._packs, self._language)
             self._write(element, 2)
             self._written += 1
 
@@ -106,23 +101,6 @@ class ReportWriter:
         self._end_section()
         self._xml.write("\n")
         self._open.close()
-
-    def _as_counted(self, document: ReportDocument) -> ReportDocument:
-        """The document as the head counts it, although it may have been judged meanwhile.
-
-        The report is then provisional, and the next one tells what came of it.
-        """
-        if document.ordinal not in self._totals.undetermined:
-            return document
-        if document.outcome is Outcome.UNDETERMINED:
-            return document
-        return msgspec.structs.replace(
-            document,
-            outcome=Outcome.UNDETERMINED,
-            state=DocumentState.EXTRACTED,
-            rules=(),
-            findings=(),
-        )
 
     def _begin_documents(self) -> None:
         if self._section in ("Documents", "Attachments"):
@@ -154,11 +132,6 @@ class ReportWriter:
         self._xml.write(element)
 
 
-def clean(text: str) -> str:
-    """`text` with whatever XML 1.0 cannot hold replaced by U+FFFD."""
-    return _NOT_XML.sub("\ufffd", text)
-
-
 # ---- pieces of the report
 
 
@@ -174,7 +147,7 @@ def _head(
     _text(interchange, "Flow", report.flow)
     _text(interchange, "FileName", report.file_name)
     _text(interchange, "InterfaceCode", report.interface_code)
-    _text(interchange, "ReceivedAt", _moment(report.received_at))
+    _text(interchange, "ReceivedAt", moment(report.received_at))
     _text(interchange, "Size", str(report.size))
     _text(interchange, "Sha256", report.sha256)
     _text(interchange, "Antivirus", report.virus_check.value)
@@ -183,7 +156,7 @@ def _head(
     code, qualification = flux_state(totals, provisional=provisional)
     state = etree.Element("State")
     _text(state, "Code", code.value)
-    _text(state, "Date", _moment(report.reported_at))
+    _text(state, "Date", moment(report.reported_at))
     _text(state, "Qualification", qualification.value if qualification else None)
     yield state
 
@@ -200,21 +173,14 @@ def _head(
     yield counts
 
 
-def _empty_flux(language: Language) -> etree._Element:
-    element = etree.Element("TechnicalError")
-    _text(element, "Code", EMPTY_FLUX)
-    _text(element, "Nature", "FLUX")
-    _text(element, "Text", report_words.NO_DOCUMENT.to(language))
-    return element
-
-
 def _technical_error(error: TechnicalError, language: Language) -> etree._Element:
-    element = etree.Element("TechnicalError", document=str(error.document))
+    element = etree.Element("TechnicalError")
+    if error.document is not None:
+        element.set("document", str(error.document))
     _text(element, "Code", error.code)
     _text(element, "Nature", error.nature)
-    said = error.finding.explanation
-    _text(element, "Text", said.to(language) if said else error.finding.message)
-    _text(element, "Rule", error.finding.rule)
+    _text(element, "Text", report_words.technical_text(error, language))
+    _text(element, "Rule", error.finding.rule if error.finding else None)
     return element
 
 
@@ -292,8 +258,3 @@ def _text(parent: etree._Element, name: str, text: str | None) -> None:
     """Add an element with this text; nothing when there is none to tell."""
     if text is not None:
         etree.SubElement(parent, name).text = clean(text)
-
-
-def _moment(time: dt.datetime) -> str:
-    """The time as xs:dateTime, in UTC, to the second."""
-    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -6,18 +6,17 @@ and never answers would hold back all others for minutes, again and again.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from twisted.internet import defer
 from twisted.python.failure import Failure
 
-from gateway.config.settings import Outbox as OutboxSettings
-from gateway.errors import DeliveryAwaited
-from gateway.service import settle
-from gateway.service.journal import Journal, records
-from gateway.service.outbox import postpone
+from gateway.errors import DeliveryFailed, DeliveryPutOff, DeliveryUnderWay, GatewayError
+from gateway.service.journal import records
+
+Record = Callable[[records.OutboxRow, GatewayError | None], Awaitable[None]]
+"""Hears what became of a message; None: it arrived."""
 
 SECONDS: Final = 3.0
 """How long a batch waits for one delivery."""
@@ -29,37 +28,32 @@ AGAIN_SECONDS: Final = 30.0
 
 
 class Patience:
-    """Around a way to deliver. What ended late is written here and not by the outbox."""
+    """Around a way to deliver. What ended late is handed to `record`: the outbox waits no more."""
 
     def __init__(
         self,
         reactor: Any,
         deliver: Callable[[records.OutboxRow], Awaitable[None]],
         *,
-        journal: Journal,
-        settings: OutboxSettings,
-        outbox_written: Callable[[], None],
-        now: Callable[[], dt.datetime],
+        record: Record,
         log: Any,
     ) -> None:
         self._reactor = reactor
         self._deliver = deliver
-        self._journal = journal
-        self._settings = settings
-        self._outbox_written = outbox_written
-        self._now = now
+        self._record = record
         self._log = log
         self._going: dict[int, defer.Deferred[None]] = {}
         self._late: dict[int, str] = {}
         """The partners of those that nobody waits for, by row."""
 
     async def deliver(self, row: records.OutboxRow) -> None:
-        """As the way itself; `DeliveryAwaited` when it takes long, and goes on."""
+        """As the way itself; `DeliveryUnderWay` when it takes long, and goes on."""
         partner = row.partner
-        if row.id in self._going or list(self._late.values()).count(partner) >= MOST_LATE:
-            raise DeliveryAwaited(
-                f"The server of {partner} takes long to answer.", seconds=AGAIN_SECONDS
-            )
+        what = f"The server of {partner} takes long to answer."
+        if row.id in self._going:
+            raise DeliveryUnderWay(what, seconds=AGAIN_SECONDS)
+        if list(self._late.values()).count(partner) >= MOST_LATE:
+            raise DeliveryPutOff(what, seconds=AGAIN_SECONDS, remedy="It is tried again by itself.")
         going = defer.Deferred.fromCoroutine(self._attempt(row))
         waiting: defer.Deferred[None] = defer.Deferred(lambda _: going.cancel())
         self._going[row.id] = going
@@ -67,7 +61,7 @@ class Patience:
         def late() -> None:
             self._late[row.id] = partner
             waiting.errback(
-                DeliveryAwaited(
+                DeliveryUnderWay(
                     f"The server of {partner} has not answered yet.", seconds=AGAIN_SECONDS
                 )
             )
@@ -98,25 +92,13 @@ class Patience:
 
     async def _write(self, row: records.OutboxRow, result: Failure | None) -> None:
         """What became of a delivery that nobody waits for any more."""
-        now = self._now()
-        if result is None:
-            await self._journal.write(
-                "outbox_late", lambda conn: settle.delivered(conn, [row], now)
+        error = None if result is None else result.value
+        if error is not None and not isinstance(error, GatewayError):
+            error = DeliveryFailed(
+                f"Outbox row {row.id} cannot be sent: {error!r}.",
+                remedy="This is a fault in the gateway; please report it.",
             )
-            self._outbox_written()
-            return
-        error = result.value
-        if not isinstance(error, DeliveryAwaited):
-            self._log.warning(
-                "as2_undelivered",
-                partner=row.partner,
-                interchange=row.interchange_id,
-                flow=row.headers.get("flow"),
-                error=str(error),
-            )
-        await self._journal.write(
-            "outbox_late", lambda conn: postpone(conn, row, error, self._settings, now)
-        )
+        await self._record(row, error)
 
     def _unwritten(self, failure: Failure) -> None:
         # The row stands as it did, and comes again: at worst the message is sent twice.

@@ -27,6 +27,7 @@ CHANNEL: Final = "as2-mdn"
 """Destination, in the outbox, of receipts that go to a URL."""
 
 URL_HEADER: Final = "mdn-url"
+MESSAGE_ID_HEADER: Final = "as2-message-id"
 TAKEN: Final = plain(200, "The message was received. Its receipt follows, if one was asked for.")
 _SAFE_ID: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 
@@ -68,7 +69,10 @@ def publish(
     )
     outgoing = [_outgoing(row, interchange_id, publication, BROKER)]
     if row.mdn_mode == MdnMode.ASYNC.value and row.mdn_url is not None:
-        outgoing.append(_to_url(row, interchange_id, mdn, row.mdn_url, row.at, 0))
+        number = 0
+        if interchange_id != interchange.id:  # a file that came before, in a message of its own
+            number = len(_sent_to_urls(conn, interchange_id))
+        outgoing.append(_to_url(row, interchange_id, mdn, row.mdn_url, row.at, number))
     records.add_outbox_many(conn, outgoing)
 
 
@@ -76,14 +80,19 @@ def send_again(conn: Connection, row: records.As2Row, url: str | None, now: dt.d
     """The sender repeats its message: its receipt goes to the URL once more, the same one."""
     if row.mdn is None or url is None:
         return
-    sent = [
-        each for each in records.outbox_of(conn, row.interchange_id) if each.destination == CHANNEL
-    ]
-    if any(each.delivered_at is None for each in sent):
+    sent = _sent_to_urls(conn, row.interchange_id)
+    own = [each for each in sent if each.headers.get(MESSAGE_ID_HEADER) == row.message_id]
+    if any(each.delivered_at is None for each in own):
         records.release_backoff(conn, CHANNEL, now)
         return
     outgoing = _to_url(row, row.interchange_id, row.mdn, url, now, len(sent))
     records.add_outbox_many(conn, [outgoing])
+
+
+def _sent_to_urls(conn: Connection, interchange_id: str) -> list[records.OutboxRow]:
+    """The receipts about an interchange that went, or go, to a URL: of all its messages."""
+    rows = records.outbox_of(conn, interchange_id, ordinals=(0,))
+    return [each for each in rows if each.destination == CHANNEL]
 
 
 def _to_url(
@@ -97,7 +106,7 @@ def _to_url(
         type="edi.acknowledgement.mdn",
         correlation_id=interchange_id,
         timestamp=now,
-        headers={URL_HEADER: url, "flow": messages.NO_FLOW, "as2-message-id": row.message_id},
+        headers={URL_HEADER: url, "flow": messages.NO_FLOW, MESSAGE_ID_HEADER: row.message_id},
         body=mdn.body,
     )
     return _outgoing(row, interchange_id, publication, CHANNEL)

@@ -10,7 +10,7 @@ from gateway.errors import DeliveryFailed
 from gateway.model.as2 import Headers, Mdn
 from gateway.service.as2.partners import Relation, Relations
 from gateway.service.as2.posting import Poster
-from gateway.service.as2.receipts import URL_HEADER
+from gateway.service.as2.receipts import MESSAGE_ID_HEADER, URL_HEADER
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import IN
 
@@ -44,7 +44,15 @@ class As2Receipts:
         kept = await self._journal.read(
             "as2_messages", lambda conn: records.as2_messages_of(conn, row.interchange_id)
         )
-        mdn = next((each.mdn for each in kept if each.direction == IN and each.mdn), None)
+        about = row.headers.get(MESSAGE_ID_HEADER)
+        mdn = next(
+            (
+                each.mdn
+                for each in kept
+                if each.direction == IN and each.mdn and each.message_id == about
+            ),
+            None,
+        )
         if mdn is None:
             raise DeliveryFailed(f"The receipt of outbox row {row.id} is not in the journal.")
         relation = self._relations.get(row.partner)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.as2 import is_mdn
-from gateway.errors import DeliveryAwaited, DeliveryFailed
+from gateway.errors import DeliveryAwaited, DeliveryFailed, DeliveryRefused
 from gateway.model.as2 import Compression, Headers, Mdn, MdnMode, MdnRead, Mic, Security
 from gateway.model.crypto import PackJob, ReadJob
 from gateway.service import settle
@@ -30,8 +30,11 @@ from gateway.service.http_server import Answer, plain
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import OUT
-from gateway.service.journal.tables import As2State
+from gateway.service.journal.tables import As2State, OutboxState
 from gateway.spool import Spool
+
+Refuse = Callable[[records.OutboxRow, DeliveryFailed], Awaitable[None]]
+"""Hears that the partner, who had taken a message, says no to it later on."""
 
 _RECEIPT_REMEDY = "Ask the partner what its AS2 log says of this Message-ID."
 
@@ -51,6 +54,7 @@ class As2Sender:
         in_thread: InThread,
         scratch: Path,
         otherwise: Callable[[records.OutboxRow], Awaitable[None]],
+        record_refusal: Refuse,
         outbox_written: Callable[[], None],
         now: Callable[[], dt.datetime],
         log: Any,
@@ -64,6 +68,7 @@ class As2Sender:
         self._in_thread = in_thread
         self._scratch = scratch
         self._otherwise = otherwise
+        self._record_refusal = record_refusal
         self._outbox_written = outbox_written
         self._now = now
         self._log = log
@@ -102,7 +107,7 @@ class As2Sender:
         if is_mdn(response.headers, response.body[:8192]):
             error = await self._receipt(relation, message, response.headers, response.body)
             if error is not None:
-                raise DeliveryFailed(error, remedy=_RECEIPT_REMEDY)
+                raise error
         elif mode is MdnMode.SYNC:
             raise DeliveryFailed(
                 f"{relation.partner.name} answered {response.status} to {message.message_id}, but"
@@ -208,12 +213,24 @@ class As2Sender:
             return plain(200, "No message with that Message-ID waits for a receipt.")
         error = await self._receipt(relation, found[0], headers, body)
         if error is not None:
-            log.warning("as2_receipt_negative", message_id=original, why=error)
+            log.warning("as2_receipt_negative", message_id=original, why=error.what)
+            await self._refused(found[0], error)
         return plain(200, "The receipt was read.")
+
+    async def _refused(self, message: records.As2Row, error: DeliveryFailed) -> None:
+        """A receipt that came later says no: the row it is about hears of it."""
+        named = message.outbox_message_id
+        if not isinstance(error, DeliveryRefused) or named is None:
+            return
+        row = await self._journal.read(
+            "outbox_named", lambda conn: records.outbox_named(conn, named)
+        )
+        if row is not None and row.state is OutboxState.PENDING:
+            await self._record_refusal(row, error)
 
     async def _receipt(
         self, relation: Relation, message: records.As2Row, headers: Headers, body: bytes
-    ) -> str | None:
+    ) -> DeliveryFailed | None:
         """Keep the receipt with the message; None if it vouches for it, else what is wrong."""
         name, now = relation.partner.name, self._now()
         answer = await self._crypto.read(ReadJob(partner=name, headers=headers, body=body, now=now))
@@ -226,14 +243,14 @@ class As2Sender:
                 name,
                 message.message_id,
                 mdn,
-                error=error,
+                error=None if error is None else error.what,
                 certificate=answer.certificate,
                 now=now,
             )
             if news and error is None and message.outbox_message_id is not None:
                 row = records.outbox_named(conn, message.outbox_message_id)
                 if row is not None:
-                    settle.delivered(conn, [row], now)
+                    settle.delivered(conn, [row], now, attempted=False)
             return news
 
         if await self._journal.write("as2_receipt", write):
@@ -244,27 +261,36 @@ class As2Sender:
                 interchange=message.interchange_id,
                 flow=None,
                 message_id=message.message_id,
-                error=error,
+                error=None if error is None else error.what,
             )
         return error
 
 
-def _complaint(message: records.As2Row, read: MdnRead | None, fault: str | None) -> str | None:
+def _complaint(
+    message: records.As2Row, read: MdnRead | None, fault: str | None
+) -> DeliveryFailed | None:
     """What keeps a receipt from vouching for the message."""
     if read is None:
-        return f"The receipt for {message.message_id} is not accepted. {fault}"
+        return _unproven(f"The receipt for {message.message_id} is not accepted. {fault}")
     if read.original_message_id != message.message_id:
-        return f"The receipt is for another message than {message.message_id}."
+        return _unproven(f"The receipt is for another message than {message.message_id}.")
     if not read.processed:
-        return f"The partner did not take {message.message_id}: {read.disposition}."
+        return DeliveryRefused(
+            f"The partner did not take {message.message_id}: {read.disposition}.",
+            remedy=_RECEIPT_REMEDY,
+        )
     expected = message.mic
     if expected is not None and not _same_mic(expected, read.mic):
         said = str(read.mic) if read.mic else "none"
-        return (
+        return _unproven(
             f"The receipt for {message.message_id} has the MIC {said}; {expected} is right:"
             " what the partner received is not what was sent."
         )
     return None
+
+
+def _unproven(what: str) -> DeliveryFailed:
+    return DeliveryFailed(what, remedy=_RECEIPT_REMEDY)
 
 
 def _same_mic(expected: str, read: Mic | None) -> bool:

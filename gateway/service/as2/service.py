@@ -15,11 +15,11 @@ from gateway.service.as2.admission import Admission
 from gateway.service.as2.crypto import Crypto, crypto_boot
 from gateway.service.as2.crypto_workers import CryptoWorkers
 from gateway.service.as2.partners import Relations
-from gateway.service.as2.patience import Patience
+from gateway.service.as2.patience import Patience, Record
 from gateway.service.as2.posting import Poster
 from gateway.service.as2.receiving import As2Receiver, Receive
 from gateway.service.as2.returning import As2Receipts
-from gateway.service.as2.sending import As2Sender
+from gateway.service.as2.sending import As2Sender, Refuse
 from gateway.service.http_server import Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
@@ -45,6 +45,8 @@ class As2Service:
         spool: Spool,
         in_thread: InThread,
         otherwise: Callable[[records.OutboxRow], Awaitable[None]],
+        record: Record,
+        record_refusal: Refuse,
         outbox_written: Callable[[], None],
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -84,6 +86,7 @@ class As2Service:
             in_thread=in_thread,
             scratch=scratch,
             otherwise=otherwise,
+            record_refusal=record_refusal,
             outbox_written=outbox_written,
             now=now,
             log=log,
@@ -92,10 +95,7 @@ class As2Service:
             Patience(
                 reactor,
                 way,
-                journal=journal,
-                settings=configuration.settings.outbox,
-                outbox_written=outbox_written,
-                now=now,
+                record=record,
                 log=log,
             )
             for way in (self._sender.deliver, self._receipts.deliver)

@@ -61,13 +61,13 @@ _decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
 def store_judgement(
     conn: sa.Connection, interchange_id: str, ordinal: int, judgement: Judgement
 ) -> None:
-    """Keep what the judge said, but for the invoice: that travels in the outbox.
+    """Keep what the judge said, but for what the document says: that travels in the outbox.
 
     The interchange takes its flow from the first of its documents that has one.
     """
     kept = judgement
     if isinstance(judgement.verdict, Accepted):
-        verdict = msgspec.structs.replace(judgement.verdict, invoice=b"")
+        verdict = msgspec.structs.replace(judgement.verdict, invoice=b"", message=b"")
         kept = msgspec.structs.replace(judgement, verdict=verdict)
     changed = conn.execute(
         _SET_JUDGEMENT,

@@ -14,49 +14,45 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.model.publication import Publication
+from gateway.model.publication import Publication, message_id
+from gateway.service.journal.as2_records import as2_message_for
+from gateway.service.journal.due_records import COLUMNS
+from gateway.service.journal.resend_records import once_more
 from gateway.service.journal.rows import OutboxRow
-from gateway.service.journal.tables import PENDING, OutboxState, outbox
+from gateway.service.journal.tables import PENDING, As2State, OutboxState, outbox
 
-_COLUMNS = [outbox.c[name] for name in OutboxRow.__struct_fields__]
 # A statement that answers "which are these?" stays well below SQLite's limit of variables.
 _IDS_AT_ONCE = 500
 
+BROKER = "broker"
+"""Destination of everything that goes through RabbitMQ (or its embedded stand-in)."""
+
 # The partial indices are only used when the state stands in the statement, not in a parameter.
 _PENDING = PENDING
-_DUE = (
-    sa.select(*_COLUMNS)
-    .where(
-        _PENDING,
-        outbox.c.id > sa.bindparam("b_after"),
-        outbox.c.next_attempt_at <= sa.bindparam("b_now"),
-    )
-    .order_by(outbox.c.id)
-    .limit(sa.bindparam("b_limit"))
-)
-_DUE_FOR = _DUE.where(outbox.c.destination == sa.bindparam("b_destination"))
 _OF = (
-    sa.select(*_COLUMNS)
-    .where(outbox.c.interchange_id == sa.bindparam("b_id"))
-    .order_by(outbox.c.id)
+    sa.select(*COLUMNS).where(outbox.c.interchange_id == sa.bindparam("b_id")).order_by(outbox.c.id)
 )
-_NAMED = sa.select(*_COLUMNS).where(outbox.c.message_id == sa.bindparam("b_id"))
+_NAMED = sa.select(*COLUMNS).where(outbox.c.message_id == sa.bindparam("b_id"))
 _PENDING_OF = (
     sa.select(sa.func.count())
     .select_from(outbox)
     .where(
         outbox.c.interchange_id == sa.bindparam("b_id"),
         outbox.c.kind == sa.bindparam("b_kind"),
-        _PENDING,
+        outbox.c.state != OutboxState.DELIVERED,
     )
 )
+# Without a look at the state: a dead one may arrive after all, and the attempt that brought a
+# message there is counted when the receipt was faster than its own outcome.
 _DELIVERED = (
     sa.update(outbox)
-    .where(outbox.c.id.in_(sa.bindparam("b_ids", expanding=True)), _PENDING)
+    .where(outbox.c.id.in_(sa.bindparam("b_ids", expanding=True)))
     .values(
         state=OutboxState.DELIVERED,
-        delivered_at=sa.bindparam("b_now"),
-        attempts=outbox.c.attempts + 1,
+        delivered_at=sa.func.coalesce(
+            outbox.c.delivered_at, sa.bindparam("b_now", type_=outbox.c.delivered_at.type)
+        ),
+        attempts=outbox.c.attempts + sa.bindparam("b_attempted"),
         last_error=None,
     )
 )
@@ -64,11 +60,43 @@ _FAILED = (
     sa.update(outbox)
     .where(outbox.c.id == sa.bindparam("b_id"), _PENDING)
     .values(
-        attempts=outbox.c.attempts + 1,
+        state=sa.bindparam("b_new_state", type_=outbox.c.state.type),
+        attempts=outbox.c.attempts + sa.bindparam("b_attempted"),
+        refusals=outbox.c.refusals + sa.bindparam("b_refused"),
         next_attempt_at=sa.bindparam("b_next_attempt_at"),
         last_error=sa.bindparam("b_error"),
     )
 )
+_COUNT_ATTEMPT = (
+    sa.update(outbox)
+    .where(outbox.c.id == sa.bindparam("b_id"))
+    .values(attempts=outbox.c.attempts + 1)
+)
+_REPORTS = (
+    sa.select(
+        outbox.c.id,
+        outbox.c.message_id,
+        outbox.c.destination,
+        outbox.c.state,
+        outbox.c.filename,
+    )
+    .where(
+        outbox.c.interchange_id == sa.bindparam("b_id"),
+        outbox.c.kind == "report",
+        outbox.c.destination != BROKER,
+    )
+    .order_by(outbox.c.id)
+)
+_NAMED_SO = (
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.interchange_id == sa.bindparam("b_id"),
+        outbox.c.kind == "report",
+        outbox.c.filename.endswith(sa.bindparam("b_ending"), autoescape=False),
+    )
+    .limit(1)
+)
+_THE_ROW = sa.select(*COLUMNS).where(outbox.c.id == sa.bindparam("b_id"))
 _RELEASE = (
     sa.update(outbox)
     .where(
@@ -161,22 +189,6 @@ def _row(outgoing: Outgoing) -> dict[str, Any]:
     }
 
 
-def due_outbox(
-    conn: sa.Connection,
-    now: dt.datetime,
-    limit: int,
-    *,
-    after_id: int = 0,
-    destination: str | None = None,
-) -> list[OutboxRow]:
-    """Messages to send now, oldest first, numbered above `after_id`; all destinations or one."""
-    parameters: dict[str, Any] = {"b_after": after_id, "b_now": now, "b_limit": limit}
-    if destination is None:
-        return [OutboxRow(*row) for row in conn.execute(_DUE, parameters)]
-    parameters["b_destination"] = destination
-    return [OutboxRow(*row) for row in conn.execute(_DUE_FOR, parameters)]
-
-
 def outbox_of(
     conn: sa.Connection,
     id: str,  # noqa: A002 - the word every reader uses for it
@@ -198,15 +210,21 @@ def outbox_named(conn: sa.Connection, message_id: str) -> OutboxRow | None:
 
 
 def pending_of(conn: sa.Connection, id: str, kind: str) -> int:  # noqa: A002
-    """How many messages of one kind still wait for an interchange."""
+    """How many messages of one kind still wait for an interchange, the dead ones too."""
     return int(conn.execute(_PENDING_OF, {"b_id": id, "b_kind": kind}).scalar_one())
 
 
-def mark_delivered(conn: sa.Connection, ids: Sequence[int], now: dt.datetime) -> None:
-    """The destination confirmed these messages. Marking one twice changes nothing."""
+def mark_delivered(
+    conn: sa.Connection, ids: Sequence[int], now: dt.datetime, *, attempted: bool = True
+) -> None:
+    """The destination confirmed these messages, each after one more attempt.
+
+    `attempted` False: the attempt that did it was counted when it was made.
+    """
     for start in range(0, len(ids), _IDS_AT_ONCE):
         batch = list(ids[start : start + _IDS_AT_ONCE])
-        conn.execute(_DELIVERED, {"b_ids": batch, "b_now": now})
+        values = {"b_ids": batch, "b_now": now, "b_attempted": int(attempted)}
+        conn.execute(_DELIVERED, values)
 
 
 def mark_failed(
@@ -215,9 +233,90 @@ def mark_failed(
     *,
     error: str,
     next_attempt_at: dt.datetime,
+    attempted: bool = True,
+    refused: bool = False,
+    dead: bool = False,
 ) -> None:
-    """An attempt failed: keep the reason, try again at `next_attempt_at`."""
-    conn.execute(_FAILED, {"b_id": id, "b_error": error, "b_next_attempt_at": next_attempt_at})
+    """It did not arrive: keep the reason, try again at `next_attempt_at`.
+
+    `attempted` False: nothing was sent, it only waits. `refused`: the destination said no to this
+    very message. `dead`: it is not tried again by itself.
+    """
+    values = {
+        "b_id": id,
+        "b_error": error,
+        "b_next_attempt_at": next_attempt_at,
+        "b_attempted": int(attempted),
+        "b_refused": int(refused),
+        "b_new_state": OutboxState.DEAD if dead else OutboxState.PENDING,
+    }
+    if not conn.execute(_FAILED, values).rowcount and attempted:
+        conn.execute(_COUNT_ATTEMPT, {"b_id": id})  # a receipt was faster: it has arrived
+
+
+def answer_again(
+    conn: sa.Connection,
+    interchange_id: str,
+    channel: str,
+    now: dt.datetime,
+) -> bool:
+    """Have the newest report go to the partner once more, by this channel, in all its forms.
+
+    False when nothing is to be done: there is none yet, it is on its way, or its receipt (MDN)
+    says that the partner has it.
+    """
+    reports = conn.execute(_REPORTS, {"b_id": interchange_id}).all()
+    if not reports:
+        return False
+    newest = {row.filename: row for row in reports if of_one(row.filename, reports[-1].filename)}
+    again = [_once_more_by(conn, reports, row, channel, now) for row in newest.values()]
+    return any(again)
+
+
+def of_one(name: str | None, other: str | None) -> bool:
+    """Whether these are forms of one report: they have one name, but for the ending."""
+    return (name or "").rpartition(".")[0] == (other or "").rpartition(".")[0]
+
+
+def _once_more_by(
+    conn: sa.Connection, reports: Sequence[Any], newest: Any, channel: str, now: dt.datetime
+) -> bool:
+    """One form of the newest report once more by this channel; False when it is on its way."""
+    by_channel = [
+        row for row in reports if (row.destination, row.filename) == (channel, newest.filename)
+    ]
+    if by_channel:
+        message = as2_message_for(conn, by_channel[-1].message_id)
+        receipted = message is not None and message.state is As2State.RECEIPTED
+        if receipted or by_channel[-1].state is OutboxState.PENDING:
+            return False
+        return once_more(conn, [by_channel[-1].id], now) > 0
+    row = OutboxRow(*conn.execute(_THE_ROW, {"b_id": newest.id}).one())
+    publication = msgspec.structs.replace(
+        row.publication(),
+        message_id=message_id(row.message_id, 0, channel, 0),
+        timestamp=now,
+    )
+    copy = Outgoing(
+        publication=publication,
+        interchange_id=row.interchange_id,
+        ordinal=row.ordinal,
+        kind=row.kind,
+        destination=channel,
+        partner=row.partner,
+        filename=row.filename,
+        payload=row.payload,
+    )
+    return add_outbox_many(conn, [copy]) > 0
+
+
+def has_report_named(
+    conn: sa.Connection,
+    id: str,  # noqa: A002 - the word every reader uses for it
+    ending: str,
+) -> bool:
+    """Whether a report about the interchange was written whose file name ends so."""
+    return conn.execute(_NAMED_SO, {"b_id": id, "b_ending": ending}).first() is not None
 
 
 def release_backoff(conn: sa.Connection, destination: str, now: dt.datetime) -> int:

@@ -16,6 +16,7 @@ from gateway.service.journal.as2_records import (
     as2_sent,
     as2_vouched,
 )
+from gateway.service.journal.due_records import due_outbox
 from gateway.service.journal.judgement_records import (
     load_judgement,
     next_revision,
@@ -31,12 +32,15 @@ from gateway.service.journal.member_records import (
     next_attempt_of,
 )
 from gateway.service.journal.outbox_records import (
+    BROKER,
     Outgoing,
     add_outbox,
     add_outbox_many,
-    due_outbox,
+    answer_again,
+    has_report_named,
     mark_delivered,
     mark_failed,
+    of_one,
     outbox_named,
     outbox_of,
     pending_of,
@@ -44,11 +48,14 @@ from gateway.service.journal.outbox_records import (
 )
 from gateway.service.journal.payload_records import (
     add_payload_reference,
+    keep_files,
+    kept_files,
     named_payloads,
     payload_references,
     release_payload,
 )
 from gateway.service.journal.replay_records import forgotten, take_back
+from gateway.service.journal.resend_records import once_more
 from gateway.service.journal.rows import (
     AttachmentRow,
     Counts,
@@ -68,6 +75,12 @@ from gateway.service.journal.search import (
     transitions_of,
     verdicts_of,
 )
+from gateway.service.journal.status_records import (
+    StatusRow,
+    count_waiting,
+    statuses_about,
+    statuses_told_in,
+)
 from gateway.service.journal.steps import (
     add_document,
     document_done,
@@ -79,6 +92,7 @@ from gateway.service.journal.steps import (
 from gateway.service.journal.waiting import partners_with_work, unfinished_of
 
 __all__ = [
+    "BROKER",
     "As2Row",
     "AttachmentRow",
     "Counts",
@@ -87,6 +101,7 @@ __all__ = [
     "OutboxRow",
     "Outgoing",
     "Receipt",
+    "StatusRow",
     "Transition",
     "Waiting",
     "add_as2_message",
@@ -95,6 +110,7 @@ __all__ = [
     "add_outbox",
     "add_outbox_many",
     "add_payload_reference",
+    "answer_again",
     "as2_last_received",
     "as2_message_for",
     "as2_messages_named",
@@ -103,6 +119,7 @@ __all__ = [
     "as2_sent",
     "as2_vouched",
     "attachments_page",
+    "count_waiting",
     "counts",
     "document",
     "document_done",
@@ -113,7 +130,10 @@ __all__ = [
     "due_documents",
     "due_outbox",
     "forgotten",
+    "has_report_named",
     "interchange",
+    "keep_files",
+    "kept_files",
     "list_interchanges",
     "load_judgement",
     "mark_delivered",
@@ -123,6 +143,8 @@ __all__ = [
     "named_payloads",
     "next_attempt_of",
     "next_revision",
+    "of_one",
+    "once_more",
     "outbox_named",
     "outbox_of",
     "partners_with_work",
@@ -132,6 +154,8 @@ __all__ = [
     "release_backoff",
     "release_payload",
     "set_retry",
+    "statuses_about",
+    "statuses_told_in",
     "store_judgement",
     "take_back",
     "transitions_of",

@@ -129,7 +129,9 @@ class AttachmentRow(msgspec.Struct, frozen=True):
 class OutboxRow(msgspec.Struct, frozen=True):
     """One row of `outbox`: a message, where it must go and how often that was tried.
 
-    `payload`: the file for the partner is this one of the spool, not `body`.
+    `payload`: the file for the partner is this one of the spool, not `body`. `refusals`: how
+    often its destination, which answered, said no to this very message. `fetched_at`, `expired_at`:
+    when its partner read the file in `out/` to its end, and when it was removed from there by age.
     """
 
     id: int
@@ -154,6 +156,9 @@ class OutboxRow(msgspec.Struct, frozen=True):
     last_error: str | None
     body: bytes
     payload: str | None = None
+    refusals: int = 0
+    fetched_at: dt.datetime | None = None
+    expired_at: dt.datetime | None = None
 
     def publication(self) -> Publication:
         """The message, the same at every attempt."""

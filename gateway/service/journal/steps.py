@@ -7,6 +7,7 @@ statements are built once: SQLAlchemy then finds their compiled form by identity
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -18,9 +19,16 @@ from gateway.model.lifecycle import (
     check_document,
     check_interchange,
 )
+from gateway.service.journal.claim_records import (
+    Delivery,
+    add_claim,
+    claimed,
+    is_over,
+    move_claim,
+)
 from gateway.service.journal.payload_records import add_payload_reference
 from gateway.service.journal.rows import Receipt, Transition
-from gateway.service.journal.tables import claims, documents, interchanges, transitions
+from gateway.service.journal.tables import documents, interchanges, transitions
 
 # Bound parameters start with b_ so that they never collide with the columns being set.
 THE_INTERCHANGE = interchanges.c.id == sa.bindparam("b_id")
@@ -28,14 +36,7 @@ THE_DOCUMENT = sa.and_(
     documents.c.interchange_id == sa.bindparam("b_id"),
     documents.c.ordinal == sa.bindparam("b_ordinal"),
 )
-_FIND_CLAIM = sa.select(claims.c.interchange_id).where(
-    claims.c.transport == sa.bindparam("b_transport"),
-    claims.c.partner == sa.bindparam("b_partner"),
-    claims.c.key == sa.bindparam("b_key"),
-    claims.c.sha256 == sa.bindparam("b_sha256"),
-)
 _ADD_INTERCHANGE = sa.insert(interchanges).inline()
-_ADD_CLAIM = sa.insert(claims).inline()
 _ADD_DOCUMENT = sa.insert(documents).inline()
 _ADD_TRANSITION = sa.insert(transitions)
 _INTERCHANGE_STATE = sa.select(interchanges.c.state, interchanges.c.cause).where(THE_INTERCHANGE)
@@ -92,22 +93,25 @@ def receive(
     interface_code: str | None,
     claim_key: str,
     now: dt.datetime,
+    anew_before: dt.datetime | None = None,
+    elsewhere: Callable[[], str | None] = lambda: None,
 ) -> Receipt:
     """Enter a delivery, once: the same claim again answers the interchange it already made.
 
     `claim_key` is what the transport knows a delivery by (SFTP: the file's name; AS2: the
-    Message-ID); together with transport, partner and sha256 it is unique.
+    Message-ID); together with transport, partner and sha256 it is unique. A claim from before
+    `anew_before` whose interchange was acknowledged is no resend any more: it moves to the new
+    interchange. `elsewhere` is asked when there is no claim: the interchange that this delivery
+    repeats although it came another way.
     """
     envelope = interchange.envelope
-    claim = {
-        "b_transport": envelope.transport.value,
-        "b_partner": envelope.partner,
-        "b_key": claim_key,
-        "b_sha256": interchange.sha256,
-    }
-    known = conn.execute(_FIND_CLAIM, claim).scalar()
-    if known is not None:
-        return Receipt(known, new=False)
+    delivery = Delivery(envelope.transport.value, envelope.partner, claim_key, interchange.sha256)
+    known = claimed(conn, delivery)
+    if known is not None and not is_over(conn, known, anew_before):
+        return Receipt(known.interchange_id, new=False)
+    if known is None and (same := elsewhere()) is not None:
+        add_claim(conn, delivery, same, now)
+        return Receipt(same, new=False)
     conn.execute(
         _ADD_INTERCHANGE,
         {
@@ -123,17 +127,8 @@ def receive(
             "updated_at": now,
         },
     )
-    conn.execute(
-        _ADD_CLAIM,
-        {
-            "transport": envelope.transport.value,
-            "partner": envelope.partner,
-            "key": claim_key,
-            "sha256": interchange.sha256,
-            "interchange_id": interchange.id,
-            "claimed_at": now,
-        },
-    )
+    keep = add_claim if known is None else move_claim
+    keep(conn, delivery, interchange.id, now)
     add_payload_reference(conn, interchange.sha256, size=interchange.size, now=now)
     step = _write_transition(conn, interchange.id, 0, None, InterchangeState.RECEIVED, now, None)
     return Receipt(interchange.id, new=True, step=step)

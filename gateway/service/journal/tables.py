@@ -2,10 +2,20 @@
 
     interchanges ─┬─< documents       what arrived, and what was found inside it
                   ├─< attachments     what lay beside the documents of an archive
+                  ├─< files           what was attached inside accepted invoices, in the spool
                   ├─< transitions     every step either of them took: the audit trail
                   ├─< outbox          what must leave; written with the step that caused it
                   ├─< claims          which delivery made it: an honest resend finds it again
-                  └─< as2_messages    AS2 messages both ways with their receipts: the evidence
+                  ├─< as2_messages    AS2 messages both ways with their receipts: the evidence
+                  ├── flux_keys       the name and bytes it holds: nobody else may send them again
+                  ├─< invoice_keys    the invoices it holds; imported ones have no interchange
+                  ├─< invoice_statuses  what lifecycle messages told of invoices, and of which
+                  ├─< statuses_given  the last status we told of each document, to whom
+                  ├── statuses_owed   it was reported on, and its statuses are still to be told
+                  └─< interventions   what operators did to deliveries, of one interchange or many
+    outbox        ─── sendings        messages being sent: what a crash must not leave uncounted
+    holds                             what must not be sent for now, and who said so
+    circuits                          destinations that do not answer
     payloads                          how many interchanges need each file of the spool
 
 A change here needs a migration in migrations/versions; a test compares the two.
@@ -67,10 +77,14 @@ class Word(sa.types.TypeDecorator[StrEnum]):
 
 
 class OutboxState(StrEnum):
-    """Where a message of the outbox stands. A failed attempt leaves it pending, due later."""
+    """Where a message of the outbox stands. A failed attempt leaves it pending, due later.
+
+    `dead`: its destination said no to this very message too often; an operator sends it again.
+    """
 
     PENDING = "pending"
     DELIVERED = "delivered"
+    DEAD = "dead"
 
 
 class As2State(StrEnum):
@@ -177,6 +191,15 @@ attachments = sa.Table(
     sa.Column("beside", sa.Text),
 )
 
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
 transitions = sa.Table(
     "transitions",
     metadata,
@@ -193,6 +216,10 @@ transitions = sa.Table(
 )
 
 PENDING = sa.text("state = 'pending'")
+DEAD = sa.text("state = 'dead'")
+TO_PARTNERS = sa.text("destination <> 'broker'")
+UNSETTLED = sa.text("kind = 'document' AND state <> 'delivered'")
+"""Results that their destination has not confirmed: acknowledgements wait for them."""
 
 outbox = sa.Table(
     "outbox",
@@ -219,6 +246,9 @@ outbox = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("payload", sa.Text),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fetched_at", UtcTime),
+    sa.Column("expired_at", UtcTime),
     sa.Index("ix_outbox_interchange_id", "interchange_id"),
     # Partial: they hold what waits, not the millions already delivered.
     sa.Index("ix_outbox_pending", "id", sqlite_where=PENDING, postgresql_where=PENDING),
@@ -230,6 +260,68 @@ outbox = sa.Table(
         sqlite_where=PENDING,
         postgresql_where=PENDING,
     ),
+    # With the kind, which is the same in all of it: by two columns SQLite prefers it to the first.
+    sa.Index(
+        "ix_outbox_unsettled",
+        "interchange_id",
+        "kind",
+        sqlite_where=UNSETTLED,
+        postgresql_where=UNSETTLED,
+    ),
+    sa.Index("ix_outbox_dead", "destination", "id", sqlite_where=DEAD, postgresql_where=DEAD),
+    sa.Index(
+        "ix_outbox_filename",
+        "partner",
+        "filename",
+        sqlite_where=TO_PARTNERS,
+        postgresql_where=TO_PARTNERS,
+    ),
+    sqlite_autoincrement=True,
+)
+
+sendings = sa.Table(
+    "sendings",
+    metadata,
+    sa.Column(
+        "outbox_id", _Number, sa.ForeignKey("outbox.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("begun_at", UtcTime, nullable=False),
+)
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    # "" stands for any: NULLs never meet in a key.
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("flow", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("placed_by", sa.Text, nullable=False),
+    sa.Column("placed_at", UtcTime, nullable=False),
+)
+
+circuits = sa.Table(
+    "circuits",
+    metadata,
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("opened_at", UtcTime, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("next_probe_at", UtcTime, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+interventions = sa.Table(
+    "interventions",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id")),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_interventions_interchange_id", "interchange_id"),
     sqlite_autoincrement=True,
 )
 
@@ -293,4 +385,98 @@ payloads = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("refs", sa.Integer, nullable=False),
     sa.Column("stored_at", UtcTime, nullable=False),
+)
+
+flux_keys = sa.Table(
+    "flux_keys",
+    metadata,
+    # A name or sum that its sender may repeat is absent: NULLs never meet in a unique index.
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("sha256", sa.Text),
+    sa.Column("taken_at", UtcTime, nullable=False),
+    sa.Index("uq_flux_keys_name", "partner", "name", unique=True),
+    sa.Index("uq_flux_keys_sha256", "partner", "sha256", unique=True),
+)
+
+invoice_keys = sa.Table(
+    "invoice_keys",
+    metadata,
+    sa.Column("seller", sa.Text, primary_key=True),
+    sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id")),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("taken_at", UtcTime, nullable=False),
+    sa.Index("ix_invoice_keys_document", "interchange_id", "ordinal"),
+    # The key is all there is to look up by, so the rows may as well lie in its order.
+    sqlite_with_rowid=False,
+)
+
+UNKNOWN = sa.text("standing = 'unknown-invoice'")
+"""Statuses of invoices that are not here: these wait for them."""
+
+invoice_statuses = sa.Table(
+    "invoice_statuses",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    # The message as it came; of a status we gave, there is none.
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id")),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("issued", sa.Text),
+    sa.Column("seller", sa.Text),
+    sa.Column("invoice_interchange_id", sa.Text, sa.ForeignKey("interchanges.id")),
+    sa.Column("invoice_ordinal", sa.Integer),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("said_at", UtcTime),
+    sa.Column("issuer", sa.JSON, nullable=False),
+    sa.Column("standing", sa.Text, nullable=False),
+    sa.Column("order", sa.Text),
+    sa.Column("rights", sa.JSON, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("linked_at", UtcTime),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("repeated_at", UtcTime),
+    sa.Index("uq_invoice_statuses_key", "partner", "direction", "key", unique=True),
+    sa.Index("ix_invoice_statuses_interchange_id", "interchange_id", "ordinal"),
+    sa.Index("ix_invoice_statuses_invoice", "invoice_interchange_id", "invoice_ordinal"),
+    sa.Index(
+        "ix_invoice_statuses_unknown",
+        "number",
+        sqlite_where=UNKNOWN,
+        postgresql_where=UNKNOWN,
+    ),
+    sqlite_autoincrement=True,
+)
+
+statuses_given = sa.Table(
+    "statuses_given",
+    metadata,
+    # The last status told of a document, 0 for the whole file; `times` counts the messages.
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("recipient", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("given_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+statuses_owed = sa.Table(
+    "statuses_owed",
+    metadata,
+    # Written with a report, gone when every status it means is in the outbox.
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_attempt_at", UtcTime, nullable=False),
+    sa.Column("cause", sa.Text),
+    sa.Index("ix_statuses_owed_next_attempt_at", "next_attempt_at"),
 )

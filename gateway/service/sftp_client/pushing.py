@@ -13,12 +13,20 @@ from typing import Any
 
 from twisted.internet import defer
 
-from gateway.errors import DeliveryFailed, GatewayError
+from gateway.errors import (
+    DeliveryFailed,
+    DeliveryPutOff,
+    DeliveryUnderWay,
+    DestinationAway,
+    GatewayError,
+)
 from gateway.model.partner import SftpRemote
 from gateway.service.sftp_client.lane import Lane
 from gateway.service.sftp_client.upload import upload
 
 WAIT_SECONDS = 10.0
+AGAIN_SECONDS = 5.0
+"""When to ask again what became of a report that goes on by itself."""
 MAX_UNDER_WAY = 64
 MAX_DONE = 10_000
 
@@ -73,8 +81,9 @@ class Pushing:
             await self._wait(sending)
         if not sending.over:
             sending.slow = True
-            raise DeliveryFailed(
+            raise DeliveryUnderWay(
                 f"{filename} is still on its way to {self._partner}'s server.",
+                seconds=AGAIN_SECONDS,
                 remedy="Nothing to do: it goes on by itself.",
             )
         del self._sending[row]
@@ -87,14 +96,15 @@ class Pushing:
     def _begin(self, row: int, filename: str, body: bytes | Path) -> _Sending:
         trouble = self._lane.health.trouble
         if trouble is not None:
-            raise DeliveryFailed(
+            raise DestinationAway(
                 f"{filename} waits for {self._partner}'s server: {trouble.what}",
                 remedy=trouble.remedy or "It is tried again by itself.",
             )
         under_way = sum(not each.over for each in self._sending.values())
         if under_way >= MAX_UNDER_WAY or len(self._sending) >= MAX_DONE:
-            raise DeliveryFailed(
+            raise DeliveryPutOff(
                 f"{filename} waits: {under_way} reports are on their way to {self._partner}.",
+                seconds=AGAIN_SECONDS,
                 remedy="Nothing to do: it is tried again by itself.",
             )
         sending = self._sending[row] = _Sending()

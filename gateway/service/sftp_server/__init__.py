@@ -12,6 +12,7 @@ The client's close, or its rename to a final name, succeeds only after that answ
     subsystem   one session: requests in, answers out; protocol, replies: their bytes
     home        the tree a client sees
     incoming    `in/`: upload, resume, rename, and the moment a file becomes ours
+    outgoing    `out/`: what was fetched, once only if that is agreed, and what is too old
     upload      the bytes of one upload; notes: what is remembered about a name, and locks
     expiry      what is removed after a time, and what a crash left
     folders     where all this lies; `place_in_out`

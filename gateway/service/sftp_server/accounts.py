@@ -24,6 +24,8 @@ def accounts_of(partners: Mapping[str, SftpAccess]) -> tuple[channel.Account, ..
             keys=tuple(keys.authorized_key(line, partner) for line in access.authorized_keys),
             password_hash=access.password_hash,
             require_rename=access.require_rename,
+            once_only=access.once_only,
+            keep_seconds=access.keep_days * 86_400.0,
         )
         other = accounts.setdefault(account.username, account)
         if other is not account:

@@ -23,13 +23,18 @@ DecodeError = msgspec.DecodeError
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may log in: `keys` are public keys in SSH wire form, `password_hash` is bcrypt."""
+    """Who may log in: `keys` are public keys in SSH wire form, `password_hash` is bcrypt.
+
+    `once_only`: what was fetched from `out/` is removed there; `keep_seconds`: so is what is older.
+    """
 
     partner: str
     username: str
     keys: tuple[bytes, ...]
     password_hash: str | None
     require_rename: bool
+    once_only: bool = False
+    keep_seconds: float = 7 * 86_400.0
 
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +90,22 @@ class Received(msgspec.Struct, frozen=True, tag="received"):
     size: int
 
 
+class Fetched(msgspec.Struct, frozen=True, tag="fetched"):
+    """The partner has read this file of `out/` to its end; `id` 0: the answer does not matter."""
+
+    id: int
+    partner: str
+    name: str
+
+
+class Expired(msgspec.Struct, frozen=True, tag="expired"):
+    """Asks whether this file, which has lain in `out/` as long as agreed, may be removed."""
+
+    id: int
+    partner: str
+    name: str
+
+
 class SessionWanted(msgspec.Struct, frozen=True, tag="session-wanted"):
     """Asks whether this partner may have one session more."""
 
@@ -102,7 +123,7 @@ class Learnt(msgspec.Struct, frozen=True, tag="learnt"):
     """The answer to `Learn`, in the order they came: no login goes by older accounts any more."""
 
 
-Word = Received | SessionWanted | SessionEnded | Learnt
+Word = Received | Fetched | Expired | SessionWanted | SessionEnded | Learnt
 
 encode = msgspec.msgpack.encode
 decode_boot = msgspec.msgpack.Decoder(Boot).decode

@@ -12,39 +12,17 @@ import posixpath
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from gateway.service.sftp_server.folders import is_out_name
 from gateway.service.sftp_server.incoming import Incoming, Uploading
 from gateway.service.sftp_server.notes import Seen, usable_name
-from gateway.service.sftp_server.protocol import MAX_DATA, Attributes, OpenFlag, Status
+from gateway.service.sftp_server.outgoing import Downloading, Outgoing
+from gateway.service.sftp_server.protocol import Attributes, OpenFlag, Status
 from gateway.service.sftp_server.refusal import Refused, of_os_error
 
 _DENIED = Status.PERMISSION_DENIED
 _FOLDER = stat.S_IFDIR | 0o700
 _IN_FILE = stat.S_IFREG | 0o200
 _OUT_FILE = stat.S_IFREG | 0o600
-
-
-class Downloading:
-    """An open file of `out/`."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` bytes at `offset`; empty at the end. Raises `Refused`."""
-        with of_os_error("read"):
-            return os.pread(self._descriptor, min(length, MAX_DATA), offset)
-
-    def attributes(self) -> Attributes:
-        """Size and time as they are now."""
-        with of_os_error("read"):
-            return _out_attributes(os.fstat(self._descriptor))
-
-    def close(self) -> None:
-        """Let the file go."""
-        os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +36,7 @@ class _Place:
 class Home:
     """One partner's home, for one session. Every method raises `Refused` to say no."""
 
-    def __init__(self, incoming: Incoming, out: Path) -> None:
+    def __init__(self, incoming: Incoming, out: Outgoing) -> None:
         self._incoming = incoming
         self._out = out
 
@@ -77,7 +55,7 @@ class Home:
         if place.folder == "in":
             return _in_attributes(self._incoming.see(place.name))
         with of_os_error("found"):
-            return _out_attributes(self._entry(place.name).stat(follow_symlinks=False))
+            return _out_attributes(self._out.entry(place.name).stat(follow_symlinks=False))
 
     def listing(self, path: bytes) -> list[tuple[str, Attributes]]:
         """The names in a folder."""
@@ -92,7 +70,7 @@ class Home:
             if place.folder == "in":
                 seen = self._incoming.notes.listing()
                 return dots + [(name, _in_attributes(each)) for name, each in seen]
-            entries = sorted(self._entries(), key=lambda entry: entry.name)
+            entries = sorted(self._out.entries(), key=lambda entry: entry.name)
             files = []
             for entry in entries:
                 try:
@@ -113,9 +91,7 @@ class Home:
             return self._incoming.open(place.name, flags)
         if writing:
             raise Refused(_DENIED, "out/ can be read, not written")
-        entry = self._entry(place.name)
-        with of_os_error("opened"):
-            return Downloading(os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+        return self._out.open(place.name)
 
     def remove(self, path: bytes) -> None:
         """Remove a fetched file, or one's own partial."""
@@ -125,9 +101,7 @@ class Home:
         if place.folder == "in":
             self._incoming.remove(place.name)
             return
-        entry = self._entry(place.name)
-        with of_os_error("removed"):
-            os.unlink(entry.path)
+        self._out.remove(place.name)
 
     def rename(self, old: bytes, new: bytes, alive: Callable[[], bool]) -> None:
         """Rename within `in/`."""
@@ -150,7 +124,7 @@ class Home:
             if wanted.size is not None:
                 self._incoming.truncate(place.name, wanted.size)
         else:
-            self._entry(place.name)
+            self._out.entry(place.name)
             if wanted.size is not None:
                 raise Refused(_DENIED, "out/ can be read, not written")
 
@@ -181,22 +155,6 @@ class Home:
             raise Refused(Status.NO_SUCH_FILE, "no such file")
         return _Place(folder, name)
 
-    def _entries(self) -> list[os.DirEntry[str]]:
-        with os.scandir(self._out) as entries:
-            return [
-                entry
-                for entry in entries
-                if is_out_name(entry.name) and entry.is_file(follow_symlinks=False)
-            ]
-
-    def _entry(self, name: str) -> os.DirEntry[str]:
-        """The file of `out/` that is really called so."""
-        with of_os_error("found"):
-            for entry in self._entries():
-                if entry.name == name:
-                    return entry
-        raise Refused(Status.NO_SUCH_FILE, "no such file")
-
 
 def may_set(wanted: Attributes) -> None:
     """Raise `Refused` for an attribute nobody may set here."""
@@ -211,6 +169,11 @@ def upload_attributes(size: int) -> Attributes:
 
 def _in_attributes(seen: Seen) -> Attributes:
     return Attributes(size=seen.size, permissions=_IN_FILE, mtime=seen.mtime)
+
+
+def download_attributes(handle: Downloading) -> Attributes:
+    """Size and time of a file of `out/` that is open, as they are now."""
+    return _out_attributes(handle.status())
 
 
 def _out_attributes(status: os.stat_result) -> Attributes:

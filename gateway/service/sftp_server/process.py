@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +27,7 @@ from gateway.service.sftp_server.expiry import sweep
 from gateway.service.sftp_server.folders import in_folder, out_folder
 from gateway.service.sftp_server.home import Home
 from gateway.service.sftp_server.incoming import Incoming, Receipt
+from gateway.service.sftp_server.outgoing import Outgoing, expire
 from gateway.service.sftp_server.receipts import Daemon
 from gateway.service.sftp_server.wire import Wire
 
@@ -66,11 +68,12 @@ class SftpProcess:
         self._accounts = ssh.Accounts(())
         self._host_keys = ssh.load_host_keys(boot.host_keys)
         self._incoming: dict[str, Incoming] = {}
+        self._keep_seconds: dict[str, float] = {}
         self.learn(boot.accounts)
         self._connections: list[ssh.Connection] = []
         self._stop_at: float | None = None
         self._wake_reader, self._wake_writer = os.pipe()
-        self._swept = time.monotonic()
+        self._swept = -SWEEP_SECONDS  # at once: it may have been down for days
 
     def learn(self, accounts: Sequence[channel.Account]) -> None:
         """From now on these may log in. Any thread may call it.
@@ -94,6 +97,7 @@ class SftpProcess:
             )
         # Another dictionary: other threads are going through this one.
         self._incoming = {**self._incoming, **added}
+        self._keep_seconds = {each.partner: each.keep_seconds for each in accounts}
         self._accounts.replace(accounts)
 
     def stop(self, grace: float) -> None:
@@ -159,7 +163,21 @@ class SftpProcess:
         self._connections.append(connection)
 
     def _home(self, account: channel.Account) -> Home:
-        return Home(self._incoming[account.partner], out_folder(self._state, account.partner))
+        partner, daemon = account.partner, self._daemon
+
+        def fetched(name: str) -> bool:
+            if account.once_only:
+                return daemon.may_go_fetched(partner, name)
+            daemon.fetched(partner, name)
+            return False
+
+        out = Outgoing(
+            out_folder(self._state, partner),
+            once_only=account.once_only,
+            fetched=fetched,
+            log=self._log.bind(partner=partner),
+        )
+        return Home(self._incoming[partner], out)
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -214,8 +232,17 @@ class SftpProcess:
                     expiry_seconds=self._settings.partial_expiry_hours * 3600.0,
                     log=self._log.bind(partner=partner),
                 )
+                self._expire(partner)
             except OSError as error:
                 self._log.error("sftp_sweep_failed", partner=partner, error=str(error))
+
+    def _expire(self, partner: str) -> None:
+        """What was not fetched in time. Of a partner that may log in no more all stays."""
+        seconds = self._keep_seconds.get(partner)
+        if seconds is not None:
+            folder = out_folder(self._state, partner)
+            may_go = partial(self._daemon.may_go_expired, partner)
+            expire(folder, time.time() - seconds, may_go)
 
 
 def _read_orders(orders: BinaryIO, daemon: Daemon, process: SftpProcess) -> None:

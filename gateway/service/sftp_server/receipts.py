@@ -15,6 +15,7 @@ from gateway import frames
 from gateway.service.sftp_server import channel
 
 SESSION_SECONDS = 10.0
+OUT_SECONDS = 30.0
 NO_ANSWER = "the gateway does not answer; try again later"
 
 
@@ -75,6 +76,21 @@ class Daemon:
             return NO_ANSWER
         return answer.reason if answer.granted is None else None
 
+    def fetched(self, partner: str, name: str) -> None:
+        """A file of `out/` was read to its end. Nobody waits for the answer."""
+        try:
+            self.send(frames.DONE, channel.encode(channel.Fetched(0, partner, name)))
+        except OSError:
+            return  # The daemon is gone, and this process will be in a moment.
+
+    def may_go_fetched(self, partner: str, name: str) -> bool:
+        """Whether a file of `out/` that was read to its end may be removed."""
+        return self._may(lambda number: channel.Fetched(number, partner, name))
+
+    def may_go_expired(self, partner: str, name: str) -> bool:
+        """Whether a file of `out/` that has lain there long enough may be removed."""
+        return self._may(lambda number: channel.Expired(number, partner, name))
+
     def session_over(self, partner: str) -> None:
         """Give a session back."""
         try:
@@ -100,6 +116,10 @@ class Daemon:
         """How many questions are open."""
         with self._guard:
             return sum(not question.given_up for question in self._open.values())
+
+    def _may(self, word: Callable[[int], channel.Word]) -> bool:
+        answer = self._ask(word, OUT_SECONDS, lambda _: None)
+        return answer is not None and answer.granted is not None
 
     def _ask(
         self,

@@ -21,6 +21,7 @@ from gateway.config.settings import Sftp
 from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
 from gateway.model.partner import Partner
+from gateway.service.out_watch import OutWatch
 from gateway.service.sftp_server import channel, keys
 from gateway.service.sftp_server.accounts import accesses_of, accounts_of
 from gateway.service.sftp_server.arrival import Upload
@@ -39,7 +40,7 @@ NOT_RECEIVED = "not received: the gateway could not store it; send it again late
 
 
 class SftpService:
-    """The SFTP server.
+    """The SFTP server. `out` hears what became of the files in partners' `out/`.
 
     `receive` gets each complete file and returns the interchange id once it is durable; whatever
     it raises, the partner hears "not received". `on_broken`, if set, hears when the processes are
@@ -54,6 +55,7 @@ class SftpService:
         partners: Sequence[Partner],
         state: Path,
         receive: Callable[[Upload], Awaitable[str]],
+        out: OutWatch,
         log: Any,
         log_level: str = "info",
         command: Sequence[str] = COMMAND,
@@ -62,6 +64,7 @@ class SftpService:
         self._settings = settings
         self._state = state
         self._receive = receive
+        self._out = out
         self._log = log
         self._log_level = log_level
         self._command = command
@@ -258,6 +261,10 @@ class SftpService:
                 child.answer(self._session(child, number, partner))
             case channel.Received():
                 defer.ensureDeferred(self._answer(child, word))
+            case channel.Fetched(number, partner, name):
+                defer.ensureDeferred(_may_go(child, number, self._out.fetched(partner, name)))
+            case channel.Expired(number, partner, name):
+                defer.ensureDeferred(_may_go(child, number, self._out.expired(partner, name)))
 
     def _session(self, child: Child, number: int, partner: str) -> channel.Answer:
         access = self._partners.get(partner)
@@ -294,6 +301,13 @@ class SftpService:
             sha256=word.sha256,
             error=str(error),
         )
+
+
+async def _may_go(child: Child, number: int, asked: Awaitable[bool]) -> None:
+    """Tell a process whether a file of `out/` may be removed."""
+    granted = "" if await asked else None
+    if number:
+        child.answer(channel.Answer(number, granted))
 
 
 def _kill(children: Sequence[Child]) -> None:

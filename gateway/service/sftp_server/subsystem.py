@@ -13,8 +13,14 @@ from typing import Any, Protocol
 
 from gateway.service.sftp_server import protocol, replies
 from gateway.service.sftp_server.decoder import Decoder
-from gateway.service.sftp_server.home import Downloading, Home, may_set, upload_attributes
+from gateway.service.sftp_server.home import (
+    Home,
+    download_attributes,
+    may_set,
+    upload_attributes,
+)
 from gateway.service.sftp_server.incoming import Uploading
+from gateway.service.sftp_server.outgoing import Downloading
 from gateway.service.sftp_server.protocol import Attributes, Kind, Status
 from gateway.service.sftp_server.refusal import Refused
 
@@ -88,7 +94,7 @@ class Session:
                     "sftp_upload_cut_off", name=handle.name, bytes_so_far=handle.written.size
                 )
             elif isinstance(handle, Downloading):
-                handle.close()
+                handle.abandon()
         self._handles.clear()
 
     def _answer(self, request: protocol.Request) -> bytes:
@@ -158,7 +164,7 @@ class Session:
             if isinstance(handle, Uploading):
                 return replies.attributes(number, upload_attributes(handle.written.size))
             if isinstance(handle, Downloading):
-                return replies.attributes(number, handle.attributes())
+                return replies.attributes(number, download_attributes(handle))
         elif isinstance(handle, _Folder):
             now, handle.entries = handle.entries[:_NAMES_AT_ONCE], handle.entries[_NAMES_AT_ONCE:]
             if not now:

@@ -215,6 +215,8 @@ class Gateway:
             spool=self.spool,
             in_thread=at_once,
             otherwise=self._otherwise,
+            record=self.outbox.record,
+            record_refusal=self.outbox.record_refusal,
             outbox_written=self.outbox.wake,
             log=self.log,
             now=self.network.now,

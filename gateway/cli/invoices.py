@@ -1,0 +1,108 @@
+"""`edi-gateway invoices`: which invoices are known, so that they are not accepted twice.
+
+invoices import FILE   the invoices that another system accepted before this one took over
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+from gateway.cli import options
+from gateway.cli.control_client import ask
+from gateway.cli.invoices_import import DATES, NUMBER, SELLER, Checked, check_table, pages
+from gateway.errors import ConfigurationError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options and actions of the subcommand."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    words = "take over invoices that another system accepted; sent again, they are refused"
+    importing = actions.add_parser("import", help=words, description=words)
+    importing.add_argument(
+        "file",
+        metavar="FILE",
+        help=f"CSV in UTF-8; columns: {SELLER}, {NUMBER}, {' or '.join(DATES)};"
+        " - reads standard input",
+    )
+    importing.add_argument(
+        "--without-bad-rows",
+        action="store_true",
+        help="take the good rows over although others are bad",
+    )
+    importing.add_argument(
+        "--dry-run", action="store_true", help="change nothing; say what would be taken over"
+    )
+    importing.add_argument("--json", action="store_true", help="one JSON object")
+    options.add_configuration(importing)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0; 1 when bad rows kept the table from being taken over; 2 when no gateway runs."""
+    state = options.journal_path(args).parent
+    try:
+        with _opened(args.file) as table:
+            checked = check_table(table)
+            _complain(args.file, checked)
+            if checked.bad_rows and not args.without_bad_rows:
+                _say(args, checked, 0, 0, done=False)
+                return 1
+            added, known = _send(state, table, dry_run=args.dry_run)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or args.file}: {error.strerror}.",
+            remedy="Name a table that can be read.",
+        ) from error
+    _say(args, checked, added, known, done=True)
+    return 0
+
+
+def _opened(name: str) -> TextIO:
+    """The table, as text that can be read twice: standard input is copied first."""
+    if name != "-":
+        return Path(name).open(encoding="utf-8", newline="")
+    copied = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115  # closed by the caller
+    shutil.copyfileobj(sys.stdin.buffer, copied.buffer)
+    return copied
+
+
+def _send(state: Path, table: TextIO, *, dry_run: bool) -> tuple[int, int]:
+    """Have the daemon take the rows: how many were new, and how many it knew."""
+    added = known = 0
+    for page in pages(table):
+        answer = ask(
+            state,
+            "invoices.import",
+            tells="starting it again, which adds nothing twice.",
+            invoices=[(key.seller, key.number, key.year) for key in page],
+            dry_run=dry_run,
+        )
+        added, known = added + answer["added"], known + answer["known"]
+    return added, known
+
+
+def _complain(name: str, checked: Checked) -> None:
+    for row in checked.bad:
+        print(f"{name}, line {row.line}: {row.what}.", file=sys.stderr)
+    if checked.bad_rows > len(checked.bad):
+        print(f"… and {checked.bad_rows - len(checked.bad)} more.", file=sys.stderr)
+
+
+def _say(args: argparse.Namespace, checked: Checked, added: int, known: int, *, done: bool) -> None:
+    if args.json:
+        said = {"added": added, "known": known, "bad_rows": checked.bad_rows}
+        print(json.dumps(said | {"dry_run": args.dry_run}))
+    elif not done:
+        print(
+            f"Nothing was taken over: {checked.bad_rows} of the rows cannot be used. Mend them, or"
+            " take the others over with --without-bad-rows."
+        )
+    else:
+        left = f", {checked.bad_rows} bad rows left out" if checked.bad_rows else ""
+        would = "would be taken over" if args.dry_run else "taken over"
+        print(f"{added} invoices {would}; {known} were known{left}.")

@@ -1,0 +1,63 @@
+"""What an operator may say to the running gateway: every command of the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gateway.config import Configuration
+from gateway.service.control import Handler
+from gateway.service.holds import Holds
+from gateway.service.invoice_import import InvoiceImport
+from gateway.service.judges import Judges
+from gateway.service.messages import NO_FLOW
+from gateway.service.quarantine import Quarantine
+from gateway.service.replay import Replay
+from gateway.service.replay_commit import Replaying
+from gateway.service.resend import Resending
+
+if TYPE_CHECKING:  # the parts are built with these
+    from gateway.daemon.parts import Parts
+
+
+def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapping[str, Handler]:
+    """By name. The parts they speak to must be built."""
+    settings = configuration.settings
+    journal, wake = parts.journal, parts.outbox.wake
+    quarantine = Quarantine(journal, resume=parts.intake.resume, outbox_written=wake, log=log)
+    replay = Replay(
+        journal,
+        spool=parts.spool,
+        in_thread=parts.in_thread,
+        judges=Judges(parts.workers),
+        partners=parts.roster,
+        scratch=parts.state / "scratch",
+        settings=settings.intake,
+        judging=settings.judges,
+        log=log,
+    )
+    replaying = Replaying(
+        journal,
+        spool=parts.spool,
+        in_thread=parts.in_thread,
+        resume=parts.intake.resume,
+        outbox_written=wake,
+        log=log,
+    )
+    holds = Holds(
+        journal,
+        partners=parts.roster,
+        flows=[*configuration.flows, NO_FLOW],
+        destinations=[each.name for each in parts.outbox.destinations],
+        outbox_written=wake,
+        log=log,
+    )
+    return {
+        **quarantine.handlers(),
+        **parts.reload.handlers(),
+        **replay.handlers(),
+        **replaying.handlers(),
+        **InvoiceImport(journal, log=log).handlers(),
+        **holds.handlers(),
+        **Resending(journal, outbox_written=wake, log=log).handlers(),
+    }

@@ -1,0 +1,53 @@
+"""How deliveries stand, for Prometheus, as they stood at the last look."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from gateway.service.delivery_watch import Deliveries
+
+
+def delivery_metrics(seen: Deliveries, now: dt.datetime) -> Iterator[Metric]:
+    """One series per destination; those that do not answer by partner as well."""
+    messages = GaugeMetricFamily(
+        "edi_gateway_outbox_messages",
+        "Messages that have not arrived: waiting (held ones too), held by an operator, dead"
+        " (refused too often, not tried any more).",
+        labels=["destination", "state"],
+    )
+    oldest = GaugeMetricFamily(
+        "edi_gateway_outbox_oldest_seconds",
+        "Age of the oldest message that has not arrived.",
+        labels=["destination"],
+    )
+    numbers: dict[tuple[str, str], int] = defaultdict(int)
+    since: dict[str, dt.datetime] = {}
+    for queue in seen.queues:
+        for state in ("waiting", "held", "dead"):
+            numbers[queue.destination, state] += getattr(queue, state)
+        known = since.get(queue.destination, queue.oldest)
+        since[queue.destination] = min(known, queue.oldest)
+    for labels, number in sorted(numbers.items()):
+        messages.add_metric(labels, number)
+    for destination, then in sorted(since.items()):
+        oldest.add_metric([destination], max(0.0, (now - then).total_seconds()))
+    away = GaugeMetricFamily(
+        "edi_gateway_destination_away",
+        "1 for each destination that does not answer; partner is empty for the broker.",
+        labels=["destination", "partner"],
+    )
+    for circuit in seen.away:
+        away.add_metric([circuit.destination, circuit.partner], 1)
+    yield from (messages, oldest, away)
+    yield GaugeMetricFamily(
+        "edi_gateway_holds", "Holds that operators have placed.", value=len(seen.holds)
+    )
+    yield GaugeMetricFamily(
+        "edi_gateway_acknowledgements_late",
+        "Interchanges whose acknowledgement has not left within outbox.late_hours.",
+        value=len(seen.late),
+    )

@@ -1,0 +1,290 @@
+"""One destination of the outbox: a loop that sends what is due and writes what became of it.
+
+Each attempt is noted before it begins and struck out with its outcome. While a partner's side does
+not answer, one message at a time is tried for it (`breaker`), and the others wait.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+from twisted.internet import defer
+
+from gateway.config.settings import Outbox as OutboxSettings
+from gateway.errors import DeliveryFailed, GatewayError
+from gateway.service import settle
+from gateway.service.breaker import Breaker, Pauses
+from gateway.service.delivery_log import DeliveryLog
+from gateway.service.journal import Journal, delivery_records, records
+from gateway.service.outcomes import Outcome, is_dead, refuse_afterwards, write_outcomes
+
+LINGER_SECONDS = 0.1
+"""Pause after a batch that was not full, so that the next one holds more: reading, sending and
+marking cost by the batch. Nobody notices a tenth of a second between a verdict and its message."""
+
+AWAY_SECONDS = 10.0
+"""A destination that is not ready for so long does not answer; at the start it needs a moment."""
+
+Send = Callable[[records.OutboxRow], Awaitable[None]]
+"""Delivers one row; raises `GatewayError` when it could not."""
+
+
+class Destination:
+    """Takes due rows of its destination, sends them together, marks what arrived.
+
+    `ready` tells whether sending makes sense now, `why_not` what keeps it. `written` hears when
+    there may be more to send, anywhere. `committed`: flows whose acknowledgements do not wait until
+    their results are confirmed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reactor: Any,
+        *,
+        journal: Journal,
+        send: Send,
+        ready: Callable[[], bool],
+        why_not: Callable[[], str],
+        settings: OutboxSettings,
+        committed: Collection[str],
+        written: Callable[[], None],
+        rng: random.Random,
+        log: Any,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self.name = name
+        self._reactor = reactor
+        self._journal = journal
+        self._send = send
+        self._ready = ready
+        self._why_not = why_not
+        self._settings = settings
+        self._committed = committed
+        self._written = written
+        self._log = log
+        self._words = DeliveryLog(name, log)
+        self._now = now
+        self._pauses = Pauses(settings, rng)
+        self.breaker = Breaker(name, failures=settings.breaker_failures, pauses=self._pauses)
+        self._stopping = False
+        self._work_to_do = True
+        self._after = 0
+        self._unready_since: float | None = None
+        self._sleeping: defer.Deferred[None] | None = None
+        self._loop: defer.Deferred[None] | None = None
+        self.last_error: str | None = None
+
+    def start(self) -> None:
+        """Begin sending."""
+        self._loop = defer.Deferred.fromCoroutine(self._run())
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._work_to_do = True
+        sleeping, self._sleeping = self._sleeping, None
+        if sleeping is not None:
+            sleeping.callback(None)
+
+    def try_now(self) -> None:
+        """Those that did not answer may do so again."""
+        self.breaker.probe_all(self._now())
+        self.wake()
+
+    async def stop(self, grace: float) -> None:
+        """Finish the batch under way, for at most `grace` seconds; the rest waits."""
+        self._stopping = True
+        self.wake()
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        loop.addTimeout(max(0.01, grace), self._reactor)
+        try:
+            await loop
+        except (defer.TimeoutError, defer.CancelledError):
+            self._log.warning("outbox_stopped_in_flight", destination=self.name)
+
+    async def record(self, row: records.OutboxRow, error: GatewayError | None) -> None:
+        """Write what became of a row that was under way when its batch ended."""
+        if await self._write([(row, error)]):
+            self.wake()
+        self.last_error = self._words.undelivered([(row, error)])
+
+    async def record_refusal(self, row: records.OutboxRow, error: GatewayError) -> None:
+        """The destination took the row, and said no to it later on."""
+        now = self._now()
+        write = partial(
+            refuse_afterwards,
+            row=row,
+            error=error,
+            settings=self._settings,
+            pauses=self._pauses,
+            now=now,
+        )
+        if await self._journal.write("outbox_refused", write):
+            self._words.dead([(row, error)])
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._work_to_do = False
+            try:
+                busy = await self._look()
+            except defer.CancelledError:
+                raise
+            except Exception as error:
+                # The journal refused (disk full, say): the rows stand, try again later.
+                self._log.error("outbox_failed", destination=self.name, error=str(error))
+                busy = False
+            if busy and not self._stopping:
+                await self._pause(LINGER_SECONDS)
+            elif not self._work_to_do and not self._stopping:
+                await self._sleep(self._settings.poll_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait `seconds`, unless stopping."""
+        until = self._reactor.seconds() + seconds
+        while not self._stopping and (left := until - self._reactor.seconds()) > 0:
+            await self._sleep(left)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait `seconds`, or until there is something to do."""
+        sleeping: defer.Deferred[None] = defer.Deferred()
+        self._sleeping = sleeping
+        timer = self._reactor.callLater(seconds, self.wake)
+        try:
+            await sleeping
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    async def _look(self) -> bool:
+        """Send what is due if that makes sense; True if there may be more that can be sent now."""
+        if not self._ready():
+            await self._note_unready()
+            return False
+        self._unready_since = None
+        if self.name == settle.BROKER and self.breaker.hear("", None, self._now()):
+            await self._journal.write("circuit", partial(self._keep_circuits, partners=[""]))
+            self._words.answers([""])
+        return await self._send_batch()
+
+    async def _note_unready(self) -> None:
+        """What is away for more than a moment is told of like any circuit that opens."""
+        seconds = self._reactor.seconds()
+        if self._unready_since is None:
+            self._unready_since = seconds
+        if seconds - self._unready_since < AWAY_SECONDS or "" in self.breaker.open:
+            return
+        self.breaker.trip("", self._why_not(), self._now(), failures=1)
+        await self._journal.write("circuit", partial(self._keep_circuits, partners=[""]))
+        self._words.away([self.breaker.open[""]])
+
+    async def _send_batch(self) -> bool:
+        """Send what is due; True if there may be more that can be sent now."""
+        now, limit = self._now(), self._settings.batch
+        probes = self.breaker.probes(now)
+        rows, probing = await self._journal.read(
+            "due_outbox", partial(self._due, now=now, limit=limit, probes=probes)
+        )
+        full = len(rows) == limit
+        if not full:
+            self._after = 0
+        batch = [*rows, *probing]
+        if not batch:
+            return False
+        await self._journal.write(
+            "outbox_begun",
+            lambda conn: delivery_records.begin_sending(conn, [row.id for row in batch], now),
+        )
+        errors = await defer.gatherResults(
+            [defer.Deferred.fromCoroutine(self._attempt(row)) for row in batch],
+            consumeErrors=True,
+        )
+        outcomes = list(zip(batch, errors, strict=True))
+        more = await self._write(outcomes)
+        self.last_error = self._words.undelivered(outcomes)
+        sent = any(error is None for _, error in outcomes)
+        if more or (sent and full):
+            self._work_to_do = True
+        elif full:
+            # One folder that cannot be written, say: next time, look past these.
+            self._after = rows[-1].id
+        return sent and not full
+
+    def _due(
+        self, conn: Connection, now: dt.datetime, limit: int, probes: Sequence[str]
+    ) -> tuple[list[records.OutboxRow], list[records.OutboxRow]]:
+        """What to send now, and what to try the destinations with that do not answer."""
+        find = partial(
+            records.due_outbox, conn, now, destination=self.name, committed=self._committed
+        )
+        rows = find(limit, after_id=self._after, but=self.breaker.open)
+        return rows, [row for name in probes for row in find(1, partner=name)]
+
+    async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
+        try:
+            await self._send(row)
+        except defer.CancelledError:
+            raise
+        except GatewayError as error:
+            return error
+        except Exception as error:
+            # A fault of ours in one row must not keep its neighbours, which may be with the
+            # broker already, from being marked: they would be sent again for ever.
+            return DeliveryFailed(
+                f"Outbox row {row.id} cannot be sent: {error!r}.",
+                remedy="This is a fault in the gateway; please report it.",
+            )
+        return None
+
+    async def _write(self, outcomes: Sequence[Outcome]) -> bool:
+        """Write outcomes and what they say of their circuits; True if one of these closed."""
+        now, before = self._now(), set(self.breaker.open)
+        changed = self._hear(outcomes, now)
+        opened = self.breaker.open.keys() - before
+        closed = before - self.breaker.open.keys()
+
+        def write(conn: Connection) -> int:
+            number = write_outcomes(
+                conn, outcomes, settings=self._settings, pauses=self._pauses, now=now
+            )
+            self._keep_circuits(conn, changed)
+            for partner in closed:
+                delivery_records.release(conn, now, partner=partner, destination=self.name)
+            return number
+
+        written = await self._journal.write("outbox_outcome", write)
+        if written or any(row.kind == "document" and not error for row, error in outcomes):
+            self._written()
+        self._words.away([self.breaker.open[partner] for partner in sorted(opened)])
+        self._words.answers(sorted(closed))
+        self._words.dead([row_ for row_ in outcomes if self._is_dead(*row_)])
+        return bool(closed)
+
+    def _is_dead(self, row: records.OutboxRow, error: GatewayError | None) -> bool:
+        return error is not None and is_dead(row, error, self._settings)
+
+    # ---- circuits
+
+    def _hear(self, outcomes: Sequence[Outcome], now: dt.datetime) -> list[str]:
+        """The partners whose circuits opened, closed, or were probed in vain.
+
+        The broker's connection knows by itself whether it stands.
+        """
+        if self.name == settle.BROKER:
+            return []
+        hear = self.breaker.hear
+        return [row.partner for row, error in outcomes if hear(row.partner, error, now)]
+
+    def _keep_circuits(self, conn: Connection, partners: Collection[str]) -> None:
+        for partner in dict.fromkeys(partners):
+            circuit = self.breaker.open.get(partner)
+            if circuit is None:
+                delivery_records.forget_circuit(conn, self.name, partner)
+            else:
+                delivery_records.keep_circuit(conn, circuit)

@@ -1,0 +1,158 @@
+"""An operator's `resend`: something said before is sent once more, without judging again.
+
+The same bytes under the same message id: whoever has it already recognises it. Works for what was
+delivered, for what waits (it is tried at once) and for what is dead. A hold still holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.service.control import CommandRefused, Handler
+from gateway.service.holds import Who
+from gateway.service.journal import Journal, delivery_records, records
+from gateway.service.journal.delivery_records import Intervention
+from gateway.service.journal.resend_records import dead_messages, newest_messages
+
+AT_ONCE = 200
+"""Dead messages in one transaction: the journal has other work that must not wait long."""
+
+Kind = Literal["report", "document", "cdar", "mdn"]
+
+
+class Resend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `resend`: the newest of a kind, to the broker, to the partner, or to both."""
+
+    by: Who
+    interchange: str
+    kind: Kind
+    document: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    to: Literal["broker", "partner"] | None = None
+
+
+class Revive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `resend.dead`: everything that is dead; "" for any."""
+
+    by: Who
+    partner: str = ""
+    destination: str = ""
+
+
+class Resending:
+    """Answers an operator's commands; `handlers` is what `Control` wants."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        outbox_written: Callable[[], None],
+        log: Any,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self._journal = journal
+        self._outbox_written = outbox_written
+        self._log = log
+        self._now = now
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Commands by name."""
+        return {"resend": self.resend, "resend.dead": self.revive}
+
+    async def resend(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Send again what one interchange caused: `{"interchange", "messages": how many}`."""
+        wanted = msgspec.convert(arguments, Resend)
+        now = self._now()
+        number: int = await self._journal.write("resend", lambda conn: _resend(conn, wanted, now))
+        self._log.info(
+            "resent",
+            interchange=wanted.interchange,
+            kind=wanted.kind,
+            document=wanted.document,
+            to=wanted.to,
+            messages=number,
+            by=wanted.by,
+        )
+        self._outbox_written()
+        return {"interchange": wanted.interchange, "messages": number}
+
+    async def revive(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Send again what is dead: `{"messages": how many}`."""
+        wanted = msgspec.convert(arguments, Revive)
+        number = 0
+        while True:
+            revive = partial(_revive, wanted=wanted, now=self._now())
+            revived = await self._journal.write("resend_dead", revive)
+            number += revived
+            if revived < AT_ONCE:
+                break
+        if number:
+            self._log.info(
+                "dead_revived",
+                messages=number,
+                partner=wanted.partner or None,
+                destination=wanted.destination or None,
+                by=wanted.by,
+            )
+            self._outbox_written()
+        return {"messages": number}
+
+
+def _resend(conn: Connection, wanted: Resend, now: dt.datetime) -> int:
+    row = records.interchange(conn, wanted.interchange)
+    if row is None:
+        raise CommandRefused(
+            f"There is no interchange {wanted.interchange}.",
+            remedy="Find it with: edi-gateway interchanges --search TEXT",
+        )
+    ids = newest_messages(
+        conn,
+        row.id,
+        wanted.kind,
+        ordinal=wanted.document,
+        destinations=wanted.to,
+        broker=records.BROKER,
+    )
+    if not ids:
+        raise CommandRefused(
+            f"Interchange {row.id} ({row.state}) has sent no {_subject(wanted)}.",
+            remedy=f"What it sent, tells: edi-gateway show {row.id}",
+        )
+    records.once_more(conn, ids, now)
+    _note(conn, [row.id], _subject(wanted), wanted.by, now)
+    return len(ids)
+
+
+def _revive(conn: Connection, wanted: Revive, now: dt.datetime) -> int:
+    dead = dead_messages(
+        conn, partner=wanted.partner, destination=wanted.destination, limit=AT_ONCE
+    )
+    records.once_more(conn, [id_ for id_, _ in dead], now)
+    _note(
+        conn, dict.fromkeys(interchange for _, interchange in dead), "what was dead", wanted.by, now
+    )
+    return len(dead)
+
+
+def _subject(wanted: Resend) -> str:
+    words: list[str] = [wanted.kind]
+    if wanted.document is not None:
+        words.append(f"of document {wanted.document}")
+    if wanted.to is not None:
+        words.append(f"to the {wanted.to}")
+    return " ".join(words)
+
+
+def _note(
+    conn: Connection, interchanges: Iterable[str], subject: str, by: str, now: dt.datetime
+) -> None:
+    for id_ in interchanges:
+        done = Intervention(
+            at=now, action="resend", by=by, subject=subject, reason="", interchange_id=id_
+        )
+        delivery_records.add_intervention(conn, done)
