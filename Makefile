@@ -22,7 +22,7 @@ test: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m pytest $(ARGS)
 
-# The rewritten rules against the shipped ones, more thoroughly than `make test`: about an hour.
+# The rewritten rules against the shipped ones, more thoroughly than `make test`: some hours.
 equivalence: $(VENV)/.dev rules
 	$(BIN)/python -m tests.equivalence -n 50000 $(ARGS)
 
