@@ -125,6 +125,21 @@ def judges(gateway: GatewayProcess) -> list[psutil.Process]:
     return [child for child in children if "gateway.worker" in child.cmdline()]
 
 
+def rested(gateway: GatewayProcess) -> Callable[[], bool]:
+    """Whether both judges are there, and do nothing for half a second."""
+
+    def used() -> list[float]:
+        return [sum(judge.cpu_times()[:2]) for judge in judges(gateway)]
+
+    def at_rest() -> bool:
+        before = used()
+        time.sleep(0.5)
+        after = used()
+        return len(before) == len(after) == 2 and before == after and min(before) > 0.5
+
+    return at_rest
+
+
 @contextlib.contextmanager
 def stopped(processes: list[psutil.Process]) -> Iterator[None]:
     """These processes stand still meanwhile."""
@@ -272,6 +287,8 @@ def test_a_partner_with_many_files_does_not_hold_back_another_with_ten(
     )
     gateway.start()
     first, then = invoices(tmp_path / "m", "FA-M", many), invoices(tmp_path / "f", "FA-F", few)
+    # One that still compiles rules holds a document for longer than the other takes for twenty.
+    wait_for("the judges have compiled their rules", rested(gateway), gateway)
     with stopped(judges(gateway)):
         assert send(gateway, first).returncode == 0
         command = [
