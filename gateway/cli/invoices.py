@@ -66,7 +66,9 @@ def _opened(name: str) -> TextIO:
     """The table, as text that can be read twice: standard input is copied first."""
     if name != "-":
         return Path(name).open(encoding="utf-8", newline="")
-    copied = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115  # closed by the caller
+    copied = tempfile.TemporaryFile(  # noqa: SIM115 - the caller closes it
+        "w+", encoding="utf-8", newline=""
+    )
     shutil.copyfileobj(sys.stdin.buffer, copied.buffer)
     return copied
 

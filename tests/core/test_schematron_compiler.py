@@ -17,7 +17,7 @@ import pytest
 
 from bench.invoices import FAULTS, cii_invoice, ubl_invoice
 from gateway.core.schematron import runner
-from gateway.core.schematron.catalogue import Artefact, Catalogue, PackProblem
+from gateway.core.schematron.catalogue import Catalogue, PackProblem
 from gateway.core.schematron.compiler import Rewriting, rewrite
 from gateway.core.schematron.preparation import prepared, rewriting
 from gateway.core.schematron.runner import RulePacks
@@ -31,6 +31,7 @@ from tests.b2g_documents import DOCUMENTS as B2G
 from tests.both_ways import FAILED, NOTHING_CHECKED, BothWays
 from tests.mini_skeleton import Rule, stylesheet
 from tests.mutations import Vocabulary, mutants, vocabulary
+from tests.official_packs import official
 
 MUTATIONS = int(os.environ.get("EDI_GATEWAY_MUTATIONS", "40"))
 SEED = os.environ.get("EDI_GATEWAY_MUTATION_SEED", "1")
@@ -39,14 +40,6 @@ CORPUS = Path(os.environ.get("EDI_GATEWAY_CORPUS", "no corpus"))
 CATALOGUE = Catalogue.load()
 INVOICE_PACKS = tuple(name for name in CATALOGUE.names() if CATALOGUE.pack(name).syntax)
 """All but those for messages that are no invoices, which run as shipped."""
-
-
-def artefact(pack: str) -> Artefact:
-    """A pack of the catalogue; the test is skipped where it is not imported."""
-    try:
-        return CATALOGUE.artefact(pack)
-    except PackProblem as problem:
-        pytest.skip(str(problem))
 
 
 @functools.cache
@@ -76,7 +69,7 @@ def invoices(syntax: Syntax) -> Iterator[bytes]:
 
 def check(pack: str, documents: Callable[[Syntax], Iterator[bytes]], tmp_path: Path) -> None:
     """Judge every document both ways. The rules must have had something to say."""
-    shipped = artefact(pack)
+    shipped = official(pack)
     both = BothWays(*prepared(shipped))
     findings = 0
     assert shipped.entry.syntax is not None
@@ -97,7 +90,7 @@ def check(pack: str, documents: Callable[[Syntax], Iterator[bytes]], tmp_path: P
 @pytest.mark.parametrize("pack", INVOICE_PACKS)
 def test_every_official_pack_is_rewritten(pack: str) -> None:
     """All shapes are known. The one pattern that keeps its walk has rules edited to end it."""
-    known = rewriting(artefact(pack))
+    known = rewriting(official(pack))
     assert known.as_shipped == ""
     assert list(known.walks) == (["M86"] if pack == "facturx-extended" else [])
 

@@ -105,6 +105,11 @@ async def test_without_workers_senders_are_asked_to_come_again(tmp_path: Path) -
         await house.journal.close()
 
 
+def unasked(*_args: Any, **_kwargs: Any) -> Any:
+    """What nobody may come to when a message is refused before its body."""
+    raise AssertionError("a message that is refused goes no further")
+
+
 @ensureDeferred
 async def test_what_is_refused_before_the_body(tmp_path: Path) -> None:
     """Another method, unreadable names, strangers, and receipts to a URL that was not agreed."""
@@ -113,14 +118,14 @@ async def test_what_is_refused_before_the_body(tmp_path: Path) -> None:
     service = As2Service(
         reactor,
         As2Folder(tmp_path).load(),
-        receive=None,
+        receive=unasked,
         ready=lambda: None,  # type: ignore[arg-type]
         journal=house.journal,
         spool=house.spool,
         in_thread=deferToThread,
-        otherwise=None,  # type: ignore[arg-type]
-        record=None,  # type: ignore[arg-type]
-        record_refusal=None,  # type: ignore[arg-type]
+        otherwise=unasked,
+        record=unasked,
+        record_refusal=unasked,
         outbox_written=lambda: None,
         log=structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[]),
     )

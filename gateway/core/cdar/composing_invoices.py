@@ -30,7 +30,10 @@ from gateway.core.cdar.values import (
 from gateway.model.verdict import Language
 
 DOCUMENT_TYPES: Final = frozenset(
-    "261 262 380 381 384 386 389 393 396 471 472 473 500 501 502 503".split()  # noqa: SIM905
+    {
+        *("261", "262", "380", "381", "384", "386", "389", "393"),
+        *("396", "471", "472", "473", "500", "501", "502", "503"),
+    }
 )
 """BT-3 as the French reform knows it (BR-FR-04)."""
 
