@@ -1,11 +1,13 @@
 """Kill the gateway again and again under load, and count what was lost or doubled: nothing.
 
-    python -m bench.torture [--kills 25] [--seed N] [--json]
+    python -m bench.torture [--kills 25] [--rounds 1] [--seed N] [--json]
 
 Partners send invoices and archives with OpenSSH's client, a consumer drains a real RabbitMQ, and
-at random moments `kill -9` hits the whole gateway, one judge or one SFTP process. In the end every
-file whose sender was told "received" must have come to its one end: see `tests/torture`. The last
-line is one JSON object; with `--json` it is the only one. Exit code 1 when anything is wrong.
+at random moments `kill -9` hits the whole gateway, one judge or one SFTP process. In each round one
+more kill comes before and one after everything that makes a promise: each fsync, rename, commit,
+reply, publish and confirm (`gateway/faults.py`). In the end every file whose sender was told
+"received" must have come to its one end: see `tests/torture`. The last line is one JSON object;
+with `--json` it is the only one. Exit code 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 from tests.broker import Broker
+from tests.torture.kills import SFTP_PLACES
 from tests.torture.run import Outcome, Torture, run
 
 
@@ -25,6 +28,9 @@ def main() -> int:
     """Torture, and print what came of it."""
     parser = argparse.ArgumentParser(prog="python -m bench.torture", description=__doc__)
     parser.add_argument("--kills", type=int, default=25, help="how often (default 25)")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="kills at each fault point, before and after it"
+    )
     parser.add_argument("--seed", type=int, help="repeats a run's choices (default: a new one)")
     parser.add_argument("--senders", type=int, default=4, help="partners' programs (default 4)")
     parser.add_argument("--judges", type=int, default=2, help="judge processes (default 2)")
@@ -35,6 +41,7 @@ def main() -> int:
         seed=secrets.randbelow(1_000_000) if args.seed is None else args.seed,
         senders=args.senders,
         judges=args.judges,
+        places=SFTP_PLACES * args.rounds,
     )
     talk = sys.stderr if args.json else sys.stdout
     print(f"seed {torture.seed}", file=talk, flush=True)

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from gateway import worker_loop
+from gateway import durable, worker_loop
 from gateway.core.as2 import (
     HeaderFault,
     MdnFault,
@@ -272,14 +272,14 @@ def _written(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        durable.fsync(file.fileno(), "as2.body")
 
 
 def _sync(path: Path) -> None:
     """The daemon gives the file its name in the spool; its bytes have to be on disk before."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        durable.fsync(fd, "as2.payload")
     finally:
         os.close(fd)
 

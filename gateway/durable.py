@@ -1,4 +1,8 @@
-"""Folders and files that a power cut cannot take away. What is here blocks."""
+"""Folders and files that a power cut cannot take away. What is here blocks.
+
+Everything that makes something durable is called through here, by the name of its fault point
+(`gateway/faults.py`): so no such operation escapes the tests that kill the gateway around each.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,56 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway import faults
+
 UNFINISHED = ".tmp-"
 """How the name of a file begins while it is being written."""
 
+Name = str | bytes | os.PathLike[str]
 
-def sync_folder(folder: Path) -> None:
+
+def fsync(descriptor: int, point: str) -> None:
+    """Make what was written survive a power cut. Raises OSError."""
+    with faults.around(point):
+        os.fsync(descriptor)
+
+
+def rename(
+    source: Name,
+    target: Name,
+    point: str,
+    *,
+    source_folder: int | None = None,
+    target_folder: int | None = None,
+) -> None:
+    """Give a file another name, which may be taken. Raises OSError.
+
+    Names may be relative to the folders with these descriptors.
+    """
+    with faults.around(point):
+        os.rename(source, target, src_dir_fd=source_folder, dst_dir_fd=target_folder)
+
+
+def remove(path: Name, point: str, *, folder: int | None = None) -> None:
+    """Remove a file that others have seen or may still look for. Raises OSError."""
+    with faults.around(point):
+        os.unlink(path, dir_fd=folder)
+
+
+def sync_folder(folder: Path, point: str) -> None:
     """Make what was created, renamed or removed in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor, point)
     finally:
         os.close(descriptor)
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: Path, point: str) -> None:
     """Make what was written into a file survive a power cut. Raises FileNotFoundError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor, point)
     finally:
         os.close(descriptor)
 
@@ -36,20 +72,23 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(mode=mode, exist_ok=True)
-        sync_folder(each.parent)
+        sync_folder(each.parent, "folder.made")
 
 
-def write_durably(path: Path, body: bytes, *, mode: int = 0o600) -> None:
-    """Write a whole file under a temporary name, fsync, rename, fsync the folder."""
+def write_durably(path: Path, body: bytes, points: str, *, mode: int = 0o600) -> None:
+    """Write a whole file under a temporary name, fsync, rename, fsync the folder.
+
+    Its fault points are those of `points` with `.write`, `.name` and `.folder`.
+    """
     temporary = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(body)
             file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
+            fsync(file.fileno(), f"{points}.write")
+        rename(temporary, path, f"{points}.name")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(path.parent, f"{points}.folder")

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.durable import make_folder, sync_file, sync_folder
+from gateway.durable import fsync, make_folder, remove, rename, sync_file, sync_folder
 from gateway.errors import SpoolError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -60,10 +60,12 @@ class Spool:
         with _failures(f"prepare {self._root}"):
             for folder in (self._payloads, self.incoming):
                 make_folder(folder, mode=_FOLDER_MODE)
-                sync_folder(folder.parent)  # an earlier start may not have come as far as this
+                sync_folder(
+                    folder.parent, "spool.folder"
+                )  # an earlier start may not have come as far as this
             for number in range(256):
                 (self._payloads / f"{number:02x}").mkdir(mode=_FOLDER_MODE, exist_ok=True)
-            sync_folder(self._payloads)
+            sync_folder(self._payloads, "spool.folder")
             self._move_old()
             with os.scandir(self.incoming) as left_over:
                 for entry in left_over:
@@ -99,7 +101,7 @@ class Spool:
     def adopt_unsynced(self, path: Path, sha256: str, size: int) -> Path:
         """As `adopt`, for a complete file that whoever wrote it has not fsynced."""
         with _failures(f"take over {path.name!r}"), contextlib.suppress(FileNotFoundError):
-            sync_file(path)
+            sync_file(path, "spool.file")
         return self.adopt(path, sha256, size)
 
     def store(self, chunks: Iterable[bytes]) -> StoredPayload:
@@ -136,11 +138,11 @@ class Spool:
             self._known(target, size)
         except FileNotFoundError:
             # A rename onto a name that another thread just made replaces the same bytes.
-            os.rename(path, target)
+            rename(path, target, "spool.name")
         else:
-            os.unlink(path)
+            remove(path, "spool.again")
         # In both cases: whoever named it first may not have come as far as this yet.
-        sync_folder(target.parent)
+        sync_folder(target.parent, "spool.folder")
 
     def _move_old(self) -> None:
         """Bring payloads that an earlier gateway put into `ab/cd/` to where they are looked for.
@@ -149,8 +151,8 @@ class Spool:
         """
         for old in self._payloads.glob("??/??/"):
             for path in old.iterdir():
-                os.rename(path, self.path(path.name))
-            sync_folder(old.parent)
+                rename(path, self.path(path.name), "spool.moved")
+            sync_folder(old.parent, "spool.folder")
             old.rmdir()
 
     def verify(self, sha256: str) -> int:
@@ -174,10 +176,10 @@ class Spool:
         path = self.path(sha256)
         with _failures(f"discard payload {sha256}"):
             try:
-                os.unlink(path)
+                remove(path, "spool.discard")
             except FileNotFoundError:
                 return
-            sync_folder(path.parent)
+            sync_folder(path.parent, "spool.folder")
 
     def older_than(self, prefix: str, before: float) -> list[str]:
         """The payloads whose SHA-256 begins with two hex digits, last adopted before that time.
@@ -207,14 +209,14 @@ class Spool:
                 seen = os.lstat(path)
                 if seen.st_ctime >= before:
                     return None
-                os.rename(path, aside)
+                rename(path, aside, "spool.aside")
             except FileNotFoundError:
                 return None
             if os.lstat(aside).st_mtime_ns != seen.st_mtime_ns:
-                os.rename(aside, path)
-                sync_folder(path.parent)
+                rename(aside, path, "spool.back")
+                sync_folder(path.parent, "spool.folder")
                 return None
-            os.unlink(aside)
+            remove(aside, "spool.discard")
         return seen.st_size
 
     def free_mb(self) -> int:
@@ -255,7 +257,7 @@ def _write(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
             with _failures("store a payload"):
                 _write_all(fd, chunk)
         with _failures("store a payload"):
-            os.fsync(fd)
+            fsync(fd, "spool.write")
     finally:
         with _failures("store a payload"):
             os.close(fd)

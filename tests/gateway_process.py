@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.cli.demo_client import make_key
+from gateway.faults import FAULTS
 from tests.broker import free_port
 
 READY_SECONDS = 120.0
@@ -26,7 +27,7 @@ class GatewayProcess:
     that starts the daemon and then is it, or stands aside, as `strace -D` does. Whoever names no
     partner speaks for the first of `partners`. With `uniqueness` partners are refused what they
     sent before, as they are by default. `acknowledgements`: of their files; one report each, unless
-    it says otherwise.
+    it says otherwise. With `faults` tests may break in at fault points, by files in that folder.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class GatewayProcess:
         partners: Sequence[str] = (PARTNER,),
         uniqueness: bool = False,
         acknowledgements: str = 'html = "never"',
+        faults: Path | None = None,
     ) -> None:
+        self._environment = {} if faults is None else {FAULTS: str(faults)}
         self.folder = folder
         self.state = folder / "state"
         self.port = free_port()
@@ -114,7 +117,7 @@ class GatewayProcess:
                 ],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "NOTIFY_SOCKET": address},
+                env={**os.environ, **self._environment, "NOTIFY_SOCKET": address},
                 start_new_session=True,
             )
             deadline = time.monotonic() + READY_SECONDS

@@ -17,14 +17,15 @@ from gateway.samples import SAMPLES
 PACKAGE = Path(gateway.__file__).parent
 TOP = PACKAGE.parent
 
-SHARED = {"errors", "resources", "logs", "frames", "durable", "spool", "config"}
+SHARED = {"errors", "resources", "logs", "frames", "faults", "durable", "spool", "config"}
 """Rooms without a floor of their own: used from service up, two of them from core up."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model"},
     "resources": set(),
     "frames": set(),
-    "durable": set(),
+    "faults": set(),
+    "durable": {"faults"},
     "spool": {"errors", "durable"},
     "errors": {"errors", "model"},
     "logs": {"logs", "errors"},
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core", "model", "errors", "resources"},
     "config": {"config", "core", "model", "errors", "resources"},
     "worker": {"core", "model", "errors", "worker_loop"},
-    "crypto_worker": {"core", "model", "errors", "spool", "worker_loop"},
+    "crypto_worker": {"core", "model", "errors", "durable", "spool", "worker_loop"},
     "worker_loop": {"errors", "frames", "worker_setup"},
     "worker_setup": set(),
     "service": {"service", "core", "model", *SHARED},

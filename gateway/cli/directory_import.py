@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TextIO
 
 from gateway.core.directory import Directory, Recipient, file_name
-from gateway.durable import UNFINISHED, make_folder, sync_folder
+from gateway.durable import UNFINISHED, fsync, make_folder, rename, sync_folder
 from gateway.errors import ConfigurationError
 
 FLAGS: Final = (
@@ -96,8 +96,8 @@ def import_table(
         # The newest is the last by name, also when the clock was set back.
         imported = now if newest is None else max(now, newest.imported + dt.timedelta(seconds=1))
         path = folder / file_name(sha256, imported)
-        temporary.rename(path)
-    sync_folder(folder)
+        rename(temporary, path, "snapshot.name")
+    sync_folder(folder, "snapshot.folder")
     return found._replace(snapshot=path)
 
 
@@ -219,5 +219,5 @@ def _write(path: Path, lines: Iterator[bytes]) -> tuple[str, int]:
             file.write(line)
             count += 1
         file.flush()
-        os.fsync(file.fileno())
+        fsync(file.fileno(), "snapshot.write")
     return digest.hexdigest(), count

@@ -158,7 +158,7 @@ def _written(data: bytes, output: Path | None, message: Message, we: LegalIdenti
     path = output / file_name(message, we) if output.is_dir() else output
     try:
         if path.is_file() or not path.exists():
-            write_durably(path, data, mode=0o666)  # less what the umask takes away
+            write_durably(path, data, "answered", mode=0o666)  # less what the umask takes away
         else:  # a pipe or a device keeps its place
             path.write_bytes(data)
     except OSError as error:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from twisted.internet import defer, task
 
+from gateway import faults
 from gateway.config import Configuration
 from gateway.daemon.parts import Parts
 from gateway.durable import make_folder
@@ -78,6 +79,8 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring everything up; raises `GatewayError` if the gateway cannot work."""
+        if faults.expected():
+            self._log.warning("faults_expected", remedy=f"Unset {faults.FAULTS} for real work.")
         make_folder(self.state / "scratch")  # and durably all that it makes on the way
         try:
             await self._start_parts()

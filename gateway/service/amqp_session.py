@@ -16,6 +16,7 @@ import pika
 from pika import exceptions, spec
 from twisted.internet import defer
 
+from gateway import faults
 from gateway.config.settings import Rabbitmq
 from gateway.errors import BrokerUnavailable, GatewayError, PublicationImpossible
 from gateway.model.publication import Publication
@@ -92,13 +93,16 @@ class Session:
 
         def send() -> None:
             try:
-                self._channel.basic_publish(
-                    publication.exchange.value,
-                    publication.routing_key,
-                    publication.body,
-                    pika.BasicProperties(headers=publication.headers, **properties_of(publication)),
-                    publication.mandatory,
-                )
+                with faults.around("amqp.publish"):
+                    self._channel.basic_publish(
+                        publication.exchange.value,
+                        publication.routing_key,
+                        publication.body,
+                        pika.BasicProperties(
+                            headers=publication.headers, **properties_of(publication)
+                        ),
+                        publication.mandatory,
+                    )
             except exceptions.AMQPError as error:
                 if self._channel.is_open:
                     raise _cannot_be_written(publication, error) from error
@@ -158,10 +162,11 @@ class Session:
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
-        if isinstance(method, spec.Basic.Ack):
-            self.confirms.acked(method.delivery_tag, multiple=method.multiple)
-        else:
-            self.confirms.nacked(method.delivery_tag, multiple=method.multiple)
+        with faults.around("amqp.confirm"):
+            if isinstance(method, spec.Basic.Ack):
+                self.confirms.acked(method.delivery_tag, multiple=method.multiple)
+            else:
+                self.confirms.nacked(method.delivery_tag, multiple=method.multiple)
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         why = (

@@ -29,6 +29,7 @@ from twisted.internet import defer, error, protocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.protocols.policies import TimeoutMixin
 
+from gateway import faults
 from gateway.errors import ConfigurationError, Disposition, GatewayError
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -200,7 +201,8 @@ class _Talk(LineOnlyReceiver, TimeoutMixin):
             self.setTimeout(IDLE_SECONDS)
 
     def _say(self, answer: dict[str, Any]) -> None:
-        self.transport.write(_encode(answer) + b"\n")
+        with faults.around("control.reply"):
+            self.transport.write(_encode(answer) + b"\n")
 
     def _leave(self) -> None:
         self._closing = True

@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from gateway.durable import fsync, remove, rename
 from gateway.errors import FolderUnusable, IntakeRefused
 from gateway.service.folder_entries import (
     FOLDER,
@@ -149,7 +150,7 @@ class WatchedFolder:
                     while view:
                         view = view[os.write(target, view) :]
             with _no_room():
-                os.fsync(target)
+                fsync(target, "folder.copy")
         return digest.hexdigest(), size
 
     def dispose(self, place: str, identity: Identity) -> bool:
@@ -172,11 +173,11 @@ class WatchedFolder:
                             f"An earlier {name!r} is still in {self.inbox / PRIVATE}.",
                             remedy="See what the log says about that one.",
                         )
-                    os.rename(name, name, src_dir_fd=inbox, dst_dir_fd=private)
+                    rename(name, name, "folder.take", source_folder=inbox, target_folder=private)
                 if look_at(private, name) != identity:
                     return False
                 if target is None:
-                    os.unlink(name, dir_fd=private)
+                    remove(name, "folder.remove", folder=private)
                 else:
                     _move(name, private, target)
         return True
@@ -236,7 +237,7 @@ def _move(name: str, private: int, target: int) -> None:
         except FileExistsError:
             continue
         try:
-            os.rename(name, new, src_dir_fd=private, dst_dir_fd=target)
+            rename(name, new, "folder.move", source_folder=private, target_folder=target)
         except OSError:
             os.unlink(new, dir_fd=target)
             raise

@@ -17,7 +17,7 @@ from twisted.internet import defer
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from gateway.durable import sync_folder
+from gateway.durable import fsync, rename, sync_folder
 from gateway.errors import DeliveryFailed
 from gateway.model.partner import FolderAccess, Partner
 from gateway.service.folder_files import room_on
@@ -169,9 +169,9 @@ def put_acknowledgement(folder: Path, filename: str, body: bytes) -> None:
             os.fchmod(file.fileno(), OUT_MODE)
             file.write(body)
             file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, folder / filename)
+            fsync(file.fileno(), "folder.write")
+        rename(temporary, folder / filename, "folder.name")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(folder)
+    sync_folder(folder, "folder.folder")

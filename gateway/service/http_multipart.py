@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from gateway.durable import fsync
 from gateway.service.http_names import MAX_FIELD, filename
 
 CHUNK_BYTES = 256 * 1024
@@ -100,7 +101,7 @@ def _copy(reader: _Reader, name: str, content_type: str | None, target: Path) ->
 
         reader.until_delimiter(keep)
         out.flush()
-        os.fsync(fd)
+        fsync(fd, "http.part")
         return Part(name, content_type, target, digest.hexdigest(), out.tell())
 
 

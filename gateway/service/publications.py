@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from gateway.durable import sync_folder
+from gateway.durable import fsync, rename, sync_folder
 from gateway.errors import BrokerUnavailable
 from gateway.model.publication import Publication
 from gateway.service.message_headers import properties_of
@@ -129,7 +129,7 @@ class FilePublisher:
                 folders.setdefault(body.parent, []).append(number)
         for folder, numbers in folders.items():
             try:
-                sync_folder(folder)
+                sync_folder(folder, "publications.folder")
             except OSError as error:
                 for number in numbers:
                     outcomes[number] = error
@@ -143,7 +143,7 @@ class FilePublisher:
             missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
             for each in reversed(missing):
                 each.mkdir(exist_ok=True)
-                sync_folder(each.parent)
+                sync_folder(each.parent, "publications.made")
             self._known.add(folder)
 
 
@@ -188,10 +188,10 @@ def _write_whole(path: str, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
+        fsync(descriptor, "publications.write")
     finally:
         os.close(descriptor)
-    os.rename(partial, path)
+    rename(partial, path, "publications.name")
 
 
 def _stopped() -> BrokerUnavailable:

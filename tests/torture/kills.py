@@ -6,9 +6,14 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final, get_args
 
+import msgspec
 import psutil
+
+from gateway.faults import When
 
 FIND_SECONDS = 30.0
 
@@ -20,16 +25,43 @@ class Kill(StrEnum):
     """The daemon and all its processes at once."""
     JUDGE = "judge"
     SFTP = "sftp"
+    POINT = "at a fault point"
+    """Whichever process comes by one first ends itself there."""
 
 
 _MODULE = {Kill.JUDGE: "gateway.worker", Kill.SFTP: "gateway.service.sftp_server"}
 
 
-def plan(kills: int, dice: random.Random) -> list[Kill]:
-    """So many kills, each kind about as often as the others, in a random order."""
-    kinds = [(Kill.JUDGE, Kill.GATEWAY, Kill.SFTP)[number % 3] for number in range(kills)]
-    dice.shuffle(kinds)
-    return kinds
+class Place(msgspec.Struct, frozen=True):
+    """Before or after what is done at a fault point."""
+
+    point: str
+    when: When
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.point}"
+
+
+SFTP_PLACES: Final = tuple(
+    Place(point, when)
+    for point in (
+        *("sftp.upload", "sftp.sent", "sftp.folder", "sftp.note", "sftp.answer", "sftp.reply"),
+        *("spool.name", "spool.folder", "spool.again", "journal.commit"),
+        *("out.write", "out.name", "out.folder", "amqp.publish", "amqp.confirm"),
+    )
+    for when in get_args(When)
+)
+"""All that a file passes which comes by SFTP, is judged, published, and answered in `out/`."""
+
+
+def plan(kills: int, places: Sequence[Place], dice: random.Random) -> list[Kill | Place]:
+    """So many kills at random moments, each kind about as often, and one at each of the places."""
+    kinds: list[Kill | Place] = [
+        (Kill.JUDGE, Kill.GATEWAY, Kill.SFTP)[number % 3] for number in range(kills)
+    ]
+    targets = [*kinds, *places]
+    dice.shuffle(targets)
+    return targets
 
 
 def kill_one(kind: Kill, daemon: int, dice: random.Random) -> int:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.faults import Faults as FaultPoints
 from tests.broker import Broker
 from tests.gateway_process import GatewayProcess
 from tests.torture import evidence, kills
 from tests.torture.checks import Faults, faults
 from tests.torture.consumer import Consumer
 from tests.torture.evidence import Evidence, Progress
-from tests.torture.kills import Kill
+from tests.torture.kills import Kill, Place
 from tests.torture.senders import Ledger, Sender
 
 PROGRESS_DOCUMENTS = 3
@@ -28,6 +29,8 @@ PROGRESS_DOCUMENTS = 3
 PROGRESS_SECONDS = 90.0
 PAUSE_SECONDS = 0.5
 """A kill comes at most so long after that: at a random moment."""
+PLACE_SECONDS = 90.0
+"""Within so long somebody comes by every fault point there is."""
 QUIET_SECONDS = 240.0
 """For everything that was sent to reach its end once nothing is killed any more."""
 
@@ -36,10 +39,13 @@ class Torture(msgspec.Struct, frozen=True, kw_only=True):
     """How to torture."""
 
     kills: int
+    """At random moments."""
     seed: int
     senders: int = 4
     judges: int = 2
     archives: bool = True
+    places: tuple[Place, ...] = ()
+    """And one where each of these is passed."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +82,7 @@ def run(
         judges=torture.judges,
         rabbitmq_port=broker.port,
         uniqueness=True,  # what is judged again after a kill must not trip over itself
+        faults=folder / "faults",
     )
     consumer = Consumer(broker)
     rack = _Rack(folder, gateway, consumer, torture, say)
@@ -105,6 +112,7 @@ class _Rack:
         self._torture = torture
         self._say = say
         self._dice = random.Random(torture.seed)
+        self._faults = FaultPoints(folder / "faults")
         self._journal = gateway.state / "journal.sqlite"
         self._ledger = Ledger()
         self._sessions: set[int] = set()
@@ -128,10 +136,13 @@ class _Rack:
         self._sessions.add(self._gateway.pid)
         for sender in self.senders:
             sender.start()
-        for kind in kills.plan(self._torture.kills, self._dice):
+        for target in kills.plan(self._torture.kills, self._torture.places, self._dice):
             self._wait_for_progress()
             time.sleep(self._dice.uniform(0.0, PAUSE_SECONDS))
-            self._kill(kind)
+            if isinstance(target, Place):
+                self._kill_at(target)
+            else:
+                self._kill(target)
         self._wait_for_senders()
         self._wait_until_quiet()
         found = self._collect()
@@ -174,6 +185,22 @@ class _Rack:
             victim = kills.kill_one(kind, self._gateway.pid, self._dice)
         self._done[kind.value] += 1
         self._say(f"{time.monotonic() - self._began:6.1f} s  killed {kind} ({victim})")
+
+    def _kill_at(self, place: Place) -> None:
+        """Whoever comes by next dies there; if that is the daemon, start another."""
+        self._faults.arm(place.point, place.when, "kill")
+        deadline = time.monotonic() + PLACE_SECONDS
+        while not self._faults.happened(place.point, place.when):
+            assert time.monotonic() < deadline, self._complaint(f"nobody ever came {place}")
+            self._progress()  # or senders go on waiting for what was judged long ago
+            time.sleep(0.05)
+        time.sleep(0.1)  # between taking the file away and the end
+        if not self._gateway.running:
+            self._gateway.kill()  # what the daemon left behind
+            self._gateway.start()
+            self._sessions.add(self._gateway.pid)
+        self._done[Kill.POINT.value] += 1
+        self._say(f"{time.monotonic() - self._began:6.1f} s  killed {place}")
 
     def _wait_for_senders(self) -> None:
         for sender in self.senders:

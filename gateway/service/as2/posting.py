@@ -25,6 +25,7 @@ from twisted.web.client import (
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers as WebHeaders
 
+from gateway import faults
 from gateway.errors import DeliveryFailed
 from gateway.model.as2 import Headers
 from gateway.service.as2.tls_words import what_failed
@@ -124,10 +125,13 @@ class Poster:
         await defer.DeferredList(self._dropped, consumeErrors=True)
 
     async def _exchange(self, agent: Any, url: str, fields: WebHeaders, producer: Any) -> Response:
-        answer = await agent.request(b"POST", url.encode("ascii"), fields, producer)
+        with faults.around("as2.post"):
+            asked = agent.request(b"POST", url.encode("ascii"), fields, producer)
+        answer = await asked
         collected = _Collector(self._max_answer_bytes)
         answer.deliverBody(collected)
-        body = await collected.done
+        with faults.around("as2.posted"):
+            body = await collected.done
         pairs = tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, values in answer.headers.getAllRawHeaders()

@@ -18,6 +18,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from gateway.durable import fsync
 from gateway.errors import SpoolError
 from gateway.service.http_server.limits import HIGH_WATER_BYTES, LOW_WATER_BYTES, SMALL_BYTES
 
@@ -187,7 +188,7 @@ class _File:
         with self._lock:
             if self._removed or self._written != size:
                 raise SpoolError(f"Of a body of {size} bytes only {self._written} were stored.")
-            os.fsync(self._fd)
+            fsync(self._fd, "http.body")
             self._close()
             return self._digest.hexdigest()
 

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web import http
 
+from gateway import faults
 from gateway.errors import GatewayError, SpoolError
 from gateway.service.http_server import limits, sending
 from gateway.service.http_server.body import Body
@@ -204,7 +205,8 @@ class HttpRequest(http.Request):
         """Send the head of an answer, and `body`."""
         self.startedWriting = 1
         head = self.channel.head_of(answer, length)
-        self.channel.write(head + body)
+        with faults.around("http.reply"):
+            self.channel.write(head + body)
 
     def _over(self) -> None:
         """Nothing more is expected of the client: let go of what was kept for it."""

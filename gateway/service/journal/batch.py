@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 
+from gateway import faults
 from gateway.errors import JournalError
 from gateway.service.journal.engine import driver, enforce_foreign_keys
 
@@ -79,7 +80,8 @@ def commit(
         if len(outcomes) == 1 and outcomes[0][2] is not None:
             transaction.rollback()
         else:
-            transaction.commit()
+            with faults.around("journal.commit"):
+                transaction.commit()
     except BaseException as error:
         if conn is not None and not _undone(conn, transaction):
             conn.invalidate()

@@ -175,7 +175,7 @@ class Journal:
             with conn.begin():
                 upgrade(conn, self._path)
             enforce_foreign_keys(conn)
-            sync_folder(self._path.parent)
+            sync_folder(self._path.parent, "journal.made")
         except (sa.exc.DatabaseError, sqlite3.Error) as error:
             conn.close()
             raise self._unusable(error) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 
+from gateway import faults
 from gateway.model.partner import SftpRemote
 from gateway.service.sftp_client.errors import RemoteRefused
 from gateway.service.sftp_client.looks import Ready
@@ -43,16 +44,19 @@ def clear(session: Session, remote: SftpRemote, ready: Ready) -> bool:
 def _leave(session: Session, remote: SftpRemote, name: bytes) -> None:
     path = inside(remote.fetch_from, name)
     if not remote.move_to:
-        session.remove(path)
+        with faults.around("remote.remove"):
+            session.remove(path)
         return
     target = inside(remote.move_to, name)
     try:
-        session.rename(path, target)
+        with faults.around("remote.move"):
+            session.rename(path, target)
     except RemoteRefused:
         # Most servers refuse a name that is taken, without saying that this is why.
         if _seen(session, target) is None:
             raise
-        session.rename(path, inside(remote.move_to, _another(name)))
+        with faults.around("remote.move"):
+            session.rename(path, inside(remote.move_to, _another(name)))
 
 
 def _seen(session: Session, path: bytes) -> Attributes | None:

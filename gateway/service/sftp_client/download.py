@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from gateway.durable import fsync
 from gateway.errors import SpoolError
 from gateway.service.sftp_client.looks import Ready
 from gateway.service.sftp_client.session import Session
@@ -48,7 +48,7 @@ def _store(path: Path, blocks: Iterable[bytes]) -> str:
                 raise _disk(error) from error
         try:
             file.flush()
-            os.fsync(file.fileno())
+            fsync(file.fileno(), "remote.download")
         except OSError as error:
             raise _disk(error) from error
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gateway import faults
 from gateway.errors import DeliveryFailed
 from gateway.service.sftp_client.clearing import inside
 from gateway.service.sftp_client.errors import RemoteAway, RemoteRefused
@@ -31,7 +32,8 @@ def upload(session: Session, folder: str, filename: str, body: bytes | Path) -> 
     try:
         size = session.write(temporary, _blocks(body))
         _must_have(session, temporary, size, filename)
-        _give_name(session, temporary, final, size)
+        with faults.around("remote.name"):
+            _give_name(session, temporary, final, size)
     except RemoteAway:
         raise
     except BaseException:

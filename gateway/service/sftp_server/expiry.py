@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gateway.durable import rename
 from gateway.service.sftp_server.folders import sweep_unfinished
 from gateway.service.sftp_server.notes import (
     LOCK_FILE,
@@ -78,4 +79,4 @@ def recover(folder: Path) -> None:
         if part.exists() or note is None or note.standing is Standing.ACCEPTED:
             sent.unlink(missing_ok=True)
         else:
-            sent.rename(part)
+            rename(sent, part, "sftp.expired")

@@ -56,7 +56,7 @@ def place_in_out(state: Path, partner: str, filename: str, body: bytes) -> None:
         )
     folder = out_folder(state, partner)
     make_folder(folder)
-    write_durably(folder / filename, body)
+    write_durably(folder / filename, body, "out")
 
 
 def sweep_unfinished(folder: Path, before: float) -> None:

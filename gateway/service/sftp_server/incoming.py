@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.config.settings import Sftp
-from gateway.durable import sync_folder
+from gateway.durable import fsync, rename, sync_folder
 from gateway.service.sftp_server.notes import (
     NameLocks,
     Note,
@@ -135,7 +135,7 @@ class Incoming:
                 with of_os_error("renamed"):
                     note = self.notes.read(old)
                     self.notes.write(Note(new, note.standing if note else Standing.OPEN))
-                    self.notes.part(old).rename(self.notes.part(new))
+                    rename(self.notes.part(old), self.notes.part(new), "sftp.part")
                     self.notes.forget(old)
             elif is_temporary(old):
                 self._rename_to_final(old, new, alive)
@@ -227,8 +227,8 @@ class Incoming:
                 # it will come back. Asked this late because hashing and syncing take a while.
                 raise Refused(Status.FAILURE, "the session ended; kept as a partial")
             sent = self.notes.new_sent(source)
-            self.notes.part(source).rename(sent)
-            sync_folder(self.notes.folder)
+            rename(self.notes.part(source), sent, "sftp.sent")
+            sync_folder(self.notes.folder, "sftp.folder")
 
         def settle(receipt: Receipt) -> None:
             self._settle(receipt, source, name, sent, size)
@@ -250,7 +250,7 @@ class Incoming:
 
     def _sync(self, name: str, descriptor: int) -> None:
         try:
-            os.fsync(descriptor)
+            fsync(descriptor, "sftp.upload")
         except OSError:
             # What a failed fsync left in the page cache may look fine and never reach the disk.
             self.notes.part(name).unlink(missing_ok=True)
@@ -262,7 +262,7 @@ class Incoming:
             if receipt.granted is not None:
                 self._settle_accepted(receipt, source, name, size)
             elif self.notes.part_size(source) is None:
-                sent.rename(self.notes.part(source))
+                rename(sent, self.notes.part(source), "sftp.unsent")
                 if not is_temporary(source):
                     self.notes.write(Note(source, Standing.REFUSED))
             else:

@@ -49,8 +49,8 @@ def host_keys(state: Path) -> dict[str, str]:
             key = make()
             public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-            write_durably(path.with_name(path.name + ".pub"), public + b"\n", mode=0o644)
-            write_durably(path, pem)
+            write_durably(path.with_name(path.name + ".pub"), public + b"\n", "key", mode=0o644)
+            write_durably(path, pem, "key")
         pems[kind] = path.read_text()
     return pems
 

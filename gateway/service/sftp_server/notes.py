@@ -29,6 +29,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.durable import rename
+
 MAX_NAME_BYTES = 255
 TEMPORARY_SUFFIXES = (".part", ".filepart", ".tmp")
 LOCK_FILE = "locks"
@@ -123,7 +125,7 @@ class Notes:
             os.write(descriptor, _encode(note))
         finally:
             os.close(descriptor)
-        os.rename(temporary, path)
+        rename(temporary, path, "sftp.note")
 
     def forget(self, name: str) -> None:
         """Remove the note; bytes are left alone."""

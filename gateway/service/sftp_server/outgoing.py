@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.durable import sync_folder
+from gateway.durable import remove, sync_folder
 from gateway.service.sftp_server.folders import is_out_name
 from gateway.service.sftp_server.protocol import MAX_DATA, Status
 from gateway.service.sftp_server.refusal import Refused, of_os_error
@@ -109,14 +109,14 @@ class Outgoing:
         """The partner has no need of it any more."""
         path = self.entry(name).path
         with of_os_error("removed"):
-            os.unlink(path)
+            remove(path, "out.fetched")
 
     def _read_whole(self, name: str, status: os.stat_result) -> None:
         if not self._fetched(name) or not self._once_only:
             return
         try:
             if remove_unchanged(self._folder / name, status):
-                sync_folder(self._folder)
+                sync_folder(self._folder, "out.folder")
         except OSError as error:  # It stays, and the partner has it: no reason to say no.
             self._log.error("sftp_fetched_not_removed", name=name, error=str(error))
 
@@ -131,7 +131,7 @@ def expire(folder: Path, before: float, expired: Tell) -> None:
         if status.st_mtime < before and expired(path.name):
             removed = remove_unchanged(path, status) or removed
     if removed:
-        sync_folder(folder)
+        sync_folder(folder, "out.folder")
 
 
 def remove_unchanged(path: Path, status: os.stat_result) -> bool:
@@ -139,7 +139,7 @@ def remove_unchanged(path: Path, status: os.stat_result) -> bool:
     try:
         if path.stat().st_ino != status.st_ino:
             return False
-        path.unlink()
+        remove(path, "out.fetched")
     except FileNotFoundError:
         return False
     return True

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from twisted.internet import defer
 
+from gateway import faults
 from gateway.config.settings import Sftp
 from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
@@ -288,7 +289,8 @@ class SftpService:
             answer = channel.Answer(word.id, None, NOT_RECEIVED)
         else:
             answer = channel.Answer(word.id, interchange)
-        child.answer(answer)
+        with faults.around("sftp.answer"):
+            child.answer(answer)
 
     def _refused(self, word: channel.Received, error: BaseException) -> None:
         """Log what the partner is not told in detail: messages of ours may name paths."""

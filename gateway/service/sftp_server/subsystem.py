@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from gateway import faults
 from gateway.service.sftp_server import protocol, replies
 from gateway.service.sftp_server.decoder import Decoder
 from gateway.service.sftp_server.home import (
@@ -77,7 +78,9 @@ class Session:
                 self.last_active = time.monotonic()
                 for request in decoder.feed(chunk):
                     with self.working:
-                        self._stream.sendall(self._answer(request))
+                        answer = self._answer(request)
+                        with faults.around("sftp.reply"):
+                            self._stream.sendall(answer)
                         self.last_active = time.monotonic()
         except protocol.ProtocolError as error:
             self._log.warning("sftp_protocol_error", error=str(error))

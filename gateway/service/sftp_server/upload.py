@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from gateway.durable import fsync
 from gateway.service.sftp_server.protocol import Status
 from gateway.service.sftp_server.refusal import Refused, of_os_error
 
@@ -71,7 +72,7 @@ class Written:
     def sync(self) -> None:
         """Flush to disk (fsync@openssh.com). Raises `Refused`."""
         with of_os_error("made durable"):
-            os.fsync(self.descriptor)
+            fsync(self.descriptor, "sftp.flush")
 
     def must_be_whole(self) -> None:
         """Raise `Refused` if a write failed or bytes are missing."""
