@@ -252,15 +252,15 @@ class Recorder:
         self._note(f"fsync {name}", "fsync file" if name == "temporary" else "fsync folder")
         self._real["fsync"](fd)
 
-    def rename(self, old: Any, new: Any) -> None:
+    def rename(self, old: Any, new: Any, **folders: Any) -> None:
         """Note from where to where."""
         self._note(f"rename {self._short(old)} → {self._short(new)}", "rename")
-        self._real["rename"](old, new)
+        self._real["rename"](old, new, **folders)
 
-    def unlink(self, path: Any) -> None:
+    def unlink(self, path: Any, **folder: Any) -> None:
         """Note which."""
         self._note(f"unlink {self._short(path)}", "unlink")
-        self._real["unlink"](path)
+        self._real["unlink"](path, **folder)
 
 
 class TestOrder:
@@ -360,7 +360,7 @@ class TestFailures:
     ) -> None:
         """A receiver that wrote on another file system is told so: a copy is never made."""
 
-        def rename(old: Any, new: Any) -> None:
+        def rename(old: Any, new: Any, **folders: Any) -> None:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
         monkeypatch.setattr(os, "rename", rename)

@@ -693,11 +693,11 @@ def test_what_a_crash_left_of_an_acknowledgement_goes_with_the_next_attempt(
     out = tmp_path / "out"
     out.mkdir()
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KilledHere
 
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.service.folder_watches.os.rename", killed)
+        patch.setattr("gateway.durable.os.rename", killed)
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # a killed process cleans nothing up
         with pytest.raises(KilledHere):
             put_acknowledgement(out, "r.xml", b"half a rep")

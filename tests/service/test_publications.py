@@ -107,9 +107,9 @@ async def test_files_and_their_folders_are_synced_before_success(
         events.append(f"sync {name_of(handle)}")
         fsync(handle)
 
-    def recording_rename(old: str, new: str) -> None:
+    def recording_rename(old: str, new: str, **folders: int | None) -> None:
         events.append(f"name {Path(new).name}")
-        rename(old, new)
+        rename(old, new, **folders)
 
     sent = a_publication()
     id_ = sent.message_id
