@@ -2,7 +2,8 @@
 
     python -m bench.torture [--kills 25] [--rounds 1] [--seed N] [--json]
 
-Partners send invoices and archives with OpenSSH's client, a consumer drains a real RabbitMQ, and
+Partners send invoices and archives by SFTP (OpenSSH's client), HTTP, AS2 (OpenSSL's messages), in a
+folder and on a server of theirs (OpenSSH's), a consumer drains a real RabbitMQ, and
 at random moments `kill -9` hits the whole gateway, one judge or one SFTP process. In each round one
 more kill comes before and one after everything that makes a promise: each fsync, rename, commit,
 reply, publish and confirm (`gateway/faults.py`). In the end every file whose sender was told
@@ -20,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from tests.broker import Broker
-from tests.torture.kills import SFTP_PLACES
+from tests.torture.kills import OTHER_PLACES, SFTP_PLACES
 from tests.torture.run import Outcome, Torture, run
 
 
@@ -41,7 +42,8 @@ def main() -> int:
         seed=secrets.randbelow(1_000_000) if args.seed is None else args.seed,
         senders=args.senders,
         judges=args.judges,
-        places=SFTP_PLACES * args.rounds,
+        places=(SFTP_PLACES + OTHER_PLACES) * args.rounds,
+        routes=True,
     )
     talk = sys.stderr if args.json else sys.stdout
     print(f"seed {torture.seed}", file=talk, flush=True)

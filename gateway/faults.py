@@ -8,9 +8,9 @@ there for a file named like the point, and does what is in it:
     journal.commit.before   enospc          is told once that the disk is full (or `eio`: broken)
     spool.write.before      always enospc   is told so as long as the file is there
 
-What was taken away lies in the folder `done` beside it, so whoever armed a fault knows that it
-happened, once, whichever process came first. `tests/torture` and `python -m bench.torture` use
-this; nobody else should.
+What was taken away lies in the folder `done` beside it, with the number of the process, so whoever
+armed a fault knows that it happened, once, and to whom. `tests/torture` and `python -m
+bench.torture` use this; nobody else should.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import contextlib
 import errno
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -86,6 +87,29 @@ POINTS: Final = {
     "answered.write": "a lifecycle message made by hand, fsync",
     "answered.name": "a lifecycle message made by hand gets its name, rename",
     "answered.folder": "the folder of a lifecycle message made by hand, fsync",
+    "backup.journal": "the copy of the journal, fsync",
+    "backup.file": "a file that is backed up or restored, fsync",
+    "backup.name": "a file that is backed up or restored gets its name, rename",
+    "backup.link": "a payload gets a second name in a backup, link",
+    "backup.names": "a folder of files that are backed up or restored, fsync",
+    "backup.sums": "the list of a backup's files, fsync",
+    "backup.folder": "a backup's own folder, fsync",
+    "backup.removed": "an old backup is gone, fsync of the folder of backups",
+    "manifest.write": "what makes a backup complete, fsync",
+    "manifest.name": "what makes a backup complete gets its name, rename",
+    "manifest.folder": "the folder of what makes a backup complete, fsync",
+    "evidence.file": "a file of an export or archive, fsync",
+    "evidence.files": "a folder of an export or archive, fsync",
+    "evidence.name": "the folder of an interchange gets its name in an export or archive, rename",
+    "evidence.folder": "the folder that holds the name, fsync",
+    "index.write": "the index, summary or list of sums of an export or archive, fsync",
+    "index.name": "the index, summary or list of sums gets its name, rename",
+    "index.folder": "the folder of an export or archive, fsync",
+    "restore.write": "what stands in for the journal while a backup is restored, fsync",
+    "restore.name": "what stands in for the journal gets the journal's name, rename",
+    "restore.folder": "the folder of what stands in for the journal, fsync",
+    "restore.done": "the restored journal takes its place, rename",
+    "restore.end": "the folder of the restored journal, fsync",
 }
 """Name → what is done there, and by which kind of operation."""
 
@@ -123,21 +147,26 @@ class Faults:
             return False
         return True
 
-    def happened(self, point: str, when: When) -> bool:
-        """Whether somebody came by since it was armed; asking forgets it."""
+    def happened(self, point: str, when: When) -> int | None:
+        """Which process came by since it was armed, if one did; asking forgets it."""
+        done = self._done / f"{point}.{when}"
         try:
-            (self._done / f"{point}.{when}").unlink()
+            process = int(done.read_text())
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        done.unlink()
+        return process
 
     def reached(self, point: str, when: When) -> None:
         """Come by a point: usually to no effect. Raises OSError, or never returns."""
-        armed, done = self._folder / f"{point}.{when}", self._done / f"{point}.{when}"
+        armed = self._folder / f"{point}.{when}"
         try:
             action = armed.read_text()
             if not action.startswith(_ALWAYS):
-                armed.rename(done)
+                ours = self._done / f".{os.getpid()}.{threading.get_ident()}"
+                armed.rename(ours)  # whoever manages this is the one
+                ours.write_text(str(os.getpid()))
+                ours.rename(self._done / armed.name)
         except FileNotFoundError:
             return
         if action == "kill":

@@ -159,7 +159,8 @@ class Listener:
                         self.send_header(name, value)
                     self.send_header("Content-Length", str(len(answer.body)))
                     self.end_headers()
-                    self.wfile.write(answer.body)
+                    with contextlib.suppress(OSError):  # whoever asked may be dead by now
+                        self.wfile.write(answer.body)
                     return
                 self.close_connection = True
                 self.send_response(200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
 import itertools
 import json
@@ -20,28 +19,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.core.as2 import As2Request, build_mdn, mdn_text, open_message, read_request
-from gateway.core.as2.cms import Identity
 from gateway.model.as2 import (
-    As2Limits,
-    As2Receive,
     Digest,
     Failure,
     Mdn,
     Mic,
     Opened,
     Refused,
-    SignatureScheme,
 )
 from gateway.samples import sample_bytes
 from gateway.service.journal import open_reader, records
 from gateway.service.journal.tables import As2State
-from tests import as2_partner
+from tests import as2_partner, as2_receipts
 from tests.as2_partner import Keys, Listener, Said, encrypted, part, post, signed, verified
+from tests.as2_receipts import identity
 from tests.broker import free_port
 from tests.gateway_process import GatewayProcess
 
@@ -129,33 +121,12 @@ class Line:
     def opened(self, came: Said) -> Opened | Refused:
         """A message of the gateway's, opened by its partner."""
         folder = self.folder / f"opened-{next(_numbers)}"
-        folder.mkdir()
-        (folder / "body").write_bytes(came.body)
-        return open_message(
-            came.headers,
-            folder / "body",
-            folder,
-            identities=[identity(self.them)],
-            certificates=[identity(self.us).certificate],
-            policy=As2Receive(),
-            limits=As2Limits(),
-            on=now(),
-        )
+        return as2_receipts.opened(came, self.us, self.them, folder)
 
     def receipt(self, came: Said, **changes: Any) -> Mdn:
         """The partner's receipt for a message; `changes` to make it a bad one."""
-        request = read_request(came.headers)
-        assert isinstance(request, As2Request)
         outcome = changes.pop("outcome", None) or self.opened(came)
-        arguments: dict[str, Any] = {
-            "identity": identity(self.them),
-            "scheme": SignatureScheme.PKCS1,
-            "now": now(),
-            "message_id": a_message_id(),
-            "reporting_ua": "test",
-            "text": mdn_text(outcome),
-        } | changes
-        return build_mdn(arguments.pop("request", request), outcome, **arguments)
+        return as2_receipts.receipt(came, outcome, self.them, **changes)
 
     # ---- what the gateway knows
 
@@ -219,18 +190,6 @@ class Line:
         assert done.returncode == 0, done.stderr
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
-
-
-def now() -> dt.datetime:
-    """The time."""
-    return dt.datetime.now(dt.UTC)
-
-
-def identity(keys: Keys) -> Identity:
-    """The keys, as the gateway's own CMS takes them."""
-    key = load_pem_private_key(keys.key.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    return Identity(x509.load_pem_x509_certificate(keys.certificate.read_bytes()), key)
 
 
 def mic_of(entity: bytes) -> str:

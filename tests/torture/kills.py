@@ -42,16 +42,25 @@ class Place(msgspec.Struct, frozen=True):
         return f"{self.when} {self.point}"
 
 
-SFTP_PLACES: Final = tuple(
-    Place(point, when)
-    for point in (
-        *("sftp.upload", "sftp.sent", "sftp.folder", "sftp.note", "sftp.answer", "sftp.reply"),
-        *("spool.name", "spool.folder", "spool.again", "journal.commit"),
-        *("out.write", "out.name", "out.folder", "amqp.publish", "amqp.confirm"),
-    )
-    for when in get_args(When)
+def around(*points: str) -> tuple[Place, ...]:
+    """Before and after each of these."""
+    return tuple(Place(point, when) for point in points for when in get_args(When))
+
+
+SFTP_PLACES: Final = around(
+    *("sftp.upload", "sftp.sent", "sftp.folder", "sftp.note", "sftp.answer", "sftp.reply"),
+    *("spool.name", "spool.folder", "spool.again", "journal.commit"),
+    *("out.write", "out.name", "out.folder", "amqp.publish", "amqp.confirm"),
 )
 """All that a file passes which comes by SFTP, is judged, published, and answered in `out/`."""
+OTHER_PLACES: Final = around(
+    *("http.body", "http.reply"),
+    *("as2.body", "as2.payload", "as2.post", "as2.posted"),
+    *("folder.copy", "folder.take", "folder.remove"),
+    *("folder.write", "folder.name", "folder.folder"),
+    *("remote.download", "remote.remove", "remote.name"),
+)
+"""What more there is on the other routes."""
 
 
 def plan(kills: int, places: Sequence[Place], dice: random.Random) -> list[Kill | Place]:

@@ -6,22 +6,24 @@ the gateway was doing at that moment is not, and is the point.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from gateway.faults import Faults as FaultPoints
-from tests.broker import Broker
+from tests.broker import Broker, free_port
 from tests.gateway_process import GatewayProcess
 from tests.torture import evidence, kills
 from tests.torture.checks import Faults, faults
 from tests.torture.consumer import Consumer
 from tests.torture.evidence import Evidence, Progress
 from tests.torture.kills import Kill, Place
+from tests.torture.routes import As2Route, FolderRoute, HttpRoute, RemoteRoute, Route, SftpRoute
 from tests.torture.senders import Ledger, Sender
 
 PROGRESS_DOCUMENTS = 3
@@ -46,6 +48,8 @@ class Torture(msgspec.Struct, frozen=True, kw_only=True):
     archives: bool = True
     places: tuple[Place, ...] = ()
     """And one where each of these is passed."""
+    routes: bool = False
+    """Partners come by HTTP, AS2, a folder and a server of theirs too, one sender each."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +81,31 @@ def run(
     folder: Path, broker: Broker, torture: Torture, say: Callable[[str], None] = lambda _: None
 ) -> Outcome:
     """Torture a gateway in `folder`. Raises `AssertionError` when it does not even go on."""
+    port = free_port()
+    others = f"[http]\nenabled = true\nport = {port}\n{As2Route.settings()}"
     gateway = GatewayProcess(
         folder / "gateway",
         judges=torture.judges,
         rabbitmq_port=broker.port,
         uniqueness=True,  # what is judged again after a kill must not trip over itself
         faults=folder / "faults",
+        partners=("acme", "poster", "signer", "mover", "host") if torture.routes else ("acme",),
+        settings=others if torture.routes else "",
     )
     consumer = Consumer(broker)
-    rack = _Rack(folder, gateway, consumer, torture, say)
+    routes: list[Route] = [SftpRoute(gateway, folder / "out")]
+    with contextlib.ExitStack() as closing:
+        if torture.routes:
+            as2 = As2Route(gateway, folder / "as2", port)
+            closing.callback(as2.listener.close)
+            remote = RemoteRoute(gateway, folder / "remote")
+            closing.callback(remote.server.stop)
+            folders = FolderRoute(gateway, folder / "folders")
+            routes += [HttpRoute(gateway, port), as2, folders, remote]
+        return _run(_Rack(folder, gateway, consumer, routes, torture, say), gateway, consumer)
+
+
+def _run(rack: _Rack, gateway: GatewayProcess, consumer: Consumer) -> Outcome:
     try:
         consumer.begin()
         gateway.start()
@@ -103,10 +123,11 @@ class _Rack:
         folder: Path,
         gateway: GatewayProcess,
         consumer: Consumer,
+        routes: Sequence[Route],
         torture: Torture,
         say: Callable[[str], None],
     ) -> None:
-        self._folder = folder
+        self._routes = routes
         self._gateway = gateway
         self._consumer = consumer
         self._torture = torture
@@ -119,16 +140,17 @@ class _Rack:
         self._done: Counter[str] = Counter()
         self._released = 0
         self._began = time.monotonic()
+        ways = [routes[0]] * torture.senders + [*routes[1:]]
         self.senders = [
             Sender(
-                gateway,
+                route,
                 self._ledger,
                 folder / f"sender-{index}",
                 seed=torture.seed,
                 index=index,
                 archives=torture.archives,
             )
-            for index in range(torture.senders)
+            for index, route in enumerate(ways)
         ]
 
     def torture(self) -> Outcome:
@@ -190,13 +212,12 @@ class _Rack:
         """Whoever comes by next dies there; if that is the daemon, start another."""
         self._faults.arm(place.point, place.when, "kill")
         deadline = time.monotonic() + PLACE_SECONDS
-        while not self._faults.happened(place.point, place.when):
+        while (victim := self._faults.happened(place.point, place.when)) is None:
             assert time.monotonic() < deadline, self._complaint(f"nobody ever came {place}")
             self._progress()  # or senders go on waiting for what was judged long ago
             time.sleep(0.05)
-        time.sleep(0.1)  # between taking the file away and the end
-        if not self._gateway.running:
-            self._gateway.kill()  # what the daemon left behind
+        if victim == self._gateway.pid:
+            self._gateway.kill()  # and what it leaves behind
             self._gateway.start()
             self._sessions.add(self._gateway.pid)
         self._done[Kill.POINT.value] += 1
@@ -236,17 +257,18 @@ class _Rack:
             time.sleep(0.3)
 
     def _collect(self) -> Evidence:
-        """Fetch out/ as the partner does, stop the gateway, then look."""
-        fetched = self._folder / "out"
-        fetched.mkdir()
-        done = self._gateway.sftp([f"lcd {fetched}", "get out/*"])
-        assert done.returncode == 0, self._complaint(done.stderr)
+        """Fetch acknowledgements as partners do, stop the gateway, then look."""
+        came: dict[str, bytes] = {}
+        for route in self._routes:
+            came |= route.acknowledgements()
         code = self._gateway.stop()
         self._consumer.end()
         found = evidence.read_journal(self._journal)
         found.taken = self._consumer.taken
         found.altered = self._consumer.altered
-        found.out = {file.name: file.read_bytes() for file in fetched.iterdir()}
+        for route in self._routes:
+            found.altered += getattr(route, "altered", ())
+        found.out = came
         found.payloads = evidence.read_spool(self._gateway.state)
         found.leftovers = evidence.working_files(self._gateway.state)
         found.leftovers += [f"still running: {each}" for each in kills.in_sessions(self._sessions)]

@@ -1,6 +1,6 @@
-"""Partners' side of the torture: OpenSSH's client, and what it was told.
+"""Partners' side of the torture: what was sent, by which route, and what its sender was told.
 
-A file counts as received when its `put` (or its rename) succeeded. One that did not is sent again
+A file counts as received when its route says so (`routes`). One that was not is sent again
 under the same name with the same bytes, as often as it takes; now and then also one that did, for
 an honest resend must find what it already made.
 """
@@ -8,21 +8,18 @@ an honest resend must find what it already made.
 from __future__ import annotations
 
 import random
-import subprocess
 import threading
 import time
 from pathlib import Path
 
-from tests.gateway_process import GatewayProcess
 from tests.torture.load import Parcel, parcel
+from tests.torture.routes import Route
 
-SESSION_SECONDS = 60.0
 PATIENCE_SECONDS = 180.0
 """How long a sender tries to get rid of one batch."""
 BACKLOG_DOCUMENTS = 150
 """Senders pause while so many more were sent than judged: kills shall also find a gateway that has
 nearly nothing to do, and nobody wants to wait for a mountain afterwards."""
-_RECEIVED = "received "
 _RESENT = 0.1
 
 
@@ -68,7 +65,7 @@ class Sender(threading.Thread):
 
     def __init__(
         self,
-        gateway: GatewayProcess,
+        route: Route,
         ledger: Ledger,
         folder: Path,
         *,
@@ -76,8 +73,8 @@ class Sender(threading.Thread):
         index: int,
         archives: bool,
     ) -> None:
-        super().__init__(name=f"sender-{index}", daemon=True)
-        self._gateway = gateway
+        super().__init__(name=f"sender-{index}-{route.partner}", daemon=True)
+        self._route = route
         self._ledger = ledger
         self._folder = folder
         self._seed = seed
@@ -119,7 +116,9 @@ class Sender(threading.Thread):
             if time.monotonic() > deadline:
                 self.trouble = f"{waiting[0].name} was refused again and again: {said[-500:]}"
                 return
-            received, said = self._session(waiting)
+            for each in waiting:
+                self._ledger.offer(each)
+            received, said = self._route.deliver(waiting, self._folder)
             for number, each in enumerate(waiting[: received + 1]):
                 self._ledger.tried(each, received=number < received)
             waiting = waiting[received:]
@@ -127,30 +126,3 @@ class Sender(threading.Thread):
                 time.sleep(0.3)
         for each in batch:
             (self._folder / each.name).unlink(missing_ok=True)
-
-    def _session(self, batch: list[Parcel]) -> tuple[int, str]:
-        """How many were received, from the first on, and what the client wrote."""
-        commands = []
-        for number, each in enumerate(batch):
-            self._ledger.offer(each)
-            if each.renamed:
-                temporary = f"in/{each.name}.part"
-                commands.append(f"put {self._folder / each.name} {temporary}")
-                commands.append(f"rename {temporary} in/{each.name}")
-            else:
-                commands.append(f"put {self._folder / each.name} in/{each.name}")
-            # A batch ends with the first command that fails, so this runs only after a success.
-            commands.append(f"!echo {_RECEIVED}{number}")
-        client = subprocess.Popen(
-            self._gateway.sftp_command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            output, _ = client.communicate("\n".join(commands) + "\n", SESSION_SECONDS)
-        except subprocess.TimeoutExpired:
-            client.kill()
-            output, _ = client.communicate()
-        return sum(line.startswith(_RECEIVED) for line in output.splitlines()), output
