@@ -6,9 +6,10 @@ Partners send invoices and archives by SFTP (OpenSSH's client), HTTP, AS2 (OpenS
 folder and on a server of theirs (OpenSSH's), a consumer drains a real RabbitMQ, and
 at random moments `kill -9` hits the whole gateway, one judge or one SFTP process. In each round one
 more kill comes before and one after everything that makes a promise: each fsync, rename, commit,
-reply, publish and confirm (`gateway/faults.py`). In the end every file whose sender was told
-"received" must have come to its one end: see `tests/torture`. The last line is one JSON object;
-with `--json` it is the only one. Exit code 1 when anything is wrong.
+reply, publish and confirm (`gateway/faults.py`); instead of each operation the disk fails once; and
+for some seconds it is full. In the end every file whose sender was told "received" must have come
+to its one end: see `tests/torture`. The last line is one JSON object; with `--json` it is the only
+one. Exit code 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from tests.broker import Broker
-from tests.torture.kills import OTHER_PLACES, SFTP_PLACES
+from tests.torture.kills import DISK_ERRORS, OTHER_PLACES, SFTP_PLACES
 from tests.torture.run import Outcome, Torture, run
 
 
@@ -42,7 +43,8 @@ def main() -> int:
         seed=secrets.randbelow(1_000_000) if args.seed is None else args.seed,
         senders=args.senders,
         judges=args.judges,
-        places=(SFTP_PLACES + OTHER_PLACES) * args.rounds,
+        places=(SFTP_PLACES + OTHER_PLACES + DISK_ERRORS) * args.rounds,
+        full=args.rounds,
         routes=True,
     )
     talk = sys.stderr if args.json else sys.stdout

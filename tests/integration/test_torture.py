@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Broker
-from tests.torture.kills import SFTP_PLACES, Kill
+from tests.torture.kills import DISK_ERRORS, SFTP_PLACES, Kill
 from tests.torture.run import Torture, run
 
 pytestmark = [pytest.mark.broker, pytest.mark.ssh, pytest.mark.timeout(900)]
@@ -21,11 +21,16 @@ SEED = "EDI_GATEWAY_TORTURE_SEED"
 
 
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path, broker: Broker) -> None:
-    """At random moments, and around each promise: every file ends once, with all its messages."""
+    """At random moments, around each promise, when the disk fails: every file ends once, answered."""
     seed = int(os.environ.get(SEED) or secrets.randbelow(1_000_000))
     print(f"{SEED}={seed}")
-    outcome = run(tmp_path, broker, Torture(kills=KILLS, seed=seed, places=SFTP_PLACES), print)
+    torture = Torture(kills=KILLS, seed=seed, places=SFTP_PLACES + DISK_ERRORS, full=1)
+    outcome = run(tmp_path, broker, torture, print)
     assert not outcome.faults, f"{outcome}\n{outcome.faults}"
-    expected = dict.fromkeys(Kill, KILLS // 3) | {Kill.POINT: len(SFTP_PLACES)}
+    expected = dict.fromkeys(Kill, KILLS // 3) | {
+        Kill.POINT: len(SFTP_PLACES),
+        Kill.ERROR: len(DISK_ERRORS),
+        Kill.FULL: 1,
+    }
     assert outcome.kills == expected, f"seed {seed}"
     assert outcome.sent >= sum(expected.values()), f"seed {seed}: too little load to prove much"

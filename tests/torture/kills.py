@@ -27,19 +27,29 @@ class Kill(StrEnum):
     SFTP = "sftp"
     POINT = "at a fault point"
     """Whichever process comes by one first ends itself there."""
+    ERROR = "disk error"
+    """Whichever process comes by a fault point first is told that its disk failed."""
+    FULL = "full disk"
+    """For some seconds nothing can be written, by anybody."""
 
 
 _MODULE = {Kill.JUDGE: "gateway.worker", Kill.SFTP: "gateway.service.sftp_server"}
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Before or after what is done at a fault point."""
+    """Before or after what is done at a fault point, and what happens to whoever comes by."""
 
     point: str
     when: When
+    action: str = "kill"
 
     def __str__(self) -> str:
-        return f"{self.when} {self.point}"
+        return f"{self.action} {self.when} {self.point}"
+
+
+def errors(*points: str) -> tuple[Place, ...]:
+    """Instead of each of these, an error: the disk is full, or broken."""
+    return tuple(Place(point, "before", error) for point in points for error in ("enospc", "eio"))
 
 
 def around(*points: str) -> tuple[Place, ...]:
@@ -63,12 +73,25 @@ OTHER_PLACES: Final = around(
 """What more there is on the other routes."""
 
 
-def plan(kills: int, places: Sequence[Place], dice: random.Random) -> list[Kill | Place]:
-    """So many kills at random moments, each kind about as often, and one at each of the places."""
+DISK: Final = (
+    *("sftp.upload", "sftp.sent", "sftp.folder", "sftp.note"),
+    *("spool.name", "spool.folder", "spool.again", "journal.commit"),
+    *("out.write", "out.name", "out.folder"),
+)
+"""What fails when the disk does, of all that a file passes which comes by SFTP."""
+DISK_ERRORS: Final = errors(*DISK)
+
+
+def plan(kills: int, places: Sequence[Place], full: int, dice: random.Random) -> list[Kill | Place]:
+    """What to do, in a random order.
+
+    So many kills at random moments, each kind about as often; one visit to each of the places; so
+    many times a full disk.
+    """
     kinds: list[Kill | Place] = [
         (Kill.JUDGE, Kill.GATEWAY, Kill.SFTP)[number % 3] for number in range(kills)
     ]
-    targets = [*kinds, *places]
+    targets = [*kinds, *places, *[Kill.FULL] * full]
     dice.shuffle(targets)
     return targets
 

@@ -33,6 +33,8 @@ PAUSE_SECONDS = 0.5
 """A kill comes at most so long after that: at a random moment."""
 PLACE_SECONDS = 90.0
 """Within so long somebody comes by every fault point there is."""
+FULL_SECONDS = 3.0
+"""How long a full disk stays so."""
 QUIET_SECONDS = 240.0
 """For everything that was sent to reach its end once nothing is killed any more."""
 
@@ -48,6 +50,8 @@ class Torture(msgspec.Struct, frozen=True, kw_only=True):
     archives: bool = True
     places: tuple[Place, ...] = ()
     """And one where each of these is passed."""
+    full: int = 0
+    """How often the disk is full for a while."""
     routes: bool = False
     """Partners come by HTTP, AS2, a folder and a server of theirs too, one sender each."""
 
@@ -158,11 +162,14 @@ class _Rack:
         self._sessions.add(self._gateway.pid)
         for sender in self.senders:
             sender.start()
-        for target in kills.plan(self._torture.kills, self._torture.places, self._dice):
+        torture = self._torture
+        for target in kills.plan(torture.kills, torture.places, torture.full, self._dice):
             self._wait_for_progress()
             time.sleep(self._dice.uniform(0.0, PAUSE_SECONDS))
             if isinstance(target, Place):
-                self._kill_at(target)
+                self._break_at(target)
+            elif target is Kill.FULL:
+                self._fill_the_disk()
             else:
                 self._kill(target)
         self._wait_for_senders()
@@ -208,20 +215,32 @@ class _Rack:
         self._done[kind.value] += 1
         self._say(f"{time.monotonic() - self._began:6.1f} s  killed {kind} ({victim})")
 
-    def _kill_at(self, place: Place) -> None:
-        """Whoever comes by next dies there; if that is the daemon, start another."""
-        self._faults.arm(place.point, place.when, "kill")
+    def _break_at(self, place: Place) -> None:
+        """Whoever comes by next suffers it; when that ends the daemon, start another."""
+        self._faults.arm(place.point, place.when, place.action)
         deadline = time.monotonic() + PLACE_SECONDS
         while (victim := self._faults.happened(place.point, place.when)) is None:
             assert time.monotonic() < deadline, self._complaint(f"nobody ever came {place}")
             self._progress()  # or senders go on waiting for what was judged long ago
             time.sleep(0.05)
-        if victim == self._gateway.pid:
+        killed = place.action == "kill"
+        if killed and victim == self._gateway.pid:
             self._gateway.kill()  # and what it leaves behind
             self._gateway.start()
             self._sessions.add(self._gateway.pid)
-        self._done[Kill.POINT.value] += 1
-        self._say(f"{time.monotonic() - self._began:6.1f} s  killed {place}")
+        self._done[(Kill.POINT if killed else Kill.ERROR).value] += 1
+        self._say(f"{time.monotonic() - self._began:6.1f} s  {place}")
+
+    def _fill_the_disk(self) -> None:
+        """Nothing is written any more; then there is room again, and nobody lends a hand."""
+        for point in kills.DISK:
+            self._faults.arm(point, "before", "always enospc")
+        time.sleep(FULL_SECONDS)
+        self._must_be_alive()
+        for point in kills.DISK:
+            assert self._faults.disarm(point, "before")
+        self._done[Kill.FULL.value] += 1
+        self._say(f"{time.monotonic() - self._began:6.1f} s  the disk was full")
 
     def _wait_for_senders(self) -> None:
         for sender in self.senders:
