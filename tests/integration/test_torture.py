@@ -21,7 +21,7 @@ SEED = "EDI_GATEWAY_TORTURE_SEED"
 
 
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path, broker: Broker) -> None:
-    """At random moments, around each promise, when the disk fails: every file ends once, answered."""
+    """At random moments, around each promise, when the disk fails: every file ends once."""
     seed = int(os.environ.get(SEED) or secrets.randbelow(1_000_000))
     print(f"{SEED}={seed}")
     torture = Torture(kills=KILLS, seed=seed, places=SFTP_PLACES + DISK_ERRORS, full=1)
