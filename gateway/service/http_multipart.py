@@ -53,7 +53,10 @@ def boundary_of(content_type: str) -> bytes:
     message = Message()
     if len(content_type) <= MAX_FIELD:
         message["Content-Type"] = content_type
-    found = message.get_param("boundary")
+    try:
+        found = message.get_param("boundary")
+    except (ValueError, LookupError, TypeError):  # as `filename` knows them
+        found = None
     if not isinstance(found, str) or not _BOUNDARY.fullmatch(found):
         raise BadMultipart("Its Content-Type names no boundary that can be used.")
     return found.encode("ascii")

@@ -50,7 +50,8 @@ def filename(disposition: str | None) -> str | None:
     message["Content-Disposition"] = disposition
     try:
         found = message.get_filename()
-    except (ValueError, LookupError, UnicodeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
+        # TypeError: the library cannot sort pieces of a name with and without a number.
         raise BadName("The Content-Disposition cannot be read.") from error
     if found is None:
         return None

@@ -232,9 +232,12 @@ def parse_mic(text: str) -> Mic | None:
 def _text(part: _Entity) -> str:
     value = content_type(part.headers)
     charset = value.parameters.get("charset", "utf-8") if value else "utf-8"
+    # No more than is kept: to read one in punycode takes the square of its length.
+    body = part.body[: 4 * _MAX_TEXT]
     try:
-        text = part.body.decode(charset, errors="replace")
+        text = body.decode(charset, errors="replace")
     except (LookupError, ValueError):
-        text = part.body.decode("utf-8", errors="replace")
-    tidy = re.sub(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]", "", text.replace("\r\n", "\n"))
+        text = body.decode("utf-8", errors="replace")
+    # Halves of characters, as utf-7 may hold, could not be written down anywhere.
+    tidy = re.sub(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", "", text.replace("\r\n", "\n"))
     return tidy.strip()[:_MAX_TEXT]
