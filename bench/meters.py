@@ -12,6 +12,9 @@ import psutil
 from gateway.service.journal import open_reader, records
 from tests.gateway_process import GatewayProcess
 
+_REST_SECONDS = 2.0
+_REST_CPU_SECONDS = 0.1
+
 
 def processes(gateway: GatewayProcess) -> dict[psutil.Process, str]:
     """The gateway's processes, each with its role."""
@@ -63,6 +66,25 @@ def wait_until_out(gateway: GatewayProcess, count: int, deadline: float) -> None
             return
         time.sleep(0.25)
     sys.exit(f"not finished in time: {gateway.log_tail()}")
+
+
+def wait_for_rest(gateway: GatewayProcess, deadline: float) -> None:
+    """Wait until none of its processes works: the judges, too, have compiled what they compile.
+
+    Ends the program when `deadline` (monotonic clock) comes first.
+    """
+    before = _cpu_seconds(gateway)
+    while time.monotonic() < deadline:
+        time.sleep(_REST_SECONDS)
+        now = _cpu_seconds(gateway)
+        if now - before < _REST_CPU_SECONDS:
+            return
+        before = now
+    sys.exit(f"not at rest in time: {gateway.log_tail()}")
+
+
+def _cpu_seconds(gateway: GatewayProcess) -> float:
+    return float(sum(sum(process.cpu_times()[:2]) for process in processes(gateway)))
 
 
 def _role(process: psutil.Process, daemon: psutil.Process) -> str:

@@ -6,6 +6,7 @@ Everything that makes something durable is called through here, by the name of i
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 from pathlib import Path
@@ -14,6 +15,8 @@ from gateway import faults
 
 UNFINISHED = ".tmp-"
 """How the name of a file begins while it is being written."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 Name = str | bytes | os.PathLike[str]
 
@@ -60,6 +63,20 @@ def sync_file(path: Path, point: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fsync(descriptor, point)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Make everything that was written into the file system of `folder` survive a power cut.
+
+    One call where there are thousands of files; its caller has the fault point. Raises OSError.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
     finally:
         os.close(descriptor)
 

@@ -134,6 +134,18 @@ class SpoolError(GatewayError):
     disposition = Disposition.REFUSE
 
 
+class SpoolHeld(SpoolError):
+    """Nothing can be removed from the spool now: somebody copies what is in it."""
+
+    disposition = Disposition.RETRY
+
+
+class BackupFailed(GatewayError):
+    """A backup could not be made, or is not one to restore from."""
+
+    disposition = Disposition.STOP
+
+
 class JournalError(GatewayError):
     """The journal could not be read or written."""
 

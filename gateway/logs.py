@@ -28,6 +28,8 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from gateway.harmless import harmless
+
 Logger = FilteringBoundLogger
 """What `logger` returns; services take one in their constructor."""
 
@@ -279,7 +281,7 @@ def _plain_text(text: str) -> str:
 
 
 def _encode(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
+    return harmless(json.dumps(fields, ensure_ascii=False, separators=(", ", ": ")))
 
 
 def _utc(seconds: float | None) -> str:

@@ -11,29 +11,35 @@ payload costs these two fsyncs and no others.
 All methods block; the daemon calls them in threads. They are safe to run in several threads or
 processes at once: two deliveries of the same bytes end in the same file. How many interchanges
 need a payload is counted in the journal.
+
+Whoever copies payloads, such as a backup, holds all of them (`hold_all`): until it lets go, or
+dies, nothing is removed. Those who remove look at that lock, which lies on the folder itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from gateway.durable import fsync, make_folder, remove, rename, sync_file, sync_folder
-from gateway.errors import SpoolError
+from gateway.errors import SpoolError, SpoolHeld
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _READ_BYTES = 1 << 20
 _MODE = 0o640
 _FOLDER_MODE = 0o750
+HOLD_SECONDS = 10.0
 
 
 class StoredPayload(msgspec.Struct, frozen=True):
@@ -171,10 +177,57 @@ class Spool:
             )
         return size
 
+    @contextlib.contextmanager
+    def hold_all(self, *, patience: float = HOLD_SECONDS) -> Iterator[None]:
+        """Keep every payload where it is, meanwhile; the kernel lets go when the holder dies.
+
+        Waits so many seconds for removals under way. Raises `SpoolHeld` when somebody else holds
+        them longer, `SpoolError` when there is no spool.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                folder = self._lock(fcntl.LOCK_EX)
+                break
+            except SpoolHeld:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            os.close(folder)
+
+    @contextlib.contextmanager
+    def _removing(self) -> Iterator[None]:
+        """While something is removed. Raises `SpoolHeld` while somebody holds all payloads."""
+        folder = self._lock(fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            os.close(folder)
+
+    def _lock(self, how: int) -> int:
+        """Lock the payloads' folder until the descriptor is closed: those who remove share it."""
+        with _failures("lock its payloads"):
+            folder = os.open(self._payloads, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(folder)
+            raise SpoolHeld(
+                "The spool's payloads are being copied: nothing is removed meanwhile.",
+                remedy="Try again once the backup has ended.",
+            ) from None
+        return folder
+
     def discard(self, sha256: str) -> None:
-        """Remove a payload that no interchange needs. One that is gone already is no error."""
+        """Remove a payload that no interchange needs. One that is gone already is no error.
+
+        Raises `SpoolHeld` while somebody holds all of them.
+        """
         path = self.path(sha256)
-        with _failures(f"discard payload {sha256}"):
+        with self._removing(), _failures(f"discard payload {sha256}"):
             try:
                 remove(path, "spool.discard")
             except FileNotFoundError:
@@ -200,11 +253,11 @@ class Spool:
 
         Adopting and sweeping may meet, in other processes too. So the file is taken aside first,
         when nobody can adopt it any more, and put back if somebody just had: an adoption changes
-        the modification time, a rename does not.
+        the modification time, a rename does not. Raises `SpoolHeld` as `discard` does.
         """
         path = self.path(sha256)
         aside = self.incoming / f"{secrets.token_hex(16)}.swept"
-        with _failures(f"sweep payload {sha256}"):
+        with self._removing(), _failures(f"sweep payload {sha256}"):
             try:
                 seen = os.lstat(path)
                 if seen.st_ctime >= before:

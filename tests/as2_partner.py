@@ -94,6 +94,19 @@ def verified(answer: Said, signer: Keys) -> bytes:
     )
 
 
+def fields_of(as2_from: str, message_id: str, **more: str | None) -> dict[str, str | None]:
+    """The header fields of a message that asks for a signed receipt; `more`: others."""
+    return {
+        "AS2-Version": "1.2",
+        "AS2-From": as2_from,
+        "AS2-To": "HUB",
+        "Message-ID": message_id,
+        "Content-Type": ENVELOPED,
+        "Disposition-Notification-To": "mdn@partner.example",
+        "Disposition-Notification-Options": OPTIONS,
+    } | {name.replace("_", "-"): value for name, value in more.items()}
+
+
 def post(
     port: int,
     body: bytes,
@@ -103,15 +116,7 @@ def post(
     **more: str | None,
 ) -> Said:
     """Send a message and ask for a signed receipt in the answer; `more`: other header fields."""
-    fields: dict[str, str | None] = {
-        "AS2-Version": "1.2",
-        "AS2-From": as2_from,
-        "AS2-To": "HUB",
-        "Message-ID": message_id,
-        "Content-Type": ENVELOPED,
-        "Disposition-Notification-To": "mdn@partner.example",
-        "Disposition-Notification-Options": OPTIONS,
-    } | {name.replace("_", "-"): value for name, value in more.items()}
+    fields = fields_of(as2_from, message_id, **more)
     connection = (
         HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         if tls is None

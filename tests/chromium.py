@@ -55,8 +55,16 @@ class Page:
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.ask(f"{domain}.enable")
 
-    def open(self, file: Path, *, width: int, dark: bool = False, media: str = "screen") -> None:
-        """Show a file in a window of this width."""
+    def open(
+        self,
+        file: Path,
+        *,
+        width: int,
+        dark: bool = False,
+        media: str = "screen",
+        forced: bool = False,
+    ) -> None:
+        """Show a file in a window of this width. `forced`: the system chooses the colours."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -65,7 +73,8 @@ class Page:
             mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        colours = {"name": "forced-colors", "value": "active" if forced else "none"}
+        self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme, colours])
         self.events.clear()
         self.ask("Page.navigate", url=file.resolve().as_uri())
         end = time.monotonic() + _PATIENCE
@@ -83,10 +92,15 @@ class Page:
         for kind in ("rawKeyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
 
-    def screenshot(self, file: Path) -> None:
-        """The whole page as PNG."""
+    def screenshot(self, file: Path, *, grey: bool = False) -> None:
+        """The whole page as PNG, without scrollbars; `grey`: as who sees no colour sees it."""
+        self.ask("Emulation.setScrollbarsHidden", hidden=True)
+        sight = "achromatopsia" if grey else "none"
+        self.ask("Emulation.setEmulatedVisionDeficiency", type=sight)
         shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(shot["data"]))
+        self.ask("Emulation.setEmulatedVisionDeficiency", type="none")
+        self.ask("Emulation.setScrollbarsHidden", hidden=False)
 
     def printed(self) -> bytes:
         """The page as PDF, on A4."""

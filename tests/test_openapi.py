@@ -26,6 +26,7 @@ from gateway.model.verdict import Severity
 from gateway.service import http_answers, http_server, http_status
 from gateway.service.http_server import channel, limits
 from gateway.service.http_server import request as http_request
+from gateway.service.journal.purge_records import begin_purge
 from tests.service.api_house import TOKEN, ApiHouse, api_house
 from tests.service.house import ACCEPTED, NO_PACK, REJECTED, UNREADABLE, FakeJudges
 from tests.service.http_house import HOST, Reply
@@ -142,6 +143,16 @@ class Partner:
         """408."""
         return await self.raw(path, method)
 
+    async def purged(self, path: str, method: str) -> Reply:
+        """410."""
+        house, id_ = self.api.house, self.id
+
+        def purge(conn: Any) -> None:
+            begin_purge(conn, id_, by="alice", archive=None, now=house.now())
+
+        await house.journal.write("t", purge)
+        return await self.plainly(path, method)
+
     async def large(self, path: str, method: str) -> Reply:
         """413."""
         return await self.raw(path, method, b"Content-Length: 999999999")
@@ -199,6 +210,7 @@ WAYS: dict[str, Callable[[Partner, str, str], Awaitable[Reply]]] = {
     "401": Partner.nobody,
     "404": Partner.missing,
     "408": Partner.slow,
+    "410": Partner.purged,
     "413": Partner.large,
     "414": Partner.long,
     "415": Partner.coded,

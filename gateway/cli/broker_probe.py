@@ -45,6 +45,7 @@ def _try_broker(configuration: Configuration) -> tuple[str, str, str]:
     import pika
 
     from gateway.model.publication import Exchange
+    from gateway.service.amqp_topology import dead_letters_of
 
     settings = configuration.settings.rabbitmq
     tls = settings.tls
@@ -78,6 +79,16 @@ def _try_broker(configuration: Configuration) -> tuple[str, str, str]:
                     "rabbitmq.declare",
                     f"The exchange {exchange.value} cannot be used: {closed.reply_text}.",
                     "Import the broker's definitions, or set rabbitmq.declare = true.",
+                )
+        queue = settings.requests_queue
+        for name in (queue, dead_letters_of(queue)) if queue else ():
+            try:
+                connection.channel().queue_declare(name, passive=True)
+            except pika.exceptions.ChannelClosedByBroker as closed:
+                return (
+                    "rabbitmq.requests_queue",
+                    f"The queue {name} cannot be used: {closed.reply_text}.",
+                    "Make it, durable, or set rabbitmq.declare = true.",
                 )
     return "", "", ""
 

@@ -120,7 +120,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
         outcomes = await _outcomes(daemon, sent, state, received, language)
         print(table(outcomes))
         told = demo_statuses.look(received, ("batch.tar.gz", again.file))
-        print(f"\n{told.words()}")
+        print(f"\n{told.words(language)}")
         print(f"\n{demo_as2.words(exchange)}\n")
         good, said = conclusion(outcomes, count, exchange, told.good)
         print(said)
@@ -267,8 +267,9 @@ def _afterwards(folder: Path, kept: bool) -> str:
     if kept:
         return f"\nEverything is kept in {folder}: state/publications, received, as2, daemon.log."
     return (
-        "\nThat was `--once`: its directory is gone. Without it the gateway stays up, so that"
-        "\nyou can look at the published messages and send invoices of your own: make demo"
+        "\nThat was `--once`: its directory is gone, the files named above with it. To keep them:"
+        "\nmake demo ARGS='--once --state-dir DIR'. Without `--once` the gateway stays up, so that"
+        "\nyou can look at everything and send invoices of your own: make demo"
     )
 
 

@@ -10,16 +10,25 @@ import msgspec
 from lxml import etree
 from tabulate import tabulate
 
+from gateway.core.acknowledgement.flux_state import FluxState
+from gateway.core.acknowledgement.page_words import STATES
 from gateway.core.cdar.checking import PACK, SCHEMA
 from gateway.core.cdar.message_reader import MessageRead, read
+from gateway.core.cdar.reasons import reasons
 from gateway.core.cdar.statuses import STATUSES
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.model.job import DocumentLimits
+from gateway.model.verdict import Language
 
 _EXPECTED = {
     "batch.tar.gz": "IN_INTEGRE_PARTIEL",
     "batch-corrected.tar.gz": "IN_INTEGRE_PARTIEL",
 }
+_WHY_AGAIN = (
+    "\nThe first time the faulty half was rejected. The second time that half was mended, so it was"
+    "\nintegrated; the other half was here already, so it was refused: DOUBLON, the same invoice"
+    "\ntwice. Every invoice of the batch is now integrated, once."
+)
 
 
 class Status(msgspec.Struct, frozen=True, order=True):
@@ -32,9 +41,13 @@ class Status(msgspec.Struct, frozen=True, order=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What lies in the partner's folder. `states`: of each batch, by its file name."""
+    """What lies in the partner's folder. `states`: of each batch, by its file name.
+
+    `counts`: how many invoices of it were integrated, and how many not, in words.
+    """
 
     states: dict[str, str]
+    counts: dict[str, str]
     statuses: tuple[Status, ...]
     pages: tuple[Path, ...]
     checked: str
@@ -56,7 +69,7 @@ class Told(msgspec.Struct, frozen=True):
             and len(self.pages) > 0
         )
 
-    def words(self) -> str:
+    def words(self, language: Language = Language.EN) -> str:
         """For people."""
         rows = [
             (
@@ -73,30 +86,63 @@ class Told(msgspec.Struct, frozen=True):
             tablefmt="grid",
             disable_numparse=True,
         )
-        states = "\n".join(f"  {name:<24}{state}" for name, state in self.states.items())
+        states = "\n".join(
+            f"  {name:<24}{_named(state, language)}: {self.counts.get(name, 'no report came')}"
+            for name, state in self.states.items()
+        )
         pages = "\n".join(f"  {page}" for page in self.pages)
         return (
-            f"{shown}\nEach was checked before it left, and is valid: {self.checked}.\n\n"
-            f"What became of the batch, then of the corrected one\n{states}\n"
-            f"What was refused and how to mend it, as a page to open in a browser\n{pages}"
+            "What the sender was told of each invoice, as lifecycle messages (CDAR), one file each:"
+            "\n200 when it is accepted and passed on, 213 when it is rejected. A number with both"
+            f"\nwas sent twice.\n{shown}\n{self._legend(language)}"
+            f"\nEach was checked before it left, and is valid: {self.checked}."
+            f"\n\nWhat became of the batch, then of the corrected one\n{states}"
+            f"{_WHY_AGAIN if self.good else ''}"
+            "\n\nWhat was refused and how to mend it, as pages to open in a browser\n"
+            f"{pages or '  NONE'}"
+        )
+
+    def _legend(self, language: Language) -> str:
+        """What the reasons are called."""
+        used = {code for each in self.statuses for code in each.reasons.split(", ") if code}
+        named = reasons().codes
+        return "\n".join(
+            f"  {code:<18}{named[code].to(language)}" for code in sorted(used) if code in named
         )
 
 
 def look(received: Path, batches: Sequence[str]) -> Told:
     """Read what was fetched from `out/`."""
     states: dict[str, str] = {}
+    counts: dict[str, str] = {}
+    pages: dict[str, Path] = {}
     for file in sorted(received.glob("*.report.xml")):
         report = etree.fromstring(file.read_bytes())
         name = report.findtext("{*}Interchange/{*}FileName") or ""
         if name in batches:
             states[name] = report.findtext("{*}State/{*}Code") or ""
-    pages = [file for file in sorted(received.glob("*.report.html")) if "batch" in file.name]
+            counts[name] = _counted(report.find("{*}Counts"))
+            pages[name] = file.with_suffix(".html")
     return Told(
         states={name: states.get(name, "NOT TOLD") for name in batches},
+        counts=counts,
         statuses=tuple(sorted(_statuses(received))),
-        pages=tuple(pages),
+        pages=tuple(pages[name] for name in batches if name in pages and pages[name].is_file()),
         checked=_checked(),
     )
+
+
+def _named(state: str, language: Language) -> str:
+    """The platforms' code, and what it is called."""
+    known = state in list(FluxState)
+    return f"{state} ({STATES[FluxState(state)].to(language)})" if known else state
+
+
+def _counted(counts: etree._Element | None) -> str:
+    if counts is None:
+        return "no counts"
+    sent, accepted, rejected = (counts.get(key) for key in ("documents", "accepted", "rejected"))
+    return f"of {sent} invoices {accepted} integrated, {rejected} rejected"
 
 
 def _statuses(received: Path) -> list[Status]:

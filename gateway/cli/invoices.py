@@ -1,6 +1,9 @@
 """`edi-gateway invoices`: which invoices are known, so that they are not accepted twice.
 
-invoices import FILE   the invoices that another system accepted before this one took over
+invoices import FILE                 those that another system accepted before this one took over
+invoices find SELLER NUMBER [YEAR]   who holds a number, and since when
+invoices forget SELLER NUMBER YEAR   give back a number that was imported wrongly
+invoices backfill                    those that an earlier version of this gateway accepted
 """
 
 from __future__ import annotations
@@ -11,12 +14,19 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
-from gateway.cli import options
+from gateway.cli import invoices_backfill, invoices_find, invoices_forget, options
 from gateway.cli.control_client import ask
 from gateway.cli.invoices_import import DATES, NUMBER, SELLER, Checked, check_table, pages
 from gateway.errors import ConfigurationError
+from gateway.service.invoice_import import MAX_SOURCE
+
+_OTHERS: Final = {
+    "find": invoices_find,
+    "forget": invoices_forget,
+    "backfill": invoices_backfill,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +50,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     importing.add_argument("--json", action="store_true", help="one JSON object")
     options.add_configuration(importing)
+    for name, module in _OTHERS.items():
+        words = module.WORDS
+        module.configure(actions.add_parser(name, help=words, description=words))
 
 
 def run(args: argparse.Namespace) -> int:
+    """What the action gives."""
+    if args.action not in _OTHERS:
+        return _import(args)
+    code: int = _OTHERS[args.action].run(args)
+    return code
+
+
+def _import(args: argparse.Namespace) -> int:
     """0; 1 when bad rows kept the table from being taken over; 2 when no gateway runs."""
     state = options.journal_path(args).parent
     try:
@@ -50,15 +71,15 @@ def run(args: argparse.Namespace) -> int:
             checked = check_table(table)
             _complain(args.file, checked)
             if checked.bad_rows and not args.without_bad_rows:
-                _say(args, checked, 0, 0, done=False)
+                _say(args, checked, 0, 0, 0, done=False)
                 return 1
-            added, known = _send(state, table, dry_run=args.dry_run)
+            added, known, linked = _send(state, table, _source(args.file), dry_run=args.dry_run)
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename or args.file}: {error.strerror}.",
             remedy="Name a table that can be read.",
         ) from error
-    _say(args, checked, added, known, done=True)
+    _say(args, checked, added, known, linked, done=True)
     return 0
 
 
@@ -73,19 +94,26 @@ def _opened(name: str) -> TextIO:
     return copied
 
 
-def _send(state: Path, table: TextIO, *, dry_run: bool) -> tuple[int, int]:
-    """Have the daemon take the rows: how many were new, and how many it knew."""
-    added = known = 0
+def _source(name: str) -> str:
+    """What the journal keeps of where the rows come from."""
+    return "" if name == "-" else options.printable(Path(name).name)[:MAX_SOURCE]
+
+
+def _send(state: Path, table: TextIO, source: str, *, dry_run: bool) -> tuple[int, int, int]:
+    """Have the daemon take the rows: how many were new, it knew, and statuses waited for."""
+    added = known = linked = 0
     for page in pages(table):
         answer = ask(
             state,
             "invoices.import",
             tells="starting it again, which adds nothing twice.",
             invoices=[(key.seller, key.number, key.year) for key in page],
+            source=source,
             dry_run=dry_run,
         )
         added, known = added + answer["added"], known + answer["known"]
-    return added, known
+        linked += answer.get("linked", 0)
+    return added, known, linked
 
 
 def _complain(name: str, checked: Checked) -> None:
@@ -95,9 +123,11 @@ def _complain(name: str, checked: Checked) -> None:
         print(f"… and {checked.bad_rows - len(checked.bad)} more.", file=sys.stderr)
 
 
-def _say(args: argparse.Namespace, checked: Checked, added: int, known: int, *, done: bool) -> None:
+def _say(
+    args: argparse.Namespace, checked: Checked, added: int, known: int, linked: int, *, done: bool
+) -> None:
     if args.json:
-        said = {"added": added, "known": known, "bad_rows": checked.bad_rows}
+        said = {"added": added, "known": known, "linked": linked, "bad_rows": checked.bad_rows}
         print(json.dumps(said | {"dry_run": args.dry_run}))
     elif not done:
         print(
@@ -108,3 +138,5 @@ def _say(args: argparse.Namespace, checked: Checked, added: int, known: int, *, 
         left = f", {checked.bad_rows} bad rows left out" if checked.bad_rows else ""
         would = "would be taken over" if args.dry_run else "taken over"
         print(f"{added} invoices {would}; {known} were known{left}.")
+        if linked:
+            print(f"{linked} statuses had waited for them, and belong to them now.")

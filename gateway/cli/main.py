@@ -7,12 +7,15 @@ Exit codes: 0 done or accepted, 1 rejected or a check failed, 2 usage or configu
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import importlib.metadata
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.harmless import HarmlessStream
 
 COMMANDS: dict[str, str] = {
     "run": "run the gateway in the foreground",
@@ -36,15 +39,31 @@ COMMANDS: dict[str, str] = {
     "hold": "send nothing of a partner, a flow or a destination for now",
     "resume": "send what was held, at once",
     "resend": "send an acknowledgement or a publication once more, without judging again",
+    "export": "write everything of a period with its evidence into a folder",
+    "purge": "archive and free payloads that nobody has to keep any more",
+    "legal-hold": "keep a partner's payloads whatever their age, list or lift that",
     "replay": "see which verdicts today's gateway, or another day's rules, would change",
     "quarantine": "list what could not be judged; have it judged again, or set it aside",
+    "backup": "copy the state directory to restore from, while the gateway runs or not",
+    "restore": "put a backup into an empty state directory, or verify one",
+    "doctor": "see whether journal and spool agree, and mend what is safe to mend",
 }
 """Subcommand → one-line help. Each is the module of that name (with _) here, imported only
 when it is asked for: `validate` need not load a network stack."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of the console script and of `python -m gateway`."""
+    """Entry point of the console script and of `python -m gateway`.
+
+    Whatever a partner wrote, no terminal obeys it.
+    """
+    out: Any = HarmlessStream(sys.stdout)
+    err: Any = HarmlessStream(sys.stderr)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="edi-gateway",
@@ -53,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         " human; 2 usage or configuration error; 3 could not be determined."
         " edi-gateway COMMAND --help tells the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=f"edi-gateway {_version()}")
+    parser.add_argument("--version", action="version", version=f"edi-gateway {version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in words if word in COMMANDS), None)
     for name, text in COMMANDS.items():
@@ -77,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _version() -> str:
+def version() -> str:
+    """The version of this program."""
     try:
         return importlib.metadata.version("edi-gateway")
     except importlib.metadata.PackageNotFoundError:

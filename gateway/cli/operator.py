@@ -14,3 +14,8 @@ def operator() -> str:
     except KeyError:
         name = f"uid {os.getuid()}"
     return f"{behind} (as {name})" if behind and behind != name else name
+
+
+def operator_uid() -> str:
+    """The same with the user's number, for what auditors read years later."""
+    return f"{operator()}, uid {os.getuid()}"

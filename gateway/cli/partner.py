@@ -138,7 +138,7 @@ def without_secrets(partner: Partner) -> dict[str, Any]:
         known["sftp"]["password_hash"] = "(set)"  # noqa: S105 (it is the opposite of one)
     if partner.http:
         known["http"]["token_sha256"] = ["(set)" for _ in partner.http.token_sha256]
-    return {key: value for key, value in known.items() if key not in CHANNELS or value is not None}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def _flat(table: dict[str, Any], above: str = "") -> list[tuple[str, str]]:

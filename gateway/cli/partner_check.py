@@ -49,7 +49,7 @@ def outcomes(reading: Reading, name: str, now: dt.datetime) -> Iterator[Outcome]
     if partner is None:
         return
     if not faults:
-        flows = ", ".join(partner.flows)
+        flows = ", ".join(partner.flows) or "none"
         yield Outcome(
             check="configuration",
             subject=str(file),

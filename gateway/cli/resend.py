@@ -31,7 +31,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--document", type=options.count, metavar="N", help="only what is about this document"
     )
-    parser.add_argument("--to", choices=("broker", "partner"), help="only there (default: both)")
+    parser.add_argument(
+        "--to",
+        choices=("broker", "partner", "portal"),
+        help="only there (default: wherever it went; lifecycle messages to the portal as well)",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every one that was sent, with those that newer ones replaced (default: the newest)",
+    )
+    parser.add_argument(
+        "--message-id", default="", metavar="M", help="this one alone, as show prints its id"
+    )
     parser.add_argument(
         "--dead", action="store_true", help="instead of ID: everything that is not tried any more"
     )
@@ -69,21 +81,36 @@ def _one(args: argparse.Namespace, journal: Path) -> tuple[str, dict[str, Any]]:
     with open_reader(journal).connect() as conn:
         id_ = the_interchange(conn, args.id, find="edi-gateway interchanges --search TEXT")
     arguments: dict[str, Any] = {"interchange": id_}
+    if args.message_id:
+        return "resend", {**arguments, "message": args.message_id}
     arguments["kind"] = args.kind or ("document" if args.document is not None else "report")
     if args.document is not None:
         arguments["document"] = args.document
     if args.to is not None:
         arguments["to"] = args.to
+    if args.all:
+        arguments["every"] = True
     return "resend", arguments
 
 
 def _check(args: argparse.Namespace) -> None:
-    one = args.kind or args.document is not None or args.to
+    some = args.kind or args.document is not None or args.to or args.all
+    one = some or args.message_id
     if args.dead == (args.id is not None) or (args.dead and one):
         raise ConfigurationError(
             "Either one interchange is sent again, or what is dead.",
-            remedy="edi-gateway resend ID [--kind K] [--document N] [--to broker|partner], or"
+            remedy="edi-gateway resend ID [--kind K] [--document N] [--to broker|partner|portal]"
+            " [--all], edi-gateway resend ID --message-id M, or"
             " edi-gateway resend --dead [--partner P] [--destination D]",
+        )
+    if some and args.message_id:
+        raise ConfigurationError(
+            "--message-id names one message; nothing else can be said of it.",
+            remedy="Leave --kind, --document, --to and --all out, or --message-id.",
+        )
+    if args.to == "portal" and args.kind != "cdar":
+        raise ConfigurationError(
+            "The portal is sent lifecycle messages alone.", remedy="Add --kind cdar."
         )
     if not args.dead and (args.partner or args.destination):
         raise ConfigurationError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import time
 from typing import Any
 
 from gateway.cli import options
@@ -40,9 +42,13 @@ def serve(configuration: Configuration) -> int:
     from gateway.daemon import Daemon
     from gateway.service.sd_notify import Notifier
 
+    # Whoever starts us, nothing we write is for everybody; all our processes have this from here.
+    os.umask(os.umask(0o777) | 0o027)
     configure_logs(configuration.settings.log.level, sys.stderr)
     log = logger()
     loop: Any = reactor
+    # Twisted's own is the time of day: every pause would last an hour more when that is set back.
+    loop.seconds = time.monotonic
     for notice in configuration.notices:
         log.warning("configuration_notice", notice=str(notice))
     outcome: list[int] = [0]

@@ -69,10 +69,12 @@ def run(args: argparse.Namespace) -> int:
         told = records.statuses_told_in(conn, found.id)
         by_hand = interventions_of(conn, found.id)
         owed = owed_of(conn, found.id)
+        gone = records.purged_of(conn, found.id)
     if args.json:
         shown_json = _as_json(found, documents, transitions, outbox, language)
         spool = Spool(options.journal_path(args).parent / "spool")
         shown_json["statuses_owed"] = msgspec.to_builtins(owed)
+        shown_json["purged"] = msgspec.to_builtins(gone)
         shown_json["interventions"] = msgspec.to_builtins(by_hand)
         shown_json["as2"] = [show_as2.as_json(row, spool) for row in by_as2]
         for document in shown_json["documents"]:
@@ -93,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 ("flow", found.flow or "none"),
                 ("state", found.state.value),
                 *([("cause", found.cause)] if found.cause else []),
+                *([("payloads", options.printable(gone.words))] if gone is not None else []),
             ],
             tablefmt="plain",
             disable_numparse=True,
@@ -136,14 +139,17 @@ def run(args: argparse.Namespace) -> int:
         print(f"{at}  {done.action} by {by}: {options.printable(done.subject)}")
     if owed is not None:
         said = f": {options.printable(owed.cause)}" if owed.cause else ""
-        print(f"\nStatuses of its invoices (CDAR) are still to be sent{said}")
+        since = owed.waiting_since.strftime("%Y-%m-%d %H:%M:%S")
+        print(f"\nStatuses of its invoices (CDAR) are still to be sent, since {since}{said}")
     print("\nWhat was sent")
     print(
         tabulate(
             [
                 (
                     row.kind,
-                    row.destination,
+                    row.destination
+                    if row.partner == found.partner
+                    else f"{row.destination} {row.partner}",
                     _what(row),
                     row.state.value,
                     f"{row.attempts} attempts" if row.attempts > 1 else "",

@@ -18,6 +18,7 @@ from gateway.service.journal.status_records import StatusRow
 
 _STANDINGS = {
     Standing.RECORDED: "",
+    Standing.IMPORTED: "the invoice was imported: another system accepted it",
     Standing.UNKNOWN: "no such invoice is here: linked when it comes",
     Standing.NOT_BELIEVED: "not believed: the partner has no part in the invoice",
     Standing.FLUX: "about a file",

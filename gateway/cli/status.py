@@ -22,7 +22,7 @@ from gateway.service.journal.delivery_records import (
     holds_in_force,
     open_circuits,
 )
-from gateway.service.journal.given_records import owed_in_vain
+from gateway.service.journal.given_records import owed_in_vain, owed_since_before
 from gateway.service.journal.queue_records import Late, dead_number, late_interchanges
 
 MOST_LATE = 10_000
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         deliveries = _deliveries(conn, now - dt.timedelta(hours=hours))
         unknown = records.count_waiting(conn)
         owed = owed_in_vain(conn)
+        owed_late = owed_since_before(conn, now - dt.timedelta(hours=hours))
     stuck = counts.interchanges.get(InterchangeState.QUARANTINED, 0)
     needs_somebody = bool(stuck or deliveries.dead or deliveries.late or owed)
     if args.json:
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         shown |= {
             "statuses_without_invoice": unknown,
             "statuses_not_sent": [each.interchange_id for each in owed],
+            "statuses_late": [each.interchange_id for each in owed_late],
         }
         print(json.dumps(shown))
         return 1 if needs_somebody else 0
@@ -84,6 +86,12 @@ def run(args: argparse.Namespace) -> int:
             f"\n{len(owed)} interchanges are owed statuses (CDAR) that could not be sent; their"
             f" reports have left. The first: {options.printable(owed[0].cause or '')}"
             f" See: edi-gateway show {owed[0].interchange_id}"
+        )
+    if owed_late:
+        print(
+            f"\n{len(owed_late)} interchanges are owed statuses (CDAR) for more than {hours} hours;"
+            f" the oldest, {options.age(now, owed_late[0].waiting_since)}: edi-gateway show"
+            f" {owed_late[0].interchange_id}"
         )
     if unknown:
         print(f"\n{unknown} statuses speak of invoices that are not here; they wait for them.")
@@ -124,7 +132,8 @@ def _delivery_lines(found: _Deliveries, now: dt.datetime, hours: int) -> list[st
         oldest = found.late[0]
         lines.append(
             f"{len(found.late)} acknowledgements are late: they have not left {hours} hours after"
-            f" receipt. The oldest, {options.age(now, oldest.received_at)}: edi-gateway show"
+            " receipt, or statuses of invoices have not after the verdict."
+            f" The oldest, {options.age(now, oldest.received_at)}: edi-gateway show"
             f" {oldest.interchange}"
         )
     return lines

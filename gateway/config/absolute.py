@@ -1,6 +1,7 @@
 """Makes the paths of settings and partner files absolute; "" stands for the built-in, or for none.
 
-Those of the settings count from the settings file, those of a partner from the partner's file.
+Those of the settings count from the settings file, those of a partner from the partner's file;
+files that begin with `$CREDENTIALS_DIRECTORY/` are where systemd puts them.
 Certificates are names of files in `paths.certificates` and stay so.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import resources
+from gateway.config.files import CREDENTIALS, credentials_folder
 from gateway.config.settings import Settings
 from gateway.model.partner import Partner
 
@@ -60,5 +62,11 @@ def partner_with_absolute_paths(partner: Partner, base: Path) -> Partner:
 def _resolved(section: S, base: Path, *names: str) -> S:
     given = {name: getattr(section, name) for name in names}
     return replace(
-        section, **{name: str((base / path).absolute()) for name, path in given.items() if path}
+        section, **{name: _absolute(name, path, base) for name, path in given.items() if path}
     )
+
+
+def _absolute(name: str, path: str, base: Path) -> str:
+    if name.endswith("_file") and path.startswith(CREDENTIALS):
+        return str(credentials_folder() / path.removeprefix(CREDENTIALS))
+    return str((base / path).absolute())

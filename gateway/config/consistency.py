@@ -239,7 +239,7 @@ def partner_complaints(partner: Partner, flows: Mapping[str, Flow]) -> Complaint
         )
     if not partner.enabled:
         return
-    if not partner.flows:
+    if not partner.flows and partner.portal is None:  # the portal may be one that only listens
         yield (
             "flows",
             Complaint(

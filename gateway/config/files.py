@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.config.strict import Complaint
 
@@ -19,6 +19,16 @@ class Secret(NamedTuple):
     value: str = ""
     fault: Complaint | None = None
     notice: Complaint | None = None
+
+
+CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY/"
+"""What the name of a file begins with when systemd brings it (LoadCredential=)."""
+
+
+def credentials_folder() -> Path:
+    """Where systemd puts the service's credentials, for others than the service itself as well."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(given or "/run/credentials/edi-gateway.service")
 
 
 def read_secret(file: Path, holds: str) -> Secret:
@@ -32,6 +42,11 @@ def read_secret(file: Path, holds: str) -> Secret:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         what = f"{file} cannot be read: {why}."
         remedy = f"Put {holds} in it, one line, readable by the gateway's user only."
+        if file.parent == credentials_folder():
+            remedy = (
+                f"Have systemd bring {holds}, one line, with LoadCredential={file.name}:… in the "
+                "unit; it is there only while the service runs."
+            )
         return Secret(fault=Complaint(what, remedy))
     if not value:
         return Secret(fault=Complaint(f"{file} is empty.", f"Put {holds} in it, one line."))

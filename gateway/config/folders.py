@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gateway import resources
-from gateway.config import as2_checks, channel_checks, consistency, partner_rules
+from gateway.config import as2_checks, channel_checks, consistency, partner_rules, portal_checks
 from gateway.config.absolute import partner_with_absolute_paths
 from gateway.config.credentials import password_hash_complaint, public_key_complaint
 from gateway.config.strict import Checks, Complaint, FieldCheck, convert, read_toml
@@ -188,12 +188,16 @@ def flow_faults(flows: Folder[Flow], names: consistency.Catalogued) -> Iterator[
 
 
 def partner_faults(partners: Folder[Partner], flows: dict[str, Flow]) -> Iterator[Fault]:
-    """Partners that cannot work, and SFTP usernames that are used twice."""
+    """Partners that cannot work, SFTP usernames that are used twice, a second portal."""
+    for name, key, complaint in portal_checks.portal_complaints(partners.by_name):
+        if not partners.touched(partners.files[name], key):
+            yield fault_at(partners.files[name], key, complaint)
     usernames: dict[str, str] = {}
     for name, partner in partners.by_name.items():
         file = partners.files[name]
         for key, complaint in consistency.partner_complaints(partner, flows):
-            if not partners.touched(file, key):
+            unread = key == "flows" and partners.touched(file, "portal")  # it may need none
+            if not unread and not partners.touched(file, key):
                 yield fault_at(file, key, complaint)
         if partner.sftp is None:
             continue

@@ -14,6 +14,7 @@ import msgspec
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits
 from gateway.model.legal import LegalIdentity
+from gateway.model.partner import RetentionClass
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 ListenPort = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -23,6 +24,7 @@ Processes = Annotated[int, msgspec.Meta(ge=1, le=256)]
 CoresOr = Annotated[int, msgspec.Meta(ge=0, le=256)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 WholeSeconds = Annotated[int, msgspec.Meta(ge=1, le=86400)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=36525)]
 Required = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -154,7 +156,10 @@ class RabbitmqTls(_Section, frozen=True, kw_only=True):
 
 
 class Rabbitmq(_Section, frozen=True, kw_only=True):
-    """The broker. With an empty `host` publications go to files under the state directory."""
+    """The broker. With an empty `host` publications go to files under the state directory.
+
+    `requests_queue`: where a back office asks for lifecycle statuses; "" for nowhere.
+    """
 
     host: str = ""
     port: Port = 5672
@@ -166,6 +171,7 @@ class Rabbitmq(_Section, frozen=True, kw_only=True):
     reconnect_min_seconds: Seconds = 1.0
     reconnect_max_seconds: Seconds = 60.0
     declare: bool = True
+    requests_queue: str = ""
     tls: RabbitmqTls = RabbitmqTls()
 
 
@@ -174,7 +180,7 @@ class Outbox(_Section, frozen=True, kw_only=True):
 
     After `breaker_failures` in a row a partner's side counts as away, and one message at a time is
     tried. A message that its destination refused `dead_after_refusals` times is dead; 0: never. An
-    acknowledgement that has not left after `late_hours` raises an alert.
+    acknowledgement that has not left after `late_hours`, a status too, raises an alert.
     """
 
     batch: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
@@ -198,6 +204,20 @@ class Intake(_Section, frozen=True, kw_only=True):
     min_free_mb: Annotated[int, msgspec.Meta(ge=0)] = 500
     provisional_seconds: Seconds = 900.0
     orphan_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24
+
+
+class Retention(_Section, frozen=True, kw_only=True):
+    """How long `edi-gateway purge` leaves payloads alone, by class; nothing is purged by itself.
+
+    `default`: the class of partners whose file names none. `keep` has no end. Documents and what
+    proves them: ten years (art. L123-22 Code de commerce) from the end of a financial year, hence
+    eleven; what the tax office may ask for: six years (art. L102 B LPF), hence seven.
+    """
+
+    default: RetentionClass = "commercial"
+    commercial_days: Days = 4018
+    tax_days: Days = 2557
+    operational_days: Days = 400
 
 
 class Log(_Section, frozen=True, kw_only=True):
@@ -228,5 +248,6 @@ class Settings(_Section, frozen=True, kw_only=True):
     rabbitmq: Rabbitmq = Rabbitmq()
     outbox: Outbox = Outbox()
     intake: Intake = Intake()
+    retention: Retention = Retention()
     log: Log = Log()
     shutdown: Shutdown = Shutdown()

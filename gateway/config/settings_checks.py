@@ -24,6 +24,7 @@ def settings_complaints(settings: Settings) -> Complaints:
     """Settings that contradict each other."""
     yield from _legal(settings.legal)
     yield from _waits(settings)
+    yield from _requests(settings)
     rabbitmq = settings.rabbitmq
     if rabbitmq.host and rabbitmq.username != "guest" and not rabbitmq.password_file:
         yield (
@@ -63,6 +64,27 @@ def _legal(legal: LegalIdentity) -> Complaints:
             Complaint(
                 f'This machine knows no time zone "{legal.time_zone}".',
                 'Write one of the IANA database, such as "Europe/Paris"; or install tzdata.',
+            ),
+        )
+
+
+def _requests(settings: Settings) -> Complaints:
+    """The queue of requests for statuses: one of its own, on a broker."""
+    queue = settings.rabbitmq.requests_queue
+    if not queue:
+        return
+    if not settings.rabbitmq.host:
+        what = "Requests come from a queue of RabbitMQ, and rabbitmq.host is empty."
+        remedy = "Name the broker, or leave requests_queue empty."
+        yield "rabbitmq.requests_queue", Complaint(what, remedy)
+    own = ("edi.documents.", "edi.acknowledgements", "amq.")
+    if queue.startswith(own) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,200}", queue):
+        yield (
+            "rabbitmq.requests_queue",
+            Complaint(
+                f'"{queue}" cannot be the queue of requests.',
+                "Give it a name of its own, such as edi.status-requests: letters, digits and"
+                " . _ : - only, not that of a queue the gateway fills.",
             ),
         )
 

@@ -30,8 +30,9 @@ everywhere from one that is made once."""
 _PIECE: Final = 4096
 """So many bytes are read at a time. Enough for a thousand errors at most."""
 
-_LONG_TEXT: Final = re.compile(rb">[^<]{65536,}<")
-"""Left out in passing: there libxml2 copies a text anew for each piece that it reads of it."""
+_LONG_TEXT: Final = re.compile(rb"(<[^<>]*+>)[^<]{65536,}+(?=<)")
+"""Left out in passing: there libxml2 copies a text anew for each piece that it reads of it. It is
+looked for behind each tag, not behind each `>`, of which a text may be full."""
 
 _count_elements = etree.XPath("count(//*)")
 
@@ -63,7 +64,7 @@ def faulty_beginning(schema: etree.XMLSchema, parsed: ParsedXml) -> Beginning | 
     """
     if len(parsed.data) < 4 * LONG or elements_in(parsed) < LONG:
         return None
-    shortened = _LONG_TEXT.sub(b"><", parsed.data)
+    shortened = _LONG_TEXT.sub(rb"\1", parsed.data)
     end = _first_error(schema, shortened)
     if end is None:
         return None

@@ -14,7 +14,7 @@ from lxml import etree
 from gateway.core.deviations import Deviation
 from gateway.core.xml import friendly_name
 
-_CLARK = re.compile(r"\{[^{}\s]*:[^{}\s]*\}[\w.-]+")
+_CLARK = re.compile(r"\{[^{}\s:]*+:[^{}\s]*+\}[\w.-]+")
 _SUBJECT = re.compile(r"^Element '[^']*'(?:, (?=attribute)|: )")
 _ATTRIBUTE = re.compile(r"[Aa]ttribute '([^']+)'|'([^']+)' attribute")
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)\.?$")

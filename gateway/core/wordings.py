@@ -17,7 +17,7 @@ from gateway.model.verdict import Language, Text
 from gateway.resources import data_folder
 
 _MAX_SEARCHED = 600
-_QUOTED_RULE = re.compile(r"\[((?:BR|CII|UBL|PEPPOL)-[A-Za-z0-9-]*\d+[a-z]*)\]")
+_QUOTED_RULE = re.compile(r"\[((?:BR|CII|UBL|PEPPOL)-[A-Za-z0-9-]*\d[a-z]*)\]")
 """What a text begins with when it repeats a rule of another pack."""
 
 

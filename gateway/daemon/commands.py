@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config import Configuration
 from gateway.service.control import Handler
+from gateway.service.doctor import Mender
+from gateway.service.earlier_invoices import EarlierInvoices
 from gateway.service.holds import Holds
 from gateway.service.invoice_import import InvoiceImport
 from gateway.service.judges import Judges
+from gateway.service.legal_holds import LegalHolds
 from gateway.service.messages import NO_FLOW
+from gateway.service.purging import Purging
 from gateway.service.quarantine import Quarantine
 from gateway.service.replay import Replay
 from gateway.service.replay_commit import Replaying
@@ -57,7 +61,31 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
         **parts.reload.handlers(),
         **replay.handlers(),
         **replaying.handlers(),
-        **InvoiceImport(journal, log=log).handlers(),
+        **InvoiceImport(journal, outbox_written=wake, log=log).handlers(),
+        **EarlierInvoices(
+            journal,
+            spool=parts.spool,
+            partners=parts.roster,
+            in_thread=parts.in_thread,
+            log=log,
+        ).handlers(),
         **holds.handlers(),
-        **Resending(journal, outbox_written=wake, log=log).handlers(),
+        **LegalHolds(journal, partners=parts.roster, log=log).handlers(),
+        **Purging(
+            journal,
+            spool=parts.spool,
+            in_thread=parts.in_thread,
+            partners=parts.roster,
+            settings=settings.retention,
+            log=log,
+        ).handlers(),
+        **Resending(journal, outbox_written=wake, log=log, partners=parts.roster).handlers(),
+        **Mender(
+            journal,
+            path=parts.state / "journal.sqlite",
+            spool=parts.spool,
+            sweeper=parts.sweeper,
+            in_thread=parts.in_thread,
+            log=log,
+        ).handlers(),
     }

@@ -125,6 +125,8 @@ class Daemon:
         await parts.in_thread(self._prepare_folders)
         parts.sweeper.start()
         self._started.append(("sweeper", parts.sweeper.stop))
+        await parts.clock_watch.start()
+        self._started.append(("clock-watch", parts.clock_watch.stop))
         parts.broker.on_available = parts.outbox.wake
         await parts.broker.start()
         self._started.append(("broker", parts.broker.stop))
@@ -149,6 +151,8 @@ class Daemon:
             await parts.http.start()
         parts.remotes.start()
         parts.folders.start()
+        if parts.requests is not None:
+            await parts.requests.start()
 
     def _prepare_folders(self) -> None:
         scratch = self.state / "scratch"
@@ -176,6 +180,8 @@ class Daemon:
         if parts.sftp is not None:
             await self._quietly("sftp", parts.sftp.stop(brief))
         await self._quietly("folders", parts.folders.stop(brief))
+        if parts.requests is not None:
+            await self._quietly("requests", parts.requests.stop(brief))
         await self._quietly("sftp-client", parts.remotes.stop(brief))
         await self._quietly("intake", parts.intake.stop(grace))
         await self._quietly("statuses", parts.status_sender.stop())

@@ -7,11 +7,12 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
 import msgspec
+from prometheus_client.core import Metric
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -20,9 +21,11 @@ from gateway.daemon.commands import commands_of
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
+from gateway.service.amqp_consumer import RequestConsumer
 from gateway.service.antivirus import Clamd
 from gateway.service.as2 import As2Service
 from gateway.service.certificate_watch import CertificateWatch
+from gateway.service.clock_watch import ClockWatch
 from gateway.service.control import Control
 from gateway.service.delivery_metrics import delivery_metrics
 from gateway.service.delivery_watch import DeliveryWatch
@@ -34,7 +37,7 @@ from gateway.service.intake import Intake
 from gateway.service.journal import Journal
 from gateway.service.judges import Judges, judging_budget
 from gateway.service.management import ManagementServer
-from gateway.service.metrics import GatewayMetrics
+from gateway.service.metrics import GatewayMetrics, login_metrics, request_metrics
 from gateway.service.out_watch import OutWatch
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
@@ -43,6 +46,7 @@ from gateway.service.roster import Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
 from gateway.service.spool_sweep import Sweeper
+from gateway.service.status_requests import StatusRequests
 from gateway.service.status_sender import StatusSender
 from gateway.service.ways_back import WaysBack
 from gateway.service.worker_jobs import PoolStatus
@@ -92,6 +96,9 @@ class Parts:
             committed=committed,
             log=log.bind(part="outbox"),
         )
+        self.clock_watch = ClockWatch(
+            reactor, journal=self.journal, told=self.outbox.try_now, log=log.bind(part="clock")
+        )
         self.scanner = Clamd(reactor, settings.antivirus) if settings.antivirus.address else None
         self.judges = Judges(self.workers)
         self.status_sender = StatusSender(
@@ -106,6 +113,7 @@ class Parts:
             outbox_written=self.outbox.wake,
             log=log.bind(part="statuses"),
         )
+        self.requests = self._requests() if settings.rabbitmq.requests_queue else None
         self.intake = Intake(
             reactor,
             journal=self.journal,
@@ -165,9 +173,6 @@ class Parts:
             certificates=self.certificates,
             log=log.bind(part="reload"),
         )
-        control_log = log.bind(part="control")
-        commands = commands_of(self, configuration, log=control_log)
-        self.control = Control(reactor, state / "control.sock", commands, log=control_log)
         self.sweeper = Sweeper(
             reactor,
             journal=self.journal,
@@ -176,6 +181,9 @@ class Parts:
             log=log.bind(part="sweeper"),
             keep_hours=settings.intake.orphan_hours,
         )
+        control_log = log.bind(part="control")
+        commands = commands_of(self, configuration, log=control_log)
+        self.control = Control(reactor, state / "control.sock", commands, log=control_log)
         self.ready = False
         """Set once every door is open, until they close."""
         self.management = self._management() if settings.management.enabled else None
@@ -223,6 +231,28 @@ class Parts:
                 rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
             )
         return FilePublisher(self._reactor, self.state / "publications")
+
+    def _requests(self) -> RequestConsumer:
+        """Statuses that a back office asks for by the broker."""
+        log = self._log.bind(part="requests")
+        return RequestConsumer(
+            self._reactor,
+            self._settings.rabbitmq,
+            password=self._configuration.rabbitmq_password,
+            requests=StatusRequests(
+                journal=self.journal,
+                spool=self.spool,
+                in_thread=self.in_thread,
+                checking=self.judges,
+                partners=self.roster,
+                we=self._settings.legal,
+                inline_bytes=self._settings.outbox.inline_bytes,
+                outbox_written=self.outbox.wake,
+                log=log,
+            ),
+            log=log,
+            rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
+        )
 
     def _sftp(self) -> SftpService:
         return SftpService(
@@ -314,11 +344,20 @@ class Parts:
                         lambda: self.broker.available,
                     ),
                 },
-                more=lambda: delivery_metrics(self.delivery_watch.seen, dt.datetime.now(dt.UTC)),
+                more=self._more_metrics,
             ),
             unready=self._unready,
             log=self._log.bind(part="management"),
         )
+
+    def _more_metrics(self) -> Iterator[Metric]:
+        yield from delivery_metrics(self.delivery_watch.seen, dt.datetime.now(dt.UTC))
+        guesses = {"http": self.tokens.guesses.outcomes}
+        if self.sftp is not None:
+            guesses["sftp"] = self.sftp.guesses.outcomes
+        yield from login_metrics(guesses)
+        if self.requests is not None:
+            yield from request_metrics(self.requests.outcomes)
 
     def _unready(self) -> str:
         """Why nothing is taken in now; "" when something is. A broker that is away is no reason."""

@@ -9,6 +9,9 @@ import msgspec
 from gateway.model.as2 import As2Access
 from gateway.model.verdict import Language
 
+RetentionClass = Literal["commercial", "tax", "operational", "keep"]
+"""How long payloads are kept at least; the settings say how many days that is."""
+
 
 class SftpAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a partner logs in to the SFTP server.
@@ -126,14 +129,27 @@ class Acknowledgements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         return self.cdar != "off" or self.portal
 
 
+class Portal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That this partner is the public portal (PPF): what it is told goes to it as well.
+
+    `channels`: the tables of this file by which it does, each message by every one of them.
+    """
+
+    channels: tuple[Literal["sftp_remote", "as2", "folder", "sftp"], ...]
+
+
 class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may send, in which flows, and in which language answers are written."""
+    """Who may send, in which flows, and in which language answers are written.
+
+    `retention`: the class of what it sends; "" for that of the settings.
+    """
 
     name: str
     description: str = ""
     enabled: bool = True
     language: Language = Language.FR
     flows: tuple[str, ...] = ()
+    retention: Literal["", "commercial", "tax", "operational", "keep"] = ""
     uniqueness: Uniqueness = Uniqueness()
     statuses: Statuses = Statuses()
     acknowledgements: Acknowledgements = Acknowledgements()
@@ -142,3 +158,4 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     http: HttpAccess | None = None
     sftp_remote: SftpRemote | None = None
     folder: FolderAccess | None = None
+    portal: Portal | None = None

@@ -10,6 +10,8 @@ class Standing(StrEnum):
 
     RECORDED = "recorded"
     """It belongs to an invoice that is here."""
+    IMPORTED = "imported-invoice"
+    """It belongs to an invoice that another system accepted: no document of it is here."""
     REPEATED = "repeated"
     """The same message told it before: it was recorded then, once."""
     UNKNOWN = "unknown-invoice"

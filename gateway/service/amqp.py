@@ -119,6 +119,11 @@ class AmqpPublisher:
         await self._session.publish(publication)
 
     @property
+    def session(self) -> Session | None:
+        """What is connected now, for whoever wants more of it than to publish."""
+        return self._session
+
+    @property
     def in_flight(self) -> int:
         """Messages sent and not yet confirmed."""
         return 0 if self._session is None else self._session.confirms.in_flight

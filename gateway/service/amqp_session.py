@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pika
@@ -31,9 +31,19 @@ WINDOW_BYTES = 32 * 1024 * 1024
 CLOSE_SECONDS = 2.0
 """For the closing handshake."""
 
+DECLARE_SECONDS = 2.0
+"""So seldom at most is the topology declared again for messages that come back."""
+
 _STOPPING = "The gateway is stopping."
 
 _SIZE_LIMIT = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
+
+
+Declaration = tuple[str, str, dict[str, Any]]
+"""A name for people, a method of the channel, its arguments."""
+
+Arrived = Callable[[Any, Any, Any, bytes], None]
+"""What pika calls with a message: its channel, how it came, its properties, its body."""
 
 
 class Session:
@@ -66,6 +76,7 @@ class Session:
         self._asked: defer.Deferred[Any] | None = None
         self._sweeper: Any = None
         self._over = False
+        self._declared_at = float("-inf")
         connection.on_lost(self._on_connection_lost)
         connection.amqp.add_on_connection_blocked_callback(self._on_blocked)
         connection.amqp.add_on_connection_unblocked_callback(self._on_unblocked)
@@ -81,7 +92,7 @@ class Session:
             self._channel.add_on_close_callback(self._on_channel_closed)
             self._channel.add_on_return_callback(self._on_return)
             if self._settings.declare:
-                await self._declare()
+                await self._declare(declarations())
             await self._ask(self._channel.confirm_delivery, ack_nack_callback=self._on_confirm)
         except BaseException:
             self._connection.abort()
@@ -90,27 +101,71 @@ class Session:
 
     def publish(self, publication: Publication) -> defer.Deferred[None]:
         """Send when there is room; see `Confirms.submit`."""
+        return self.send(
+            publication.exchange.value,
+            publication.routing_key,
+            publication.body,
+            {"headers": publication.headers, **properties_of(publication)},
+            mandatory=publication.mandatory,
+        )
+
+    def send(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        properties: dict[str, Any],
+        *,
+        mandatory: bool,
+    ) -> defer.Deferred[None]:
+        """The same of any message; `properties` hold at least a `message_id`."""
+        id_ = str(properties["message_id"])
 
         def send() -> None:
             try:
                 with faults.around("amqp.publish"):
                     self._channel.basic_publish(
-                        publication.exchange.value,
-                        publication.routing_key,
-                        publication.body,
-                        pika.BasicProperties(
-                            headers=publication.headers, **properties_of(publication)
-                        ),
-                        publication.mandatory,
+                        exchange, routing_key, body, pika.BasicProperties(**properties), mandatory
                     )
             except exceptions.AMQPError as error:
                 if self._channel.is_open:
-                    raise _cannot_be_written(publication, error) from error
+                    raise _cannot_be_written(id_, error) from error
                 raise unavailable(error, self._settings) from error
             except (ValueError, TypeError, OverflowError) as error:
-                raise _cannot_be_written(publication, error) from error
+                raise _cannot_be_written(id_, error) from error
 
-        return self.confirms.submit(publication.message_id, len(publication.body), send)
+        return self.confirms.submit(id_, len(body), send)
+
+    async def consume(
+        self, queue: str, prefetch: int, declared: Iterable[Declaration], arrived: Arrived
+    ) -> None:
+        """Have the messages of a queue brought to `arrived`, at most `prefetch` not yet answered.
+
+        `declared`: what to declare first. Raises `BrokerUnavailable`. The session ends when the
+        broker ends the consumer (its queue was deleted, say).
+        """
+        if self._settings.declare:
+            await self._declare(declared)
+        await self._ask(self._channel.basic_qos, prefetch_count=prefetch)
+        self._channel.add_on_cancel_callback(lambda _: self._connection.leave())
+        await self._ask(self._channel.basic_consume, queue=queue, on_message_callback=arrived)
+
+    def settle(self, tag: int, *, taken: bool) -> None:
+        """Tell the broker that a message is done with, or is to come again.
+
+        Once the channel is gone there is nothing to tell: all of them come again.
+        """
+        if self._over or not self._channel.is_open:
+            return
+        with faults.around("amqp.settle"):
+            if taken:
+                self._channel.basic_ack(tag)
+            else:
+                self._channel.basic_nack(tag, requeue=True)
+
+    def leave(self) -> None:
+        """End the session, in good order."""
+        self._connection.leave()
 
     async def close(self, grace: float) -> None:
         """Let what is in flight be confirmed, for at most `grace` seconds, then take leave.
@@ -131,8 +186,8 @@ class Session:
         with contextlib.suppress(defer.TimeoutError):
             await event
 
-    async def _declare(self) -> None:
-        for what, method, arguments in declarations():
+    async def _declare(self, declared: Iterable[Declaration]) -> None:
+        for what, method, arguments in declared:
             try:
                 await self._ask(getattr(self._channel, method), **arguments)
             except BrokerUnavailable as error:
@@ -175,6 +230,20 @@ class Session:
         )
         if not self.confirms.returned(properties.message_id, why):
             self._log.warning("unknown_message_returned", id=properties.message_id, reason=why)
+        self._declare_again()
+
+    def _declare_again(self) -> None:
+        """A message came back: its queue was deleted, perhaps. Its next attempt finds one again.
+
+        Nobody waits for answers: a broker that refuses closes the channel, and the next session,
+        which declares everything too, says why.
+        """
+        now = self._reactor.seconds()
+        if not self._settings.declare or now < self._declared_at + DECLARE_SECONDS:
+            return
+        self._declared_at = now
+        for _, method, arguments in declarations():
+            getattr(self._channel, method)(**arguments)
 
     def _on_blocked(self, _connection: Any, frame: Any) -> None:
         reason = str(frame.method.reason)
@@ -247,8 +316,8 @@ def too_large(message_id: str, size: int, limit: int) -> PublicationImpossible:
     )
 
 
-def _cannot_be_written(publication: Publication, error: Exception) -> PublicationImpossible:
+def _cannot_be_written(id_: str, error: Exception) -> PublicationImpossible:
     return PublicationImpossible(
-        f"Message {publication.message_id} cannot be written as AMQP: {error!r}.",
+        f"Message {id_} cannot be written as AMQP: {error!r}.",
         remedy="Its routing key or a header is too long or of the wrong type; please report it.",
     )

@@ -22,6 +22,11 @@ EXCHANGES: tuple[str, ...] = tuple(exchange.value for exchange in Exchange)
 QUEUE_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
 
 
+REQUESTS_ARGUMENTS: dict[str, Any] = {**QUEUE_ARGUMENTS, "x-delivery-limit": 1_000_000}
+"""Of the queue of requests. What fails for a reason of ours is given back, ever more seldom: the
+few times after which RabbitMQ 4 drops a message by itself would be over in an hour."""
+
+
 class Queue(msgspec.Struct, frozen=True):
     """A durable quorum queue and the one binding that fills it."""
 
@@ -94,4 +99,22 @@ def declarations() -> Iterator[tuple[str, str, dict[str, Any]]]:
             f"binding of {queue.name}",
             "queue_bind",
             {"queue": queue.name, "exchange": queue.exchange.value, "routing_key": queue.binding},
+        )
+
+
+def dead_letters_of(queue: str) -> str:
+    """The queue of what could not be taken from `queue`."""
+    return f"{queue}.dead"
+
+
+def request_declarations(queue: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """As `declarations`: the queue in which statuses are asked for, and that of its dead letters.
+
+    Both are filled by name, through the default exchange.
+    """
+    for name, arguments in ((queue, REQUESTS_ARGUMENTS), (dead_letters_of(queue), QUEUE_ARGUMENTS)):
+        yield (
+            f"queue {name}",
+            "queue_declare",
+            {"queue": name, "durable": True, "arguments": arguments},
         )

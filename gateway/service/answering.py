@@ -83,7 +83,7 @@ def close_interchange(
         outgoing += both_ways(conn, interchange, form, now)
     records.add_outbox_many(conn, outgoing)
     if closing.owes_statuses:
-        given_records.owe(conn, interchange.id, now)
+        given_records.owe(conn, interchange.id, interchange.envelope.partner, now)
     return True
 
 

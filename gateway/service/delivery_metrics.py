@@ -48,6 +48,15 @@ def delivery_metrics(seen: Deliveries, now: dt.datetime) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "edi_gateway_acknowledgements_late",
-        "Interchanges whose acknowledgement has not left within outbox.late_hours.",
+        "Interchanges whose acknowledgement, or a status, has not left within outbox.late_hours.",
         value=len(seen.late),
     )
+    owed = GaugeMetricFamily(
+        "edi_gateway_statuses_owed",
+        "Interchanges whose lifecycle messages (CDAR) are not all made: all of them, those that"
+        " could not be sent, those that are owed for longer than outbox.late_hours.",
+        labels=["state"],
+    )
+    for state in ("all", "failed", "late"):
+        owed.add_metric([state], getattr(seen.owed, state))
+    yield owed

@@ -1,8 +1,9 @@
 """Looks now and then at how deliveries stand: for the metrics, and to raise the alarm in time.
 
-Platforms owe a status within a day. An interchange whose acknowledgement has not left by then is
-told of once when that begins and once when it is over, whatever keeps it: judges, quarantine, the
-broker, the partner's server, a hold.
+Platforms owe a status within a day. An interchange whose acknowledgement has not left by then, or
+whose invoices' statuses have not a day after the verdict, is told of once when that begins and once
+when it is over, whatever keeps it: judges, quarantine, a message that is not valid, the broker, the
+partner's server, a hold. It is told of in the log and, by way of the outbox, to `edi.events`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import msgspec
 from sqlalchemy import Connection
 from twisted.internet import defer, task
 
-from gateway.model.lifecycle import UNFINISHED_INTERCHANGE, InterchangeState
-from gateway.service.journal import Journal, delivery_records, queue_records
+from gateway.service.journal import Journal, delivery_records, given_records, queue_records
+from gateway.service.late_alerts import Untold, ended, tell, untold, why_late
 
 SECONDS: Final = 60.0
 MOST_LATE: Final = 10_000
@@ -32,6 +33,7 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[delivery_records.Hold, ...] = ()
     away: tuple[delivery_records.Circuit, ...] = ()
     late: tuple[queue_records.Late, ...] = ()
+    owed: given_records.OwedNumbers = given_records.OwedNumbers()
 
 
 class DeliveryWatch:
@@ -84,12 +86,12 @@ class DeliveryWatch:
         """Look now, and tell what began or ended since the last time."""
         before = {each.interchange for each in self.seen.late}
         now = self._now()
-        seen, why = await self._journal.read(
+        seen, why, unsaid = await self._journal.read(
             "deliveries", lambda conn: self._read(conn, now, before)
         )
         self.seen = seen
         began = [each for each in seen.late if each.interchange not in before]
-        over = before - {each.interchange for each in seen.late}
+        over = ended(before, seen.late, complete=len(seen.late) < MOST_LATE)
         if began:
             self._log.warning(
                 "acknowledgements_late",
@@ -114,13 +116,15 @@ class DeliveryWatch:
                 "acknowledgements_late_over",
                 count=len(over),
                 late=len(seen.late),
-                interchanges=sorted(over)[:MOST_NAMED],
+                interchanges=over[:MOST_NAMED],
             )
+        if unsaid.began or unsaid.over:
+            await self._journal.write("late", lambda conn: tell(conn, unsaid, now))
         return seen
 
     def _read(
         self, conn: Connection, now: dt.datetime, before: Collection[str]
-    ) -> tuple[Deliveries, dict[str, str]]:
+    ) -> tuple[Deliveries, dict[str, str], Untold]:
         late = queue_records.late_interchanges(conn, now - self._late, MOST_LATE)
         began = [each for each in late if each.interchange not in before][:MOST_NAMED]
         seen = Deliveries(
@@ -128,14 +132,7 @@ class DeliveryWatch:
             holds=tuple(delivery_records.holds_in_force(conn)),
             away=tuple(delivery_records.open_circuits(conn)),
             late=tuple(late),
+            owed=given_records.owed_numbers(conn, now - self._late),
         )
-        return seen, {each.interchange: why_late(conn, each) for each in began}
-
-
-def why_late(conn: Connection, late: queue_records.Late) -> str:
-    """What keeps an acknowledgement, in words."""
-    if late.state is InterchangeState.QUARANTINED:
-        return f"it is in quarantine: {late.cause or 'no cause was given'}"
-    if late.state in UNFINISHED_INTERCHANGE:
-        return "it is not judged to the end yet"
-    return queue_records.why_waiting(conn, late.interchange) or "its last message is being marked"
+        why = {each.interchange: why_late(conn, each) for each in began}
+        return seen, why, untold(conn, late, complete=len(late) < MOST_LATE)

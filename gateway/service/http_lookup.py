@@ -27,15 +27,12 @@ from gateway.service.http_answers import (
 )
 from gateway.service.http_forms import chosen
 from gateway.service.http_server import Admitted, Answer, Received, RequestHead
-from gateway.service.http_status import ACKNOWLEDGEMENTS, ROUTE
+from gateway.service.http_status import ACKNOWLEDGEMENTS, CDAR, LIST, ROUTE
 from gateway.service.http_tokens import Tokens
-from gateway.service.journal import Journal
+from gateway.service.journal import Journal, records
 from gateway.spool import Spool
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-CDAR = "cdar"
-"""What a lifecycle message is asked for by, where a report is by its form."""
 
 
 class BadQuery(ValueError):
@@ -101,12 +98,26 @@ class Interchanges:
         return no_interchange() if described is None else ok(200, described)
 
     async def _acknowledgement(self, id_: str, partner: Partner, head: RequestHead) -> Answer:
-        wanted, of_document = _form(head.query)
+        after = _list_after(head.query)
+        wanted, of_document = (None, None) if after is not None else _form(head.query)
         row = await self._journal.read(
             "http_interchange", partial(http_status.own, id_=id_, partner=partner.name)
         )
         if row is None:
             return no_interchange()
+        if after is not None:
+            listed = await self._journal.read(
+                "http_acknowledgements", partial(http_status.listed, row=row, after=after)
+            )
+            return ok(200, listed)
+        gone = await self._journal.read("purged", partial(records.purged_of, interchange_id=id_))
+        if gone is not None:
+            return refusal(
+                410,
+                "purged",
+                "What was said of this interchange is not kept here any more.",
+                "Ask the operator, who may have it in an archive.",
+            )
         if of_document is not None:
             told = await self._journal.read(
                 "http_status_message",
@@ -159,13 +170,27 @@ def _form(query: str) -> tuple[Form | None, int | None]:
         name = asked.get("form", [""])[-1]
         form = Form(name) if "form" in asked and name != CDAR else None
     except ValueError as error:
-        raise BadQuery(f"form is one of {', '.join(Form)}, {CDAR}.") from error
+        raise BadQuery(f"form is one of {', '.join(Form)}, {CDAR}, {LIST}.") from error
     if name != CDAR:
         return form, None
     number = asked.get("document", ["0"])[-1]
     if not re.fullmatch(r"[0-9]{1,10}", number) or int(number) > http_status.MAX_ORDINAL:
         raise BadQuery("document is a number.")
     return None, int(number)
+
+
+def _list_after(query: str) -> int | None:
+    """When it is the list that is wanted: above which document. Raises `BadQuery`."""
+    try:
+        asked = parse_qs(query, keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError:
+        return None  # whoever reads the form says what is wrong
+    if asked.get("form", [""])[-1] != LIST:
+        return None
+    after = asked.get("after", ["0"])[-1]
+    if not re.fullmatch(r"[0-9]{1,10}", after) or int(after) > http_status.MAX_ORDINAL:
+        raise BadQuery("after is a number.")
+    return int(after)
 
 
 def _page(query: str, language: Language) -> tuple[int, Language]:

@@ -16,8 +16,9 @@ from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.standing import Direction
 from gateway.model.verdict import Language, Text
 from gateway.service import messages
-from gateway.service.journal import records, status_records
+from gateway.service.journal import given_records, records, status_records
 from gateway.service.settle import BROKER
+from gateway.service.status_composing import PARTNER
 
 PAGE = 100
 """Documents told of at once."""
@@ -27,6 +28,10 @@ MAX_ORDINAL = 2**31 - 1
 
 ROUTE = "/v1/interchanges"
 ACKNOWLEDGEMENTS = "acknowledgements"
+CDAR = "cdar"
+"""What a lifecycle message is asked for by, where a report is by its form."""
+LIST = "list"
+"""What asks for the list of all that is ready."""
 
 _HELD = Text(
     en="The gateway could not finish checking this; nothing has to be sent again.",
@@ -35,13 +40,17 @@ _HELD = Text(
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """A form of the newest report of an interchange: in `body`, or in the spool as `payload`."""
+    """A form of the newest report of an interchange: in `body`, or in the spool as `payload`.
+
+    `status`: what a lifecycle message tells.
+    """
 
     form: Form
     filename: str
     content_type: str
     body: bytes
     payload: str | None
+    status: str | None = None
 
 
 def own(conn: Connection, id_: str, partner: str) -> records.InterchangeRow | None:
@@ -116,30 +125,73 @@ def lifecycle_message(
     conn: Connection, row: records.InterchangeRow, ordinal: int
 ) -> Acknowledgement | None:
     """The newest message that told a document's status (0: the file's), once it may leave."""
-    if ordinal:
-        told = [
-            each.message_id
-            for each in status_records.statuses_of_invoice(conn, row.id, ordinal)
-            if each.direction == Direction.SENT and each.partner == row.partner
-        ]
-    else:
-        sent = records.outbox_of(conn, row.id, ordinals=(0,))
-        told = [
-            each.message_id for each in sent if each.kind == "cdar" and each.destination == BROKER
-        ]
+    told = _told(conn, row, ordinal)
     if not told:
         return None
-    ids = (told[-1], messages.channel_id(told[-1], row.transport))
+    newest, status = told[-1]
+    ids = (newest, messages.channel_id(newest, row.transport))
     broker, back = (records.outbox_named(conn, id_) for id_ in ids)
     if back is None or not (back.attempts or (broker is not None and broker.attempts)):
         return None
     return Acknowledgement(
         form=Form.XML,
-        filename=back.filename or f"{told[-1]}.xml",
+        filename=back.filename or f"{newest}.xml",
         content_type=back.content_type,
         body=back.body,
         payload=back.payload,
+        status=status,
     )
+
+
+def _told(
+    conn: Connection, row: records.InterchangeRow, ordinal: int
+) -> list[tuple[str, str | None]]:
+    """The messages that told the partner of a document (0: of the file), each with its status."""
+    if ordinal:
+        return [
+            (each.message_id, each.status)
+            for each in status_records.statuses_of_invoice(conn, row.id, ordinal)
+            if each.direction == Direction.SENT and each.partner == row.partner
+        ]
+    given = given_records.given_between(conn, row.id, 0, 0).get((0, PARTNER))
+    return [
+        (each.message_id, None if given is None else given.status)
+        for each in records.outbox_of(conn, row.id, ordinals=(0,))
+        if each.kind == "cdar" and each.destination == BROKER
+    ]
+
+
+def listed(conn: Connection, row: records.InterchangeRow, *, after: int) -> dict[str, Any]:
+    """Everything that lies ready for the partner: the report, and what tells of each document.
+
+    Documents above `after`, so many at a time; the report and what tells of the file come first.
+    """
+    here = f"{ROUTE}/{row.id}/{ACKNOWLEDGEMENTS}"
+    page = records.documents_page(conn, row.id, after=after, limit=PAGE + 1)
+    ordinals = [each.ordinal for each in page[:PAGE]]
+    ready = []
+    if not after:
+        ordinals.insert(0, 0)
+        ready = [_ready(each, here) for each in acknowledgements(conn, row.id)]
+    for ordinal in ordinals:
+        told = lifecycle_message(conn, row, ordinal)
+        if told is not None:
+            ready.append(_ready(told, here, ordinal))
+    more = f"{here}?form={LIST}&after={ordinals[-1]}" if len(page) > PAGE else None
+    return {"id": row.id, "acknowledgements": ready, "next": more}
+
+
+def _ready(each: Acknowledgement, here: str, ordinal: int | None = None) -> dict[str, Any]:
+    """One line of the list; without `ordinal` it is a form of the report."""
+    query = f"form={each.form}" if ordinal is None else f"form={CDAR}&document={ordinal}"
+    return {
+        "kind": "report" if ordinal is None else CDAR,
+        "document": ordinal or None,
+        "status": each.status,
+        "filename": each.filename,
+        "content_type": each.content_type,
+        "uri": f"{here}?{query}",
+    }
 
 
 def _document(row: records.DocumentRow, language: Language) -> dict[str, Any]:

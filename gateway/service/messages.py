@@ -16,6 +16,7 @@ from gateway.model.interchange import Interchange
 from gateway.model.publication import Exchange, Publication, message_id, payload_uri
 from gateway.model.verdict import Accepted, Judgement, Language, verdict_name
 from gateway.service.journal.records import Transition
+from gateway.service.journal.resend_records import TO_PORTAL
 from gateway.service.message_headers import headers_for
 
 NO_FLOW = "none"
@@ -28,6 +29,7 @@ CONTENT_TYPES = {
     Form.CSV: "text/csv; charset=utf-8",
 }
 """Of the forms of a report."""
+
 
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
@@ -60,7 +62,7 @@ def document_publication(
     kind = "verdict"
     if isinstance(verdict, Accepted):
         kind = "status" if verdict.message else "invoice"
-    return _publication(
+    return publication_about(
         interchange,
         message_id(interchange.id, ordinal, "document", revision),
         exchange=Exchange.DOCUMENTS,
@@ -92,7 +94,7 @@ def report_publication(
     forms have types of their own, so that nobody takes one for the XML.
     """
     other = "" if form is Form.XML else form.value
-    return _publication(
+    return publication_about(
         interchange,
         message_id(interchange.id, 0, f"report-{other}" if other else "report", revision),
         exchange=Exchange.ACKNOWLEDGEMENTS,
@@ -123,13 +125,13 @@ def cdar_publication(
 
     `ordinal`: of the one document it is about; 0 for the file, or for several documents.
     """
-    return _publication(
+    return publication_about(
         interchange,
         id_,
         exchange=Exchange.ACKNOWLEDGEMENTS,
         routing_key=f"{flow or NO_FLOW}.cdar",
         content_type="application/xml",
-        type_="edi.acknowledgement.cdar.portal" if to_portal else "edi.acknowledgement.cdar",
+        type_=TO_PORTAL if to_portal else "edi.acknowledgement.cdar",
         ordinal=ordinal,
         flow=flow or NO_FLOW,
         sha256=hashlib.sha256(body).hexdigest(),
@@ -149,7 +151,7 @@ def mdn_publication(
     now: dt.datetime,
 ) -> Publication:
     """The receipt for an AS2 message, as its sender gets it; `content_type` names its boundary."""
-    return _publication(
+    return publication_about(
         interchange,
         message_id(interchange.id, 0, "mdn", 0),
         exchange=Exchange.ACKNOWLEDGEMENTS,
@@ -196,7 +198,7 @@ def event_publication(
             "cause": transition.cause,
         }
     )
-    return _publication(
+    return publication_about(
         interchange,
         message_id(interchange.id, transition.ordinal, "event", transition.id),
         exchange=Exchange.EVENTS,
@@ -240,7 +242,7 @@ def status_event(
             "status": status,
         }
     )
-    return _publication(
+    return publication_about(
         interchange,
         message_id(interchange.id, ordinal, f"status-event/{word}/{key}", revision),
         exchange=Exchange.EVENTS,
@@ -279,7 +281,7 @@ def claim_check(publication: Publication, sha256: str, size: int) -> Publication
     )
 
 
-def _publication(
+def publication_about(
     interchange: Interchange,
     id_: str,
     *,
@@ -295,6 +297,7 @@ def _publication(
     mandatory: bool = True,
     filename: str | None = None,
 ) -> Publication:
+    """Anything the gateway says about an interchange, or about its document `ordinal`."""
     headers = headers_for(
         message_id=id_,
         type=type_,

@@ -79,7 +79,8 @@ class GatewayMetrics(Collector):
         statuses = CounterMetricFamily(
             "edi_gateway_statuses",
             "Statuses that lifecycle messages told, by how they stand: recorded, late or unexpected"
-            " (out of order), repeated, unknown-invoice, not-believed, flux; linked: the invoice"
+            " (out of order), imported-invoice (another system accepted it), repeated,"
+            " unknown-invoice, not-believed, flux; linked: the invoice"
             " came after its status.",
             labels=["standing"],
         )
@@ -135,3 +136,30 @@ class GatewayMetrics(Collector):
             deaths.add_metric([name], status.deaths)
             broken.add_metric([name], status.broken is not None)
         yield from (workers, queued, deaths, broken)
+
+
+def request_metrics(outcomes: Counter[str]) -> Iterator[Metric]:
+    """What became of the statuses a back office asked for."""
+    requests = CounterMetricFamily(
+        "edi_gateway_status_requests",
+        "Requests for statuses that came from the queue, by what became of them: accepted,"
+        " repeated (taken before), refused (among the dead letters), postponed (comes again).",
+        labels=["outcome"],
+    )
+    for outcome, number in sorted(outcomes.items()):
+        requests.add_metric([outcome], number)
+    yield requests
+
+
+def login_metrics(channels: Mapping[str, Counter[str]]) -> Iterator[Metric]:
+    """Logins that came to nothing, by channel."""
+    logins = CounterMetricFamily(
+        "edi_gateway_logins",
+        "Passwords and tokens that were wrong (failed), or not looked at because too many before"
+        " them were wrong (put-off).",
+        labels=["channel", "outcome"],
+    )
+    for channel, outcomes in channels.items():
+        for outcome in ("failed", "put-off"):
+            logins.add_metric([channel, outcome], outcomes[outcome])
+    yield logins

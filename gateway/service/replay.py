@@ -34,6 +34,7 @@ from gateway.service.control import CommandRefused, Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
 from gateway.service.judges import Judging, job_for, member_job
+from gateway.service.payloads_gone import refuse_purged
 from gateway.spool import Spool
 
 WIDTH: Final = 4
@@ -112,6 +113,9 @@ class Replay:
                 f"There is no interchange {wanted.interchange}.",
                 remedy="Find it with: edi-gateway interchanges",
             )
+        await self._journal.read(
+            "purged", lambda conn: refuse_purged(conn, wanted.interchange, "judged again")
+        )
         partner = self._partners.get(row.partner)
         if partner is None:
             raise CommandRefused(

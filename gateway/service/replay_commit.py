@@ -21,6 +21,7 @@ from gateway.service import settle
 from gateway.service.control import CommandRefused, Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
+from gateway.service.payloads_gone import refuse_purged
 from gateway.service.replay import Try
 from gateway.spool import Spool
 
@@ -51,6 +52,7 @@ def take_back(
             f"There is no interchange {interchange_id}.",
             remedy="Find it with: edi-gateway interchanges",
         )
+    refuse_purged(conn, row.id, "judged again")
     if row.state is not InterchangeState.ACKNOWLEDGED:
         raise CommandRefused(
             f"Interchange {row.id} is {row.state}, so it cannot be judged again.",
@@ -129,7 +131,10 @@ class Replaying:
         row = await self._journal.read(
             "interchange", lambda conn: records.interchange(conn, interchange_id)
         )
-        if row is None:
+        gone = await self._journal.read(
+            "purged", lambda conn: records.purged_of(conn, interchange_id)
+        )
+        if row is None or gone is not None:
             return  # said by `take_back`
         if not await self._in_thread(self._spool.path(row.sha256).is_file):
             raise CommandRefused(

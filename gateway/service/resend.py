@@ -9,16 +9,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.model.interchange import Interchange
+from gateway.model.partner import Partner
 from gateway.service.control import CommandRefused, Handler
 from gateway.service.holds import Who
 from gateway.service.journal import Journal, delivery_records, records
 from gateway.service.journal.delivery_records import Intervention
-from gateway.service.journal.resend_records import dead_messages, newest_messages
+from gateway.service.journal.resend_records import (
+    dead_messages,
+    for_the_portal,
+    messages_said,
+)
+from gateway.service.payloads_gone import refuse_purged
+from gateway.service.portal import add_missing_ways, portal_among
 
 AT_ONCE = 200
 """Dead messages in one transaction: the journal has other work that must not wait long."""
@@ -27,13 +36,18 @@ Kind = Literal["report", "document", "cdar", "mdn"]
 
 
 class Resend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `resend`: the newest of a kind, to the broker, to the partner, or to both."""
+    """Arguments of `resend`: the newest of a kind, to whoever was told, or to one of them.
+
+    `every`: what was said before it as well. `message`: this message alone, whatever it is.
+    """
 
     by: Who
     interchange: str
-    kind: Kind
+    kind: Kind = "report"
     document: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    to: Literal["broker", "partner"] | None = None
+    to: Literal["broker", "partner", "portal"] | None = None
+    every: bool = False
+    message: str = ""
 
 
 class Revive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +67,11 @@ class Resending:
         *,
         outbox_written: Callable[[], None],
         log: Any,
+        partners: Mapping[str, Partner] = MappingProxyType({}),
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._journal = journal
+        self._partners = partners
         self._outbox_written = outbox_written
         self._log = log
         self._now = now
@@ -68,13 +84,17 @@ class Resending:
         """Send again what one interchange caused: `{"interchange", "messages": how many}`."""
         wanted = msgspec.convert(arguments, Resend)
         now = self._now()
-        number: int = await self._journal.write("resend", lambda conn: _resend(conn, wanted, now))
+        portal = portal_among(self._partners)
+        number: int = await self._journal.write(
+            "resend", lambda conn: _resend(conn, wanted, portal, now)
+        )
         self._log.info(
             "resent",
             interchange=wanted.interchange,
             kind=wanted.kind,
             document=wanted.document,
             to=wanted.to,
+            message=wanted.message or None,
             messages=number,
             by=wanted.by,
         )
@@ -103,20 +123,18 @@ class Resending:
         return {"messages": number}
 
 
-def _resend(conn: Connection, wanted: Resend, now: dt.datetime) -> int:
+def _resend(conn: Connection, wanted: Resend, portal: Partner | None, now: dt.datetime) -> int:
     row = records.interchange(conn, wanted.interchange)
     if row is None:
         raise CommandRefused(
             f"There is no interchange {wanted.interchange}.",
             remedy="Find it with: edi-gateway interchanges --search TEXT",
         )
-    ids = newest_messages(
-        conn,
-        row.id,
-        wanted.kind,
-        ordinal=wanted.document,
-        destinations=wanted.to,
-        broker=records.BROKER,
+    refuse_purged(conn, row.id, "sent again")
+    ids = (
+        _the_one(conn, wanted)
+        if wanted.message
+        else _those(conn, wanted, row.interchange(), portal, now)
     )
     if not ids:
         raise CommandRefused(
@@ -126,6 +144,37 @@ def _resend(conn: Connection, wanted: Resend, now: dt.datetime) -> int:
     records.once_more(conn, ids, now)
     _note(conn, [row.id], _subject(wanted), wanted.by, now)
     return len(ids)
+
+
+def _the_one(conn: Connection, wanted: Resend) -> list[int]:
+    """The message that is named, if it is of this interchange and may be said again."""
+    row = records.outbox_named(conn, wanted.message)
+    if row is None or row.interchange_id != wanted.interchange or row.kind not in get_args(Kind):
+        return []
+    return [row.id]
+
+
+def _those(
+    conn: Connection,
+    wanted: Resend,
+    interchange: Interchange,
+    portal: Partner | None,
+    now: dt.datetime,
+) -> list[int]:
+    """All that is meant; what the portal has by no channel of its own yet, gets its ways now."""
+    find = partial(
+        messages_said,
+        conn,
+        interchange.id,
+        wanted.kind,
+        ordinal=wanted.document,
+        every=wanted.every,
+        broker=records.BROKER,
+    )
+    if wanted.kind == "cdar" and wanted.to in (None, "portal") and portal is not None:
+        published = for_the_portal(conn, find(audience="broker"))
+        add_missing_ways(conn, interchange, published, portal, now)
+    return find(audience=wanted.to)
 
 
 def _revive(conn: Connection, wanted: Revive, now: dt.datetime) -> int:
@@ -140,7 +189,9 @@ def _revive(conn: Connection, wanted: Revive, now: dt.datetime) -> int:
 
 
 def _subject(wanted: Resend) -> str:
-    words: list[str] = [wanted.kind]
+    if wanted.message:
+        return f"message {wanted.message}"
+    words: list[str] = [f"{wanted.kind}, every one," if wanted.every else wanted.kind]
     if wanted.document is not None:
         words.append(f"of document {wanted.document}")
     if wanted.to is not None:

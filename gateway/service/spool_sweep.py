@@ -9,6 +9,8 @@ already, makes it young; only what was old *before* the journal was asked is rem
 at that very moment. A receiver has `KEEP_HOURS` from adopting a file to committing its row, where
 it takes milliseconds.
 
+While payloads are copied for a backup nothing is removed; the sweep then comes an hour later.
+
 A journal restored from a backup does not know what was received since: to it those payloads are
 nobody's. Copy the spool aside before starting a gateway on such a journal.
 """
@@ -23,13 +25,15 @@ from typing import Any, Final
 import msgspec
 from twisted.internet import defer, task
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SpoolHeld
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
+from gateway.service.journal.direct import DirectJournal
 from gateway.spool import Spool
 
 KEEP_HOURS: Final = 24.0
 EVERY_SECONDS: Final = 86_400.0
+HELD_SECONDS: Final = 3_600.0
 BATCH: Final = 200
 """So many payloads at a time: others wait for the journal and for the spool's threads, too."""
 
@@ -50,7 +54,7 @@ class Sweeper:
         self,
         reactor: Any,
         *,
-        journal: Journal,
+        journal: Journal | DirectJournal,
         spool: Spool,
         in_thread: InThread,
         log: Any,
@@ -66,9 +70,14 @@ class Sweeper:
         self._now = now
         self._going: defer.Deferred[None] | None = None
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing is to be removed, however old and whoever's."""
+        return self._keep_hours <= 0
+
     def start(self) -> None:
         """Begin; the journal must be open and the spool prepared."""
-        if self._keep_hours > 0:
+        if not self.keeps_all:
             self._going = defer.Deferred.fromCoroutine(self._run())
 
     async def stop(self) -> None:
@@ -81,7 +90,7 @@ class Sweeper:
             await going
 
     async def sweep(self) -> Swept:
-        """Remove what is old and nobody's. Raises `SpoolError` or `JournalError`."""
+        """Remove what is old and nobody's. Raises `SpoolError` (`SpoolHeld`) or `JournalError`."""
         before = (self._now() - dt.timedelta(hours=self._keep_hours)).timestamp()
         files = size = 0
         for prefix in PREFIXES:
@@ -102,14 +111,18 @@ class Sweeper:
 
     async def _run(self) -> None:
         while True:
+            pause = EVERY_SECONDS
             try:
                 swept = await self.sweep()
+            except SpoolHeld as error:
+                pause = HELD_SECONDS
+                self._log.info("spool_sweep_put_off", reason=error.what)
             except GatewayError as error:
                 self._log.warning("spool_not_swept", error=error.what, remedy=error.remedy)
             else:
                 if swept.files:
                     self._log.info("spool_swept", files=swept.files, size=swept.size)
-            await task.deferLater(self._reactor, EVERY_SECONDS)
+            await task.deferLater(self._reactor, pause)
 
 
 def _batches(sums: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -15,9 +15,11 @@ from sqlalchemy import Connection
 from gateway.core.uniqueness import seller_key
 from gateway.model.interchange import Interchange
 from gateway.model.lifecycle import InterchangeState
+from gateway.model.partner import Partner
 from gateway.service import answering, messages
 from gateway.service.journal import given_records, records
 from gateway.service.journal.status_records import Invoice
+from gateway.service.portal import ways_to_portal
 from gateway.service.status_composing import PORTAL, Composed
 from gateway.service.statuses import record_sent
 from gateway.spool import StoredPayload
@@ -40,8 +42,12 @@ def give(
     flow: str | None,
     valid: Sequence[tuple[Composed, StoredPayload | None]],
     now: dt.datetime,
+    portal: Partner | None = None,
 ) -> int:
-    """Write messages and what they tell, but for those that a replay has overtaken; how many."""
+    """Write messages and what they tell, but for those that a replay has overtaken; how many.
+
+    `portal`: the partner that is the public portal, where it has channels of its own.
+    """
     written = 0
     for composed, stored in valid:
         if not all(_stands(conn, interchange, told.row) for told in composed.told):
@@ -69,6 +75,8 @@ def give(
             ordinal=composed.ordinal,
             to_partner=composed.recipient != PORTAL,
         )
+        if composed.recipient == PORTAL:
+            outgoing += ways_to_portal(interchange, form, portal, composed.ordinal)
         records.add_outbox_many(conn, outgoing)
         given_records.give(conn, interchange.id, [told.given for told in composed.told], now)
         _record(conn, interchange, composed, now)

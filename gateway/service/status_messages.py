@@ -14,7 +14,8 @@ from gateway.model.interchange import Interchange
 from gateway.model.publication import Publication
 from gateway.model.standing import Standing
 from gateway.service import messages
-from gateway.service.statuses import Linked, Weighed
+from gateway.service.imported_statuses import Linked
+from gateway.service.statuses import Weighed
 
 LINKED: Final = "linked"
 """The word for a status whose invoice came after it."""
@@ -46,7 +47,8 @@ def _standing_in_json(one: Weighed) -> dict[str, Any]:
 
 def word_for(standing: Standing, order: Order | None) -> str:
     """How a status stands, in one word: as events and metrics call it."""
-    if standing is Standing.RECORDED and order is not None and order is not Order.NORMAL:
+    recorded = standing in (Standing.RECORDED, Standing.IMPORTED)
+    if recorded and order is not None and order is not Order.NORMAL:
         return order.value
     return standing.value
 
@@ -64,7 +66,7 @@ def events(
     told = []
     for one in weighed:
         word = word_for(one.standing, one.order)
-        if word not in (Standing.RECORDED, Standing.FLUX):
+        if word not in (Standing.RECORDED, Standing.IMPORTED, Standing.FLUX):
             said = {
                 "number": one.told.number,
                 "issued": None if one.told.issued is None else one.told.issued.isoformat(),
@@ -82,11 +84,15 @@ def events(
 
 
 def linked_event(
-    interchange: Interchange, flow: str | None, linked: Linked, invoice: str, now: dt.datetime
+    interchange: Interchange,
+    flow: str | None,
+    linked: Linked,
+    invoice: str | None,
+    now: dt.datetime,
 ) -> Publication:
-    """That the invoice came which a status spoke of: `invoice` is its document."""
+    """That the invoice came which a status spoke of: `invoice` is its document; none: imported."""
     row = linked.row
-    believed = linked.standing is Standing.RECORDED
+    believed = linked.standing in (Standing.RECORDED, Standing.IMPORTED)
     said = {
         "number": row.number,
         "issued": row.issued,
@@ -94,6 +100,8 @@ def linked_event(
         "invoice": invoice if believed else None,
     }
     word = LINKED if believed else linked.standing.value
+    # Imported first, it may be accepted afterwards: that is another event.
+    key = row.key if invoice is not None else f"{row.key}/imported"
     return messages.status_event(
-        interchange, row.ordinal, flow, word, said, key=row.key, revision=row.id, now=now
+        interchange, row.ordinal, flow, word, said, key=key, revision=row.id, now=now
     )

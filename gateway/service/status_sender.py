@@ -3,46 +3,37 @@
     closing ─▶ owed, with the report ─▶ composed, page by page ─▶ checked by a judge ─▶ outbox
 
 A debt is written in the transaction of the report and is gone when every status is in the outbox;
-a crash in between takes it up where it was, for each page is a transaction that writes messages and
-what they tell. Every message is held against the official schema and rules first. One that does
-not keep to them does not leave: that is our fault and no partner's, so it is tried again, ever more
-seldom, and shown until somebody mends it. The report does not wait for any of this.
+a crash in between takes it up again, for each page is a transaction that writes messages and what
+they tell. Every message is held against the official schema and rules first. One that does not
+keep to them does not leave: that is our fault and no partner's, so it is tried again, ever more
+seldom, and shown until somebody mends it; so is a debt to a partner that the configuration does
+not know any more. The report does not wait for any of this. Partners take turns (`status_turns`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from traceback import format_exception
 from typing import Any, Final
 
 from sqlalchemy import Connection
 from twisted.internet import defer
 
-from gateway.core.acknowledgement.flux_state import technical_errors
-from gateway.core.acknowledgement.report import document_of
-from gateway.core.cdar.checking import is_valid
 from gateway.errors import GatewayError
-from gateway.model.interchange import Interchange
 from gateway.model.legal import LegalIdentity
-from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.partner import Partner
-from gateway.model.verdict import Severity
-from gateway.service.journal import Journal, given_records, records
+from gateway.service import status_debts
+from gateway.service.journal import Journal, given_records
 from gateway.service.journal.given_records import Owed
 from gateway.service.judges import Checking
-from gateway.service.status_composing import Composed, Composer
-from gateway.service.status_giving import give, was_refused
+from gateway.service.status_pages import StatusPages
+from gateway.service.status_turns import Debt, Turns
 from gateway.spool import Spool
 
-PAGE: Final = 50
-"""Documents whose messages are made, checked and written at once."""
 WIDTH: Final = 4
-"""Pages of one interchange on their way at once, so that every judge has something to check."""
-AT_ONCE: Final = 20
-"""Interchanges that are looked up at once."""
+"""Pages on their way at once, so that every judge has something to check."""
 POLL_SECONDS: Final = 5.0
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 600.0
@@ -52,6 +43,9 @@ class StatusSender:
     """`wake` it when a report was written; it looks by itself now and then as well.
 
     `failed` counts the attempts that did not get every message out.
+
+    A partner whose statuses come due waits for the `WIDTH` pages that are on their way, and for one
+    page of each other partner, however much is owed to them.
     """
 
     def __init__(
@@ -71,19 +65,28 @@ class StatusSender:
     ) -> None:
         self._reactor = reactor
         self._journal = journal
-        self._spool = spool
-        self._in_thread = in_thread
-        self._checking = checking
-        self._partners = partners
-        self._we = we
-        self._inline_bytes = inline_bytes
+        self._pages = StatusPages(
+            journal=journal,
+            spool=spool,
+            in_thread=in_thread,
+            checking=checking,
+            partners=partners,
+            we=we,
+            inline_bytes=inline_bytes,
+            outbox_written=outbox_written,
+            log=log,
+            now=now,
+        )
         self._outbox_written = outbox_written
         self._log = log
         self._now = now
         self.failed = 0
         self._going: defer.Deferred[None] | None = None
-        self._pause: defer.Deferred[None] | None = None
+        self._news: defer.Deferred[None] | None = None
         self._woken = False
+        self._turns = Turns()
+        self._running: set[defer.Deferred[None]] = set()
+        self._looked_at = 0.0
 
     def start(self) -> None:
         """Begin with what is owed since before."""
@@ -100,168 +103,161 @@ class StatusSender:
     def wake(self) -> None:
         """Something may be owed: look soon."""
         self._woken = True
-        if self._pause is not None and not self._pause.called:
-            self._pause.callback(None)
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        if self._news is not None and not self._news.called:
+            self._news.callback(None)
+
+    async def _something_new(self) -> None:
+        """Wait until a page is over, somebody wakes us, or it is time to look."""
+        self._news = defer.Deferred()
+        timer = self._reactor.callLater(POLL_SECONDS, self._tell_news)
+        try:
+            await self._news
+        finally:
+            if timer.active():
+                timer.cancel()
 
     async def _run(self) -> None:
         while True:
-            self._woken = False
             try:
                 busy = await self.turn()
             except defer.CancelledError:
                 raise
             except Exception as error:  # the debts stand; looking at them must not end
                 self._log.error("statuses_not_looked_up", error=str(error))
-                busy = False
-            if busy or self._woken:
+                await self._something_new()
                 continue
-            self._pause = defer.Deferred()
-            timer = self._reactor.callLater(POLL_SECONDS, self.wake)
-            try:
-                await self._pause
-            finally:
-                if timer.active():
-                    timer.cancel()
+            if not busy and not self._woken:
+                await self._something_new()
 
     async def turn(self) -> bool:
-        """Attempt what is owed now; whether there was anything."""
-        due = await self._journal.read(
-            "statuses_owed",
-            lambda conn: given_records.owed_now(conn, self._now(), AT_ONCE),
-        )
-        for owed in due:
-            await self._pay(owed)
-        return bool(due)
+        """Attempt what is owed now, until nothing of it is left; whether there was anything."""
+        try:
+            return await self._until_done()
+        finally:
+            # Whatever is under way is owed still: the journal knows, and gives it again.
+            for page in list(self._running):
+                page.cancel()
+            self._running.clear()
+            self._turns = Turns()
+
+    async def _until_done(self) -> bool:
+        await self._look()
+        busy = False
+        while True:
+            while self._must_look():
+                await self._look()  # first: who has just come has a turn among the others
+            while len(self._running) < WIDTH and (debt := self._turns.next()) is not None:
+                busy = True
+                self._begin(debt)
+            for debt in self._turns:
+                if debt.over:
+                    await self._end(debt)
+                    self._turns.drop(debt)
+            if not self._turns:
+                return busy
+            if not (self._must_look() or self._can_go_on()):
+                await self._something_new()
+
+    def _can_go_on(self) -> bool:
+        """Whether a page can be begun, or an attempt is over whose end is not written."""
+        room = len(self._running) < WIDTH
+        return any(debt.over or (room and debt.ready) for debt in self._turns)
+
+    def _must_look(self) -> bool:
+        """Whether the journal may hold something that should have a turn now."""
+        is_time = self._running and self._reactor.seconds() - self._looked_at >= POLL_SECONDS
+        return bool(self._woken or self._turns.thin or is_time)
+
+    async def _look(self) -> None:
+        """Bring what is due from the journal, as much of each partner as there is room for."""
+        self._woken = False
+        self._looked_at = self._reactor.seconds()
+        turns = self._turns
+
+        def read(conn: Connection) -> dict[str, list[Owed]]:
+            now = self._now()
+            return {
+                partner: given_records.owed_now(
+                    conn, partner, now, turns.room(partner), but=turns.known(partner)
+                )
+                for partner in given_records.partners_owed(conn)
+                if turns.room(partner)
+            }
+
+        turns.fill(await self._journal.read("statuses_owed", read))
 
     # ---- one interchange
 
-    async def _pay(self, owed: Owed) -> None:
+    def _begin(self, debt: Debt) -> None:
+        page = defer.Deferred.fromCoroutine(self._page(debt, debt.begin()))
+        self._running.add(page)
+        page.addErrback(self._broken_off)
+        page.addBoth(self._page_over, page)
+
+    def _broken_off(self, failure: Any) -> None:
+        failure.trap(defer.CancelledError)
+
+    def _page_over(self, _: object, page: defer.Deferred[None]) -> None:
+        self._running.discard(page)
+        self._tell_news()
+
+    async def _page(self, debt: Debt, after: int) -> None:
         try:
-            faults = await self._messages_of(owed)
+            told = await self._pages.tell(debt.owed, after)
         except defer.CancelledError:
+            debt.broke_off("It was broken off.")
             raise
         except Exception as error:
-            faults = [str(error)]
+            debt.broke_off(str(error))
             if not isinstance(error, GatewayError):
                 self._log.error(
                     "statuses_not_composed",
-                    interchange=owed.interchange_id,
+                    interchange=debt.owed.interchange_id,
                     traceback="".join(format_exception(error)),
                 )
-        if not faults:
-            await self._journal.write("paid", lambda conn: given_records.paid(conn, owed))
             return
-        self.failed += 1
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(owed.attempts, 20))
-        at = self._now() + dt.timedelta(seconds=pause)
-        self._log.error(
-            "statuses_not_sent",
-            interchange=owed.interchange_id,
-            faults=faults[:10],
-            count=len(faults),
-            attempt=owed.attempts + 1,
-            again_in_seconds=pause,
-            remedy="The report has left all the same. A check that cannot be made: edi-gateway"
-            " check; a message that is not valid: look at [legal], else report the fault.",
-        )
-        await self._journal.write(
-            "owed_later", lambda conn: given_records.owed_later(conn, owed, faults[0], at)
-        )
+        debt.failed(told.faults)
+        debt.given_up = debt.given_up or told.given_up
+        debt.ended(told.total)
 
-    async def _messages_of(self, owed: Owed) -> list[str]:
-        """Bring every message that is owed into the outbox; why some did not get there."""
-        row = await self._journal.read("row", lambda c: records.interchange(c, owed.interchange_id))
-        partner = self._partners.get(row.partner) if row is not None else None
-        if row is None or partner is None or not partner.acknowledgements.statuses:
-            return []
-        composer = Composer(
-            interchange=row.interchange(), partner=partner, we=self._we, at=owed.since
-        )
-        faults: list[str] = []
-        if row.state is InterchangeState.REFUSED or row.documents_total == 1:
-            faults += await self._refusal(composer, row)
-        after = 0
-        while True:
-            firsts = range(after, after + PAGE * WIDTH, PAGE)
-            pages = [
-                defer.Deferred.fromCoroutine(self._page(composer, row, each)) for each in firsts
-            ]
-            outcomes: Any = await defer.gatherResults(pages, consumeErrors=True)
-            faults += [fault for page in outcomes for fault in page]
-            after += PAGE * WIDTH
-            if after >= row.documents_total:
-                return faults
-
-    async def _page(self, composer: Composer, row: records.InterchangeRow, after: int) -> list[str]:
-        """The messages about the documents `after` + 1 to `after` + PAGE."""
-        if after >= row.documents_total:
-            return []
-
-        def read(conn: Connection) -> tuple[list[records.DocumentRow], Any]:
-            rows = records.documents_page(conn, row.id, after=after, limit=PAGE)
-            return rows, given_records.given_between(conn, row.id, after + 1, after + PAGE)
-
-        rows, before = await self._journal.read("statuses_page", read)
-        composed = await self._in_thread(composer.messages, rows, before)
-        return await self._send(composer.interchange, row.flow, composed)
-
-    async def _refusal(self, composer: Composer, row: records.InterchangeRow) -> list[str]:
-        """The message about a file that could not be used as a whole."""
-        rows, before = await self._journal.read(
-            "statuses_page",
-            lambda conn: (
-                records.documents_page(conn, row.id, after=0, limit=PAGE),
-                given_records.given_between(conn, row.id, 0, 0),
-            ),
-        )
-        if not await self._journal.read("refused", partial(was_refused, id_=row.id)):
-            return []
-        errors = [
-            error
-            for each in rows
-            if each.judgement is not None and each.state is not DocumentState.DISCARDED
-            for error in technical_errors(
-                document_of(records.load_judgement(each), each.ordinal, each.state), row.sha256
-            )
-        ]
-        composed = composer.refusal(errors, before)
-        return await self._send(composer.interchange, row.flow, composed)
-
-    async def _send(
-        self, interchange: Interchange, flow: str | None, composed: Sequence[Composed]
-    ) -> list[str]:
-        """Check messages and write those that are valid; what is wrong with the others."""
-        if not composed:
-            return []
-        now = self._now()
-        findings = await self._checking.check(
-            [each.body for each in composed], now.date(), interchange.envelope.partner
-        )
-        valid = []
-        faults = []
-        for each, found in zip(composed, findings, strict=True):
-            if is_valid(found):
-                stored = None
-                if len(each.body) > self._inline_bytes:
-                    stored = await self._in_thread(self._spool.store, [each.body])
-                valid.append((each, stored))
-            else:
-                first = next(one for one in found if one.severity is Severity.ERROR)
-                faults.append(
-                    f"{each.filename} is not valid and was not sent: {first.rule}: {first.message}"
-                )
-        if valid:
-            written = await self._journal.write(
-                "give_statuses",
-                partial(give, interchange=interchange, flow=flow, valid=valid, now=now),
-            )
-            if written:
-                self._outbox_written()
+    async def _end(self, debt: Debt) -> None:
+        """Write how the attempt ended."""
+        owed, now = debt.owed, self._now()
+        if not debt.count:
+            if debt.given_up:
                 self._log.info(
-                    "statuses_given",
-                    interchange=interchange.id,
-                    partner=interchange.envelope.partner,
-                    flow=flow,
-                    messages=written,
+                    "statuses_given_up",
+                    interchange=owed.interchange_id,
+                    partner=owed.partner,
+                    cause="its file says that nobody is told of the statuses of invoices",
                 )
-        return faults
+            told = await self._journal.write(
+                "paid",
+                lambda conn: status_debts.settled(conn, owed, given_up=debt.given_up, now=now),
+            )
+        else:
+            self.failed += 1
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(owed.attempts, 20))
+            again = now + dt.timedelta(seconds=pause)
+            self._log.error(
+                "statuses_not_sent",
+                interchange=owed.interchange_id,
+                partner=owed.partner,
+                faults=debt.faults,
+                count=debt.count,
+                attempt=owed.attempts + 1,
+                again_in_seconds=pause,
+                remedy="The report has left all the same. A check that cannot be made: edi-gateway"
+                " check; a message that is not valid: look at [legal], else report the fault.",
+            )
+            told = await self._journal.write(
+                "owed_later",
+                lambda conn: status_debts.not_sent(
+                    conn, owed, debt.faults[0], again=again, now=now
+                ),
+            )
+        if told:
+            self._outbox_written()

@@ -10,6 +10,8 @@ in between, nothing is written, and it all begins anew. So what is published is 
 Whom to believe: a partner speaks of the invoices it sent, of those of its `parties`, or of all
 (`statuses` in its file). What it says of others is kept, is no part of their lifecycle, and its
 sender hears the same as for an invoice that is not here: nobody can ask us who sent what.
+
+An invoice that another system accepted is known by its number alone (invoice_lives).
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from sqlalchemy import Connection
 
 from gateway.core.cdar.order import Given, Order, order_of
 from gateway.core.cdar.told import ToldMessage, ToldStatus
-from gateway.core.uniqueness import seller_key
+from gateway.core.uniqueness import InvoiceKey, seller_key
 from gateway.model.interchange import Interchange
 from gateway.model.partner import Statuses
 from gateway.model.standing import Direction, Standing
+from gateway.service.imported_statuses import Linked
+from gateway.service.invoice_lives import given, life_of, may_speak
 from gateway.service.journal import status_records
 from gateway.service.journal.status_records import Invoice, StatusRow
 
@@ -98,19 +102,20 @@ def _weighed(
     if told.of_flux or seller is None or not told.number or told.issued is None:
         return one
     invoice = status_records.find_invoice(conn, seller, told.number, told.issued)
-    if invoice is None:
+    number = InvoiceKey(seller, told.number, told.issued.year)
+    life = life_of(conn, partner, rights, invoice, number, but=(interchange.id, ordinal))
+    if life is None:
         return one
     one = msgspec.structs.replace(one, invoice=invoice)
-    if not _may_speak(partner, rights, invoice):
+    if not life.believed:
         return msgspec.structs.replace(one, standing=Standing.NOT_BELIEVED)
-    place = (invoice.interchange_id, invoice.ordinal)
-    if place not in said:
-        said[place] = _given(conn, invoice, but=(interchange.id, ordinal))
-    order = order_of(told.status, one.said_at, said[place])
+    if life.place not in said:
+        said[life.place] = life.given()
+    order = order_of(told.status, one.said_at, said[life.place])
     if own and before is not None and before.order is not None:
         order = Order(before.order)  # it stood so when it came; what came since changes nothing
-    said[place].append(Given(told.status, one.said_at))
-    return msgspec.structs.replace(one, standing=Standing.RECORDED, order=order)
+    said[life.place].append(Given(told.status, one.said_at))
+    return msgspec.structs.replace(one, standing=life.standing, order=order)
 
 
 def record(
@@ -196,14 +201,6 @@ def _row(
     )
 
 
-class Linked(msgspec.Struct, frozen=True):
-    """A status whose invoice came after it: the row as it was, and how it stands now."""
-
-    row: StatusRow
-    standing: Standing
-    order: Order | None
-
-
 def link(
     conn: Connection,
     invoice: Invoice,
@@ -214,18 +211,23 @@ def link(
 ) -> list[Linked]:
     """Give an invoice that is accepted now the statuses that came before it.
 
-    `sellers`: the keys its seller is known by.
+    `sellers`: the keys its seller is known by. One that was imported as well (its partner is only
+    warned of repetitions) takes over what was told of it.
     """
     waiting = [
         row
         for row in status_records.statuses_waiting(conn, number)
         if row.issued == issued and row.seller in sellers
     ]
+    for seller in sellers if issued[:4].isdecimal() else ():
+        key = InvoiceKey(seller, number, int(issued[:4]))
+        told = status_records.statuses_of_imported(conn, key)
+        waiting += [row for row in told if row.issued == issued]
     linked = []
-    said = _given(conn, invoice) if waiting else []
+    said = given(conn, invoice) if waiting else []
     for row in waiting:
         standing, order = Standing.NOT_BELIEVED, None
-        if _may_speak(row.partner, msgspec.convert(row.rights, Statuses), invoice):
+        if may_speak(row.partner, msgspec.convert(row.rights, Statuses), invoice):
             standing, order = Standing.RECORDED, order_of(row.status, row.said_at, said)
             said.append(Given(row.status, row.said_at))
         status_records.link_status(conn, row.id, invoice, standing, order, now)
@@ -255,7 +257,7 @@ def record_sent(
     key = _digest(message_id, status, invoice.seller, number, issued)
     if status_records.status_named(conn, partner, Direction.SENT, key) is not None:
         return False
-    order = order_of(status, said_at, _given(conn, invoice))
+    order = order_of(status, said_at, given(conn, invoice, told_to=partner))
     status_records.add_status(
         conn,
         StatusRow(
@@ -281,23 +283,6 @@ def record_sent(
         ),
     )
     return True
-
-
-def _may_speak(partner: str, rights: Statuses, invoice: Invoice) -> bool:
-    if rights.of == "any" or invoice.partner == partner:
-        return True
-    parties = {seller_key(party) for party in rights.parties} - {None}
-    return invoice.seller in parties or invoice.buyer in parties
-
-
-def _given(conn: Connection, invoice: Invoice, but: tuple[str, int] | None = None) -> list[Given]:
-    """The lifecycle of an invoice so far; without what one message told."""
-    rows = status_records.statuses_of_invoice(conn, invoice.interchange_id, invoice.ordinal)
-    return [
-        Given(row.status, row.said_at)
-        for row in rows
-        if row.standing == Standing.RECORDED and (row.interchange_id, row.ordinal) != but
-    ]
 
 
 def _key(message: ToldMessage, told: ToldStatus) -> str:

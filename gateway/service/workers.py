@@ -31,6 +31,8 @@ and looking takes some ten microseconds."""
 
 PAUSE_MIN: Final = 0.2
 PAUSE_MAX: Final = 30.0
+CRASH_PAUSE_MAX = 2.0
+"""A worker that a document ended is replaced within this time: the next one may be good."""
 
 
 class WorkerPool:
@@ -292,7 +294,7 @@ class WorkerPool:
         elif worker.crashed:
             self._crashes += 1
             # The first crash costs nothing: one bad document must not slow the others.
-            self._respawn(_pause(self._crashes - 1))
+            self._respawn(_pause(self._crashes - 1, CRASH_PAUSE_MAX))
         else:
             self._respawn(0)
 
@@ -343,6 +345,6 @@ class WorkerPool:
             worker.watch_memory()
 
 
-def _pause(times: int) -> float:
+def _pause(times: int, longest: float = PAUSE_MAX) -> float:
     """How long to wait after so many failures in a row."""
-    return 0.0 if times <= 0 else min(PAUSE_MAX, PAUSE_MIN * 2.0 ** min(times, 20))
+    return 0.0 if times <= 0 else min(longest, PAUSE_MIN * 2.0 ** min(times, 20))

@@ -18,6 +18,7 @@ from gateway.cli import broker_probe, probes
 from gateway.cli.main import main
 from gateway.config import credentials
 from gateway.core.schematron.catalogue import Artefact, Catalogue
+from gateway.service.amqp_topology import EXCHANGES
 from tests.broker import Broker
 from tests.config.as2_folder import As2Folder
 from tests.config.certificates import certificate, pem
@@ -346,6 +347,17 @@ def test_a_broker_that_lets_us_in(checked: Checked, broker: Broker) -> None:
     code, (fault,) = checked.faults()
     assert (code, fault["key"]) == (1, "rabbitmq.declare")
     assert "edi.documents" in fault["what"]
+    with broker.connect() as connection:
+        for exchange in EXCHANGES:
+            connection.channel().exchange_declare(exchange, "topic", durable=True)
+    queue = "never-made"
+    checked.settings(
+        f'[rabbitmq]\nhost = "127.0.0.1"\nport = {broker.port}\ndeclare = false\n'
+        f'requests_queue = "{queue}"\n'
+    )
+    code, (fault,) = checked.faults()
+    assert (code, fault["key"]) == (1, "rabbitmq.requests_queue")
+    assert queue in fault["what"]
 
 
 @pytest.mark.broker

@@ -223,6 +223,23 @@ async def test_one_publication_to_one_side(running: Running, capsys: Said) -> No
 
 
 @ensureDeferred
+async def test_one_message_or_all_of_a_kind(running: Running, capsys: Said) -> None:
+    """--message-id names one, as `show` prints it; --all goes back to the first."""
+    one = await settled(running.journal)
+    running.outbox.start()
+    await running.until_all(one, "report", "delivered")
+    (named,) = [row for row in await running.rows(one, "report") if row.destination == "sftp"]
+    assert await running.command("resend", one.id, "--message-id", named.message_id) == 0
+    assert "1 message is sent again" in capsys.readouterr().out
+    await until(lambda: len(running.channel.handed) == 2)
+    (event, *_) = await running.rows(one, "event")
+    assert await running.command("resend", one.id, "--message-id", event.message_id) == 3
+    assert f"has sent no message {event.message_id}" in capsys.readouterr().err
+    assert await running.command("resend", one.id, "--all", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["messages"] == 2
+
+
+@ensureDeferred
 async def test_what_waits_long_is_tried_at_once(running: Running) -> None:
     """A resend does not wait for the pause after the last failure."""
     one = await settled(running.journal)
@@ -272,6 +289,12 @@ async def test_the_dead_are_listed_told_and_revived(running: Running, capsys: Sa
         ["--dead", "--to", "broker"],
         ["ID", "--partner", "acme"],
         ["ID", "--document", "1", "--kind", "report"],
+        ["ID", "--message-id", "M", "--all"],
+        ["ID", "--message-id", "M", "--kind", "cdar"],
+        ["ID", "--to", "portal"],
+        ["--dead", "--all"],
+        ["--dead", "--message-id", "M"],
+        ["--message-id", "M"],
     ],
 )
 @ensureDeferred

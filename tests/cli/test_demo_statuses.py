@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.cli.demo_statuses import Status, Told
+from gateway.model.verdict import Language
 
 STATES = {"batch.tar.gz": "IN_INTEGRE_PARTIEL", "batch-corrected.tar.gz": "IN_INTEGRE_PARTIEL"}
 MENDED = [
@@ -22,6 +23,7 @@ REPEATED = [
 ]
 TOLD = Told(
     states=STATES,
+    counts=dict.fromkeys(STATES, "of 6 invoices 3 integrated, 3 rejected"),
     statuses=tuple(MENDED + REPEATED),
     pages=(Path("batch.report.html"),),
     checked="by the rules",
@@ -36,6 +38,20 @@ def test_everything_told_is_good() -> None:
     assert "DOUBLON" in words
     assert "batch.report.html" in words
     assert "by the rules" in words
+    assert "IN_INTEGRE_PARTIEL (Integrated in part): of 6 invoices 3 integrated" in words
+    assert "REJ_COH           Data not consistent" in words
+    assert "Every invoice of the batch is now integrated, once." in words
+    assert "REJ_COH           Contrôle de cohérence des données" in TOLD.words(Language.FR)
+
+
+def test_nothing_is_explained_that_did_not_happen() -> None:
+    """Without the second state the words do not claim that all went well."""
+    words = msgspec.structs.replace(
+        TOLD, states=STATES | {"batch-corrected.tar.gz": "NOT TOLD"}, counts={}, pages=()
+    ).words()
+    assert "NOT TOLD: no report came" in words
+    assert "now integrated" not in words
+    assert "NONE" in words
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_taken_over_once(
     assert capsys.readouterr().out == "2 invoices taken over; 0 were known.\n"
     assert imported(tmp_path, GOOD, "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"added": 0, "known": 2, "bad_rows": 0, "dry_run": False}
+    assert said == {"added": 0, "known": 2, "linked": 0, "bad_rows": 0, "dry_run": False}
     (first, second) = daemon.asked
     assert first == second
     assert first["command"] == "invoices.import"

@@ -191,6 +191,12 @@ def test_a_partner_is_not_blamed_for_a_flows_folder_that_is_not_there(folder: Fo
         ("[outbox]\nretry_max_seconds = 0.5", "outbox.retry_max_seconds"),
         ('[rabbitmq]\nhost = "h"\nusername = "u"', "rabbitmq.password_file"),
         ('[rabbitmq]\npassword_file = "none"', "rabbitmq.password_file"),
+        ('[rabbitmq]\nrequests_queue = "q"', "rabbitmq.requests_queue"),
+        ('[rabbitmq]\nhost = "h"\nrequests_queue = "a b"', "rabbitmq.requests_queue"),
+        (
+            '[rabbitmq]\nhost = "h"\nrequests_queue = "edi.acknowledgements"',
+            "rabbitmq.requests_queue",
+        ),
         ('[rabbitmq.tls]\nca_file = "none"', "rabbitmq.tls.ca_file"),
         ('[rabbitmq.tls]\nca_file = "gateway.toml"', "rabbitmq.tls.ca_file"),
         ('[rabbitmq.tls]\nkey_file = "gateway.toml"', "rabbitmq.tls.certificate_file"),

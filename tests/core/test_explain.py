@@ -15,7 +15,8 @@ from gateway.errors import ConfigurationError
 from gateway.model.verdict import Layer, Severity
 
 CODE = re.compile(
-    r"(CONTAINER|ATTACHMENT|PDF|ENVELOPE|PAYLOAD|XML|ROUTE|XSD|MAP|CHECK|FINDINGS)-[A-Z]+(-[A-Z]+)*"
+    r"(CONTAINER|ATTACHMENT|PDF|ENVELOPE|PAYLOAD|XML|ROUTE|XSD|MAP|CHECK|FINDINGS|REQUEST)"
+    r"-[A-Z]+(-[A-Z]+)*"
     r"|DOUBLON"
 )
 

@@ -12,14 +12,19 @@ import pypdf
 import pytest
 
 from gateway.core.acknowledgement.forms import Form
+from gateway.core.acknowledgement.page_words import STATES
 from gateway.core.acknowledgement.report_facts import Outcome
 from gateway.model.verdict import Language, Layer, Severity
 from tests.chromium import Page, browser
-from tests.reports import DATA, both, document, finding, written
+from tests.report_pairs import DATA
+from tests.reports import both, document, finding, written
 
 pytestmark = pytest.mark.browser
 
 SAMPLE = DATA / "batch.tar.gz.fr.html"
+PAGES = sorted(DATA.glob("*.html"))
+"""What the sender of each file of the demo can open, in both languages."""
+WORDS_OF_STATES = {text.to(language) for text in STATES.values() for language in Language}
 LONG = "W" * 400
 HOSTILE = "<script>window.attacked = 1</script><img src=x onerror=window.attacked=2>\"'><b>"
 
@@ -64,6 +69,13 @@ def worst(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+BEYOND = """[...document.querySelectorAll('main *, header *, footer *')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display != 'inline')
+    .map(e => e.tagName + '.' + e.className)"""
+"""The page would not scroll for what is cut off, but a reader would miss it."""
+
+
 @pytest.mark.parametrize("width", [320, 360, 800, 1280])
 @pytest.mark.parametrize("which", ["sample", "worst"])
 def test_nothing_has_to_be_scrolled_sideways(
@@ -71,13 +83,8 @@ def test_nothing_has_to_be_scrolled_sideways(
 ) -> None:
     """On a telephone as on a desk, also with names that have no place to break."""
     chromium.open(SAMPLE if which == "sample" else worst, width=width)
-    sideways = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    assert chromium.evaluate(sideways) is False
-    # The page would not scroll for what is cut off, but a reader would miss it.
-    beyond = """[...document.querySelectorAll('main *, header *, footer *')]
-        .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display != 'inline')
-        .map(e => e.tagName + '.' + e.className)"""
-    assert chromium.evaluate(beyond) == []
+    assert chromium.evaluate(SIDEWAYS) is False
+    assert chromium.evaluate(BEYOND) == []
 
 
 CONTRAST = """(() => {
@@ -114,6 +121,50 @@ def test_every_word_stands_out_from_its_ground(chromium: Page, worst: Path, dark
     assert {name: ratio for name, ratio in found.items() if ratio < 4.5} == {}
     ground = chromium.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 200) is dark
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_every_page_of_the_demo_can_be_read(chromium: Page, file: Path) -> None:
+    """On a telephone, a tablet, a desk; by day and by night; nothing beside it is asked for."""
+    for width in (360, 768, 1280):
+        for dark in (False, True):
+            chromium.open(file, width=width, dark=dark)
+            assert chromium.evaluate(SIDEWAYS) is False, width
+            assert chromium.evaluate(BEYOND) == [], width
+            ratios = chromium.evaluate(CONTRAST)
+            assert len(ratios) > 8
+            assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}
+            assert chromium.evaluate(SMALLEST) >= 12
+    asked = [e for e in chromium.events if e["method"] == "Network.requestWillBeSent"]
+    assert [e["params"]["request"]["url"] for e in asked] == [file.as_uri()]
+
+
+SMALLEST = """Math.min(...[...document.querySelectorAll('body *')]
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+"""The smallest letters, in CSS pixels."""
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_every_page_says_without_colour_what_it_says_with_it(chromium: Page, file: Path) -> None:
+    """Colours that the system chose, as who needs contrast has them: words and underlines stay."""
+    chromium.open(file, width=1280, forced=True)
+    assert chromium.evaluate("matchMedia('(forced-colors: active)').matches") is True
+    chosen = "getComputedStyle(document.querySelector('.state')).color"
+    plain = "getComputedStyle(document.querySelector('h1')).color"
+    assert chromium.evaluate(chosen) == chromium.evaluate(plain)
+    ratios = chromium.evaluate(CONTRAST)
+    assert {name: ratio for name, ratio in ratios.items() if ratio < 4.5} == {}
+    said = chromium.evaluate("document.querySelector('.state strong').innerText")
+    assert said in WORDS_OF_STATES
+    assert chromium.evaluate(
+        """[...document.querySelectorAll('mark, main a')]
+           .every(e => getComputedStyle(e).textDecorationLine === 'underline')"""
+    )
+    counts = chromium.evaluate(
+        "[...document.querySelectorAll('.counts div')].map(e => e.innerText.split('\\n').length)"
+    )
+    assert set(counts) == {2}
 
 
 def test_what_colour_says_is_said_without_it(chromium: Page) -> None:
@@ -217,3 +268,20 @@ def test_it_prints_dark_on_white_and_whole(chromium: Page, dark: bool) -> None:
         "2. Code de type de facture",
     ):
         assert said.replace("4583.61", "4 583,61") in text.replace("\N{NO-BREAK SPACE}", " "), said
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_every_page_of_the_demo_prints(chromium: Page, file: Path) -> None:
+    """Black on white, in few sheets, with its title, its state and every document by number."""
+    chromium.open(file, width=1280, dark=True, media="print")
+    assert min(chromium.evaluate(CONTRAST).values()) >= 4.5
+    assert chromium.evaluate(SIDEWAYS) is False
+    state = chromium.evaluate("document.querySelector('.state strong').innerText")
+    numbers = chromium.evaluate("[...document.querySelectorAll('.number')].map(e => e.innerText)")
+    printed = pypdf.PdfReader(io.BytesIO(chromium.printed()))
+    assert 1 <= len(printed.pages) <= 4
+    text = " ".join(page.extract_text() for page in printed.pages).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    for word in (state, *numbers):
+        assert word in text, word

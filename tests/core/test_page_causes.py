@@ -14,7 +14,9 @@ from gateway.core.acknowledgement.page_causes import (
     Causes,
     told_of_all,
 )
+from gateway.core.acknowledgement.page_entries import title
 from gateway.core.acknowledgement.report_facts import Outcome, ReportDocument
+from gateway.core.uniqueness import Holder, InvoiceKey, invoice_finding
 from gateway.model.verdict import Finding, Language, Layer, Severity
 from tests.reports import SHA, both, document, finding
 
@@ -113,6 +115,26 @@ def test_what_counts_as_the_same_cause(
     """A rule of a standard says one thing; the schema says many under one code."""
     told = causes_of(document(finding("R", **one), finding("R", **other)))
     assert len(told) == (1 if together else 2)
+
+
+def test_invoices_that_were_sent_before_are_one_cause_with_a_name_of_its_own() -> None:
+    """A batch packed again has thousands of them, numbered in every way: one entry, all placed."""
+    holder = Holder(interchange="1", partner="acme", file="batch.tar.gz", document="a.xml")
+    repeated = [
+        invoice_finding(
+            InvoiceKey(f"siren:{n:09}", number, 2026),
+            holder,
+            partner="acme",
+            severity=Severity.ERROR,
+        )
+        for n, number in enumerate(("FA-1", "AV/2026-7", "2026/TC/0942"))
+    ]
+    (cause,) = causes_of(*(document(each, ordinal=n) for n, each in enumerate(repeated, 1)))
+    assert (cause.findings, cause.documents) == (3, 3)
+    assert cause.same_remedy
+    for number, place in zip(("FA-1", "AV/2026-7", "2026/TC/0942"), cause.places, strict=True):
+        assert number in place.explanation
+    assert title(cause, Language.EN) == "Invoice received before"
 
 
 def test_an_explanation_without_a_sentence_in_common_is_told_at_each_place() -> None:

@@ -157,6 +157,10 @@ READS = {
     "data URI": "unparsed-text('data:text/plain,x')",
     "jar URI": "unparsed-text('jar:file://{file}!/x')",
     "found by name": "function-lookup(xs:QName('fn:unparsed-text'), 1)('file://{file}')",
+    "XQuery": "load-xquery-module('x', map{{'location-hints': 'file://{file}'}})?functions",
+    "an entity": "parse-xml('&lt;!DOCTYPE x [&lt;!ENTITY e SYSTEM &quot;file://{file}&quot;>]>"
+    "&lt;x>&amp;e;&lt;/x>')",
+    "a document type": "parse-xml('&lt;!DOCTYPE x SYSTEM &quot;file://{file}&quot;>&lt;x/>')",
     "by transform": "transform(map{{'stylesheet-location': 'file://{file}'}})",
     "Java": "Q{{java:java.lang.System}}getenv('EDI_SECRET')",
     "Java, old": "jt:getenv('EDI_SECRET')",
@@ -194,6 +198,8 @@ ANSWERS_NOTHING = {
     "the system": "system-property('os.name')",
     "doc-available": "doc-available('file://{file}')[.]",
     "doc-available, http": "doc-available('http://127.0.0.1:{port}/')[.]",
+    "stream-available": "stream-available('file://{file}')[.]",
+    "Java is not there": "function-available('jt:getenv', 1)[.]",
     "unparsed-text-available": "unparsed-text-available('file://{file}')[.]",
 }
 
@@ -209,7 +215,8 @@ def test_the_environment_answers_nothing(
     call = ANSWERS_NOTHING[way].format(file=file, port=9)
     partner = raw(
         f'<xsl:value-of select="{call}"/>',
-        declarations='xmlns:xs="http://www.w3.org/2001/XMLSchema"',
+        declarations='xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+        'xmlns:jt="http://saxon.sf.net/java-type"',
     )
 
     (finding,) = PartnerPacks((partner,)).run(NAME, parsed())

@@ -32,7 +32,17 @@ from gateway.samples import sample_bytes
 from gateway.service.journal import open_reader, records
 from gateway.service.journal.tables import As2State
 from tests import as2_partner, as2_receipts
-from tests.as2_partner import Keys, Listener, Said, encrypted, part, post, signed, verified
+from tests.as2_partner import (
+    Keys,
+    Listener,
+    Said,
+    encrypted,
+    fields_of,
+    part,
+    post,
+    signed,
+    verified,
+)
 from tests.as2_receipts import identity
 from tests.broker import free_port
 from tests.gateway_process import GatewayProcess
@@ -278,6 +288,23 @@ def test_the_same_message_again_gets_the_same_receipt(line: Line) -> None:
     assert len(line.messages(message_id)) == 1
     # They lie in the spool, but as nobody's: those are swept one day.
     assert not line.needs(anew)
+
+
+def test_a_sender_that_vanishes_before_its_receipt_finds_it_later(line: Line) -> None:
+    """Nobody took the answer. Sent again, twice: one interchange, and the same receipt."""
+    payload, message_id = invoice(), a_message_id()
+    connection = HTTPConnection("127.0.0.1", line.port, timeout=60)
+    body, mic = line.wrapped(payload)
+    connection.request("POST", "/as2", body, fields_of("ACME", message_id))
+    connection.close()
+    until(lambda: bool(line.messages(message_id)), "what came whole is not taken")
+    id_ = line.interchange(message_id)
+    line.reaches(id_)
+    first, second = (line.post(line.wrapped(payload)[0], message_id) for _ in range(2))
+    assert field(verified(first, line.us), "Received-Content-MIC") == mic
+    assert first.body == second.body
+    assert len(line.messages(message_id)) == 1
+    assert line.interchange(message_id) == id_
 
 
 def test_the_same_message_many_times_at_once(line: Line) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sqlite3
 import tarfile
 import time
 from collections.abc import Iterator
@@ -129,6 +131,43 @@ def test_a_faulty_file_is_corrected_and_nothing_is_taken_twice(gateway: GatewayP
     put(gateway, {"old.xml": copy("OLD-1", "")})
     answered(gateway, 6)
     assert published(gateway)[1].count("DOUBLON") == 2
+    (known,) = told(gateway, "invoices", "find", seller, "OLD-1")
+    assert [(each["source"], each["year"]) for each in known["holders"]] == [("old.csv", 2026)]
+    (given_back,) = told(
+        gateway, "invoices", "forget", seller, "OLD-1", "2026", "--reason", "never accepted there"
+    )
+    assert given_back["source"] == "old.csv"
+    put(gateway, {"old-again.xml": copy("OLD-1", "again")})
+    answered(gateway, 7)
+    assert published(gateway)[0] == ["FA-1", "OLD-1"]
+    (known,) = told(gateway, "invoices", "find", seller, "OLD-1", "2026")
+    assert [each["file"] for each in known["holders"]] == ["old-again.xml"]
+    assert [each["reason"] for each in known["forgotten"]] == ["never accepted there"]
+    refused = gateway.command(
+        "invoices", "forget", seller, "OLD-1", "2026", "--reason", "it is ours now"
+    )
+    assert refused.returncode == 3
+    assert "old-again.xml" in refused.stderr
+
+
+def test_what_an_earlier_version_accepted_holds_its_number_after_a_backfill(
+    gateway: GatewayProcess,
+) -> None:
+    """A journal without keys, as an upgrade finds it: one command, and nothing is taken twice."""
+    put(gateway, {"a.xml": copy("FA-1", 1), "b.xml": copy("FA-2", 1)})
+    answered(gateway, 2)
+    gateway.kill()
+    with contextlib.closing(sqlite3.connect(gateway.state / "journal.sqlite")) as journal:
+        journal.execute("DELETE FROM invoice_keys")
+        journal.execute("DELETE FROM flux_keys")
+        journal.commit()
+    gateway.start()
+    for added in (2, 0):
+        (said,) = told(gateway, "invoices", "backfill")
+        assert (said["documents"], said["added"], said["repeats"]) == (2, added, [])
+    put(gateway, {"c.xml": copy("FA-1", 2), "d.xml": copy("FA-3", 1)})
+    answered(gateway, 4)
+    assert published(gateway) == (["FA-1", "FA-2", "FA-3"], ["DOUBLON"])
 
 
 def _seller(gateway: GatewayProcess) -> str:

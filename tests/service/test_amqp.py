@@ -15,6 +15,7 @@ import pytest_twisted
 import trustme
 from pytest_twisted import ensureDeferred
 from twisted.internet import defer, reactor
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Rabbitmq, RabbitmqTls
@@ -28,7 +29,8 @@ from gateway.errors import (
 from gateway.model.publication import Exchange, Publication
 from gateway.resources import data_folder
 from gateway.service.amqp import AmqpPublisher, Backoff
-from gateway.service.amqp_topology import QUEUES, definitions
+from gateway.service.amqp_session import DECLARE_SECONDS
+from gateway.service.amqp_topology import QUEUES, declarations, definitions
 from tests.broker import MAX_MESSAGE_BYTES, Broker, free_port
 from tests.publishing import INTERCHANGE, MOMENT, Log, a_publication, until
 
@@ -176,6 +178,46 @@ async def test_returned_message_is_the_one_without_a_queue(broker: Broker, start
     assert outcomes == expected
     with pytest.raises(MessageReturned, match=r"edi\.documents, routing key nobody\.binds\.this"):
         await running.publisher.publish(publications[6])
+
+
+@ensureDeferred
+async def test_a_deleted_queue_is_declared_again(broker: Broker, start: Start) -> None:
+    """What came back for want of it finds it at the next attempt, over the same connection."""
+    running = await start(broker.port)
+    connection = await in_thread(broker.connect)
+    await in_thread(connection.channel().queue_delete, ACCEPTED)
+    assert await running.outcome(a_publication(1)) == "MessageReturned"
+    assert await running.outcome(a_publication(2)) == "confirmed"
+    await in_thread(connection.channel().queue_delete, ACCEPTED)
+    assert await running.outcome(a_publication(3)) == "MessageReturned"
+    assert await running.outcome(a_publication(4)) == "MessageReturned", "not for each message"
+    await deferLater(reactor, DECLARE_SECONDS)
+    assert await running.outcome(a_publication(3)) == "MessageReturned"
+    assert await running.outcome(a_publication(3)) == "confirmed"
+    assert running.times_available == 1
+    connection.close()
+
+
+@ensureDeferred
+async def test_a_deleted_queue_stays_deleted_where_others_declare(
+    broker: Broker, start: Start
+) -> None:
+    """With `declare = false` the administrator makes it again; the message waits."""
+    connection = await in_thread(broker.connect)
+    await in_thread(_declare_all, connection)
+    running = await start(broker.port, declare=False)
+    await in_thread(connection.channel().queue_delete, ACCEPTED)
+    for _ in range(3):
+        assert await running.outcome(a_publication(1)) == "MessageReturned"
+    await in_thread(_declare_all, connection)
+    assert await running.outcome(a_publication(1)) == "confirmed"
+    connection.close()
+
+
+def _declare_all(connection: Any) -> None:
+    channel = connection.channel()
+    for _, method, arguments in declarations():
+        getattr(channel, method)(**arguments)
 
 
 @ensureDeferred

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from twisted.internet import reactor, task
 
 from gateway.errors import DeliveryRefused
 from gateway.model.lifecycle import InterchangeState
-from gateway.service import arrive
+from gateway.service import arrive, delivery_watch, late_alerts
 from gateway.service.delivery_metrics import delivery_metrics
 from gateway.service.delivery_watch import SECONDS, DeliveryWatch
-from gateway.service.journal import Journal, delivery_records, records
+from gateway.service.journal import Journal, delivery_records, given_records, records
 from gateway.service.journal.delivery_records import Circuit, Hold
 from tests.service.test_outbox import NOW, interchange, settled
 
@@ -33,18 +34,32 @@ class Watched:
         self.clock = task.Clock()
         self.now = NOW
         self.said = structlog.testing.CapturingLogger()
+        self.watch = self.new_watch()
+
+    def events(self) -> list[tuple[str, Any]]:
+        """What the log says."""
+        return [(call.kwargs["event"], call.kwargs.get("count")) for call in self.said.calls]
+
+    def new_watch(self) -> DeliveryWatch:
+        """As after a restart."""
         self.watch = DeliveryWatch(
             self.clock,
-            journal=journal,
+            journal=self.journal,
             late_hours=24,
             committed=(),
             log=structlog.wrap_logger(self.said, processors=[]),
             now=lambda: self.now,
         )
+        return self.watch
 
-    def events(self) -> list[tuple[str, Any]]:
-        """What the log says."""
-        return [(call.kwargs["event"], call.kwargs.get("count")) for call in self.said.calls]
+    async def published(self, number: int) -> list[dict[str, Any]]:
+        """Bodies of what `edi.events` is told of this interchange being late."""
+        rows: list[records.OutboxRow] = await self.journal.read(
+            "t", lambda conn: records.outbox_of(conn, interchange(number).id)
+        )
+        alerts = [row for row in rows if row.type == "edi.event.alert"]
+        assert all((row.exchange, row.destination) == ("edi.events", "broker") for row in alerts)
+        return [json.loads(row.body) for row in alerts]
 
     async def deliver(self, number: int) -> None:
         """Everything of this interchange arrives."""
@@ -126,15 +141,7 @@ async def test_the_alarm_says_what_keeps_each_of_them(watched: Watched) -> None:
         partner="", flow="", destination="", reason="r", placed_by="me", placed_at=NOW
     )
     await watched.journal.write("t", lambda c: delivery_records.place_hold(c, everything))
-    again = DeliveryWatch(
-        watched.clock,
-        journal=watched.journal,
-        late_hours=1,
-        committed=(),
-        log=structlog.wrap_logger(watched.said, processors=[]),
-        now=lambda: watched.now,
-    )
-    await again.look()
+    await watched.new_watch().look()
     about = watched.said.calls[-1].kwargs["about"]
     assert about[0]["why"] == "its acknowledgement to broker is held"
 
@@ -172,6 +179,119 @@ async def test_a_status_that_waits_behind_a_report_that_left_is_late_too(watched
     assert (late.interchange, late.state) == (interchange(2).id, "acknowledged")
     (call,) = watched.said.calls
     assert call.kwargs["about"][0]["why"] == "its acknowledgement to sftp waits"
+
+
+@ensureDeferred
+async def test_statuses_that_are_owed_for_a_day_are_late(watched: Watched) -> None:
+    """From the verdict on, though the report has left; a replay does not begin the day anew."""
+    one = interchange(1)
+    for number in (1, 2):
+        await watched.deliver(number)
+
+    def owe(conn: Any) -> None:
+        given_records.owe(conn, one.id, "acme", NOW)
+        given_records.owe(conn, one.id, "acme", NOW + DAY / 2)
+
+    await watched.journal.write("t", owe)
+    watched.now = NOW + DAY
+    seen = await watched.watch.look()
+    assert (seen.late, seen.owed) == ((), given_records.OwedNumbers(1, 0, 0))
+    watched.now += dt.timedelta(seconds=1)
+    seen = await watched.watch.look()
+    assert [each.interchange for each in seen.late] == [one.id]
+    assert seen.owed == given_records.OwedNumbers(1, 0, 1)
+    (call,) = watched.said.calls
+    assert call.kwargs["event"] == "acknowledgements_late"
+    assert call.kwargs["about"][0]["why"] == "statuses of its invoices are being made"
+    (alert,) = await watched.published(1)
+    assert (alert["to"], alert["cause"]) == ("acknowledgement-late", call.kwargs["about"][0]["why"])
+
+    def pay(conn: Any) -> None:
+        owed = given_records.owed_of(conn, one.id)
+        assert owed is not None
+        given_records.paid(conn, owed)
+
+    await watched.journal.write("t", pay)
+    assert (await watched.watch.look()).late == ()
+    assert watched.events()[1:] == [("acknowledgements_late_over", 1)]
+    assert [alert["to"] for alert in await watched.published(1)] == [
+        "acknowledgement-late",
+        "acknowledgement-late-over",
+    ]
+
+
+@ensureDeferred
+async def test_the_alarm_says_why_statuses_cannot_be_sent(watched: Watched) -> None:
+    """And metrics count those by themselves."""
+    one = interchange(1)
+    await watched.deliver(1)
+
+    def fail(conn: Any) -> None:
+        given_records.owe(conn, one.id, "acme", NOW)
+        owed = given_records.owed_of(conn, one.id)
+        assert owed is not None
+        given_records.owed_later(conn, owed, "F1 is not valid", NOW)
+
+    await watched.journal.write("t", fail)
+    watched.now = NOW + 2 * DAY
+    seen = await watched.watch.look()
+    why = {each["interchange"]: each["why"] for each in watched.said.calls[0].kwargs["about"]}
+    assert why[one.id] == "statuses of its invoices cannot be sent: F1 is not valid"
+    samples = {
+        tuple(sample.labels.values()): sample.value
+        for metric in delivery_metrics(seen, watched.now)
+        for sample in metric.samples
+        if sample.name == "edi_gateway_statuses_owed"
+    }
+    assert samples == {("all",): 1, ("failed",): 1, ("late",): 1}
+
+
+@ensureDeferred
+async def test_late_is_published_once_whoever_is_restarted(watched: Watched) -> None:
+    """Once when it begins, once when it is over, and again when it begins again."""
+    watched.now = NOW + 2 * DAY
+    for _ in range(2):
+        await watched.watch.look()
+        await watched.new_watch().look()
+    (alert,) = await watched.published(1)
+    assert alert["to"] == "acknowledgement-late"
+    assert alert["cause"] == "its acknowledgement to broker waits"
+    await watched.deliver(1)
+    await watched.new_watch().look()
+    await watched.watch.look()
+    began, over = await watched.published(1)
+    assert (over["to"], over["cause"], over["since"]) == (
+        "acknowledgement-late-over",
+        None,
+        began["since"],
+    )
+    assert len(await watched.published(2)) == 1
+    await watched.journal.write(
+        "t", lambda conn: given_records.owe(conn, interchange(1).id, "acme", NOW)
+    )
+    watched.now += dt.timedelta(minutes=1)
+    await watched.watch.look()
+    assert [each["to"] for each in await watched.published(1)] == [
+        "acknowledgement-late",
+        "acknowledgement-late-over",
+        "acknowledgement-late",
+    ]
+
+
+@ensureDeferred
+async def test_of_many_only_so_many_are_published_at_a_look(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next looks go on; nobody is over because a list was cut."""
+    monkeypatch.setattr(late_alerts, "AT_ONCE", 1)
+    watched.now = NOW + 2 * DAY
+    for told in ((1, 0), (1, 1), (1, 1)):
+        await watched.watch.look()
+        assert (len(await watched.published(1)), len(await watched.published(2))) == told
+    monkeypatch.setattr(delivery_watch, "MOST_LATE", 1)
+    await watched.watch.look()
+    assert len(await watched.published(2)) == 1
+    assert watched.events() == [("acknowledgements_late", 2)]
 
 
 @ensureDeferred

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
+import subprocess
 import warnings
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -116,6 +118,54 @@ async def test_old_versions_are_refused(
             else:
                 with pytest.raises(ssl.SSLError):
                     await ask(house, context)
+
+
+def handshake(port: int, *options: str) -> str:
+    """What OpenSSL's client says of a connection; it allows itself whatever is asked of it."""
+    done = subprocess.run(
+        [*("openssl", "s_client", "-connect", f"127.0.0.1:{port}"), *options],
+        input=b"",
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    return (done.stdout + done.stderr).decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-tls1", "-cipher", "ALL:@SECLEVEL=0"),
+        ("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"),
+        ("-tls1_2", "-cipher", "AES128-SHA:AES256-SHA:AES128-SHA256:AES256-GCM-SHA384"),
+        ("-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES256-SHA"),
+        ("-tls1_2", "-cipher", "DHE-RSA-AES256-SHA:DHE-RSA-AES128-SHA256"),
+        ("-tls1_2", "-cipher", "NULL:eNULL:aNULL:@SECLEVEL=0"),
+        ("-tls1_2", "-cipher", "CAMELLIA:ARIA:@SECLEVEL=0"),
+    ],
+    ids=lambda options: " ".join(options)[:40],
+)
+@ensureDeferred
+async def test_weak_tls_is_refused(tmp_path: Path, tls: HttpTls, options: tuple[str, ...]) -> None:
+    """Old versions, no forward secrecy, SHA-1, no encryption: OpenSSL finds nothing to agree on."""
+    async with http_house(tmp_path, tls=tls) as house:
+        said = await deferToThread(handshake, house.port, *options)
+        good = await deferToThread(handshake, house.port, "-tls1_2")
+    assert "Cipher is (NONE)" in said or "Cipher    : 0000" in said
+    assert "Cipher is ECDHE-" in good
+
+
+@pytest.mark.parametrize(
+    "cipher",
+    ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-SHA256"],
+)
+@ensureDeferred
+async def test_sound_ciphers_are_spoken(tmp_path: Path, tls: HttpTls, cipher: str) -> None:
+    """Those of today, and of clients some years old."""
+    names = f"ECDHE-RSA-{cipher}:ECDHE-ECDSA-{cipher}"
+    async with http_house(tmp_path, tls=tls) as house:
+        said = await deferToThread(handshake, house.port, "-tls1_2", "-cipher", names)
+    assert re.search(rf"Cipher is ECDHE-(RSA|ECDSA)-{cipher}", said)
 
 
 @ensureDeferred

@@ -7,9 +7,10 @@ from typing import Any
 import structlog
 
 from gateway.model.partner import HttpAccess, Partner
-from gateway.service import http_tokens
+from gateway.service import guessing
+from gateway.service.guessing import FORGOTTEN_SECONDS, TOLERATED
 from gateway.service.http_server import Answer, RequestHead
-from gateway.service.http_tokens import FORGOTTEN_SECONDS, TOLERATED, Tokens
+from gateway.service.http_tokens import Tokens
 from tests.service.api_house import sum_of
 
 
@@ -106,8 +107,8 @@ def test_other_peers_are_not_concerned() -> None:
 
 def test_memory_of_peers_is_bounded(monkeypatch: Any) -> None:
     """Somebody with many addresses fills no memory."""
-    monkeypatch.setattr(http_tokens, "PEERS_KNOWN", 50)
+    monkeypatch.setattr(guessing, "REMEMBERED", 50)
     known = tokens(Watch())
     for number in range(500):
-        ask(known, "no", f"2001:db8::{number:x}")
-    assert len(known._peers) == 50
+        ask(known, "no", f"2001:db8:{number:x}::1")
+    assert known.guesses.remembered == 50

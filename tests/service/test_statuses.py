@@ -463,3 +463,38 @@ async def test_a_status_that_we_give_is_part_of_the_life(house: House) -> None:
     assert said["order"] == "unexpected"
     rows = await sender.lifecycle(id_)
     assert [(row.direction, row.status) for row in rows] == [("sent", "213"), ("received", "205")]
+
+
+@ensureDeferred
+async def test_the_same_status_for_two_recipients_is_in_order(house: House) -> None:
+    """The portal is told what the partner was told: that does not follow itself."""
+    sender = Sender(house, await line(house))
+    id_ = await sender.send(ubl_invoice("FA-1", lines=1))
+
+    def give(conn: Any, status: str, day: int) -> None:
+        invoice = status_records.find_invoice(conn, "siren:000123455", "FA-1", ISSUED)
+        assert invoice is not None
+        for partner in ("acme", "portal"):
+            record_sent(
+                conn,
+                invoice=invoice,
+                number="FA-1",
+                issued=ISSUED.isoformat(),
+                partner=partner,
+                message_id=f"OURS-{status}-{partner}",
+                status=status,
+                reasons=(),
+                said_at=SENT + dt.timedelta(days=day),
+                issuer={"role": "WK"},
+                now=SENT,
+            )
+
+    await house.journal.write("t", lambda conn: give(conn, "213", 0))
+    await house.journal.write("t", lambda conn: give(conn, "200", 1))
+    rows = await sender.lifecycle(id_)
+    assert [(row.status, row.partner, row.order) for row in rows] == [
+        ("213", "acme", "normal"),
+        ("213", "portal", "normal"),
+        ("200", "acme", "unexpected"),
+        ("200", "portal", "unexpected"),
+    ]

@@ -71,12 +71,15 @@ class Evidence(msgspec.Struct, kw_only=True):
     """SHA-256 of a file in the spool → whether its bytes still have it."""
     leftovers: list[str]
     """Working files and processes that should be gone."""
+    undetermined: list[str] = []
+    """Why a document had no verdict for a while, once for each time."""
 
 
 def read_journal(path: Path) -> Evidence:
     """What the journal says, read from outside; everything else is empty."""
     engine = open_reader(path)
     steps: dict[tuple[str, int], list[str]] = defaultdict(list)
+    undetermined: list[str] = []
     try:
         with engine.connect() as conn:
             found = [
@@ -88,6 +91,8 @@ def read_journal(path: Path) -> Evidence:
             ]
             for row in conn.execute(sa.select(transitions).order_by(transitions.c.id)):
                 steps[row.interchange_id, row.ordinal].append(row.new_state)
+                if row.ordinal and row.new_state == "undetermined":
+                    undetermined.append(row.cause or "no cause")
             messages = [
                 SeenMessage(
                     *(row.message_id, row.interchange_id, row.ordinal, row.kind, row.destination),
@@ -108,6 +113,7 @@ def read_journal(path: Path) -> Evidence:
         out={},
         payloads={},
         leftovers=[],
+        undetermined=undetermined,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is killed, in what order, and how they are found."""
+"""What goes wrong, in what order, and how those who are killed are found."""
 
 from __future__ import annotations
 
@@ -31,7 +31,25 @@ class Kill(StrEnum):
     """Whichever process comes by a fault point first is told that its disk failed."""
     FULL = "full disk"
     """For some seconds nothing can be written, by anybody."""
+    STOPPED = "broker stopped"
+    """In good order, for some seconds; so with what follows: the gateway is left alone."""
+    KILLED = "broker killed"
+    CUT = "connection cut"
+    """To the broker, in the middle of a message."""
+    UNCONFIRMED = "confirms lost"
+    """The broker has the messages; the connection ends before the gateway hears of it."""
+    HELD = "connection held"
+    """Nothing reaches the broker for some seconds; then all of it does."""
+    MEMORY = "memory alarm"
+    """The broker takes nothing any more: it blocks the connection."""
+    DELETED = "queue deleted"
+    """Under the gateway, whose next message for it is returned."""
 
+
+BROKER: Final = (
+    *(Kill.STOPPED, Kill.KILLED, Kill.CUT, Kill.UNCONFIRMED, Kill.HELD, Kill.MEMORY, Kill.DELETED),
+)
+"""Whatever goes wrong between the gateway and RabbitMQ, or with RabbitMQ."""
 
 _MODULE = {Kill.JUDGE: "gateway.worker", Kill.SFTP: "gateway.service.sftp_server"}
 
@@ -45,6 +63,25 @@ class Place(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.action} {self.when} {self.point}"
+
+
+class Torture(msgspec.Struct, frozen=True, kw_only=True):
+    """How to torture."""
+
+    kills: int
+    """At random moments."""
+    seed: int
+    senders: int = 4
+    judges: int = 2
+    archives: bool = True
+    places: tuple[Place, ...] = ()
+    """And one where each of these is passed."""
+    others: tuple[Kill, ...] = ()
+    """And each of these: a full disk, and what goes wrong with the broker (`kills.BROKER`)."""
+    hangups: float = 0.0
+    """The share of deliveries whose sender vanishes in the middle, or before the answer."""
+    routes: bool = False
+    """Partners come by HTTP, AS2, a folder and a server of theirs too, one sender each."""
 
 
 def errors(*points: str) -> tuple[Place, ...]:
@@ -82,16 +119,18 @@ DISK: Final = (
 DISK_ERRORS: Final = errors(*DISK)
 
 
-def plan(kills: int, places: Sequence[Place], full: int, dice: random.Random) -> list[Kill | Place]:
+def plan(
+    kills: int, places: Sequence[Place], others: Sequence[Kill], dice: random.Random
+) -> list[Kill | Place]:
     """What to do, in a random order.
 
-    So many kills at random moments, each kind about as often; one visit to each of the places; so
-    many times a full disk.
+    So many kills at random moments, each kind about as often; one visit to each of the places; and
+    each of the others.
     """
     kinds: list[Kill | Place] = [
         (Kill.JUDGE, Kill.GATEWAY, Kill.SFTP)[number % 3] for number in range(kills)
     ]
-    targets = [*kinds, *places, *[Kill.FULL] * full]
+    targets = [*kinds, *places, *others]
     dice.shuffle(targets)
     return targets
 

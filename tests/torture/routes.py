@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
-from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
-from tests import as2_receipts
-from tests.as2_partner import Keys, Listener, Said, encrypted, part, post, signed, verified
+from tests.as2_partner import Said
 from tests.gateway_process import GatewayProcess
 from tests.service.sshd import Sshd
 from tests.torture.load import Parcel
@@ -37,9 +37,14 @@ class Route(Protocol):
     """One partner's way in and back."""
 
     partner: str
+    hangups: int
+    """How often a sender vanished on it."""
 
     def deliver(self, batch: Sequence[Parcel], folder: Path) -> Delivered:
         """Send files, which lie in `folder` too, until one is not received."""
+
+    def vanish(self, sent: Parcel, folder: Path, dice: Random) -> bool:
+        """Send a file, and be gone in the middle, or before the answer. False: was too late."""
 
     def acknowledgements(self) -> dict[str, bytes]:
         """Those that came back, by their names."""
@@ -52,17 +57,39 @@ class SftpRoute:
         self.partner = partner
         self._gateway = gateway
         self._folder = folder
+        self._broken: set[str] = set()
+        """Names whose client was killed: its user tries to go on where it ended."""
+        self.hangups = 0
+
+    def vanish(self, sent: Parcel, folder: Path, dice: Random) -> bool:
+        """The client, made slow, is killed before it is done."""
+        command = self._gateway.sftp_command(self.partner)
+        command[1:1] = ["-B", "2048", "-l", "400"]  # bytes at once, kbit a second
+        client = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        assert client.stdin is not None
+        client.stdin.write(f"{_put('put', sent, folder)}\n".encode())
+        client.stdin.flush()
+        try:
+            client.wait(dice.uniform(0.3, 2.0))
+        except subprocess.TimeoutExpired:
+            client.kill()
+        client.communicate()
+        if client.returncode != -signal.SIGKILL:
+            return False
+        self._broken.add(sent.name)
+        return True
 
     def deliver(self, batch: Sequence[Parcel], folder: Path) -> Delivered:
-        """A `put`, or its rename, that succeeded."""
+        """A `put`, or its rename, that succeeded. What was broken off is resumed, tried once."""
         commands = []
         for number, each in enumerate(batch):
+            how = "reput" if each.name in self._broken else "put"
+            self._broken.discard(each.name)
+            commands.append(_put(how, each, folder))
             if each.renamed:
-                temporary = f"in/{each.name}.part"
-                commands.append(f"put {folder / each.name} {temporary}")
-                commands.append(f"rename {temporary} in/{each.name}")
-            else:
-                commands.append(f"put {folder / each.name} in/{each.name}")
+                commands.append(f"rename in/{each.name}.part in/{each.name}")
             # A batch ends with the first command that fails, so this runs only after a success.
             commands.append(f"!echo {_RECEIVED}{number}")
         client = subprocess.Popen(
@@ -88,6 +115,10 @@ class SftpRoute:
         return _files(self._folder)
 
 
+def _put(how: str, sent: Parcel, folder: Path) -> str:
+    return f"{how} {folder / sent.name} in/{sent.name}{'.part' if sent.renamed else ''}"
+
+
 class HttpRoute:
     """One POST for each file, with a token."""
 
@@ -96,8 +127,9 @@ class HttpRoute:
     def __init__(self, gateway: GatewayProcess, port: int) -> None:
         self._port = port
         self._places: dict[tuple[str, str], str] = {}
+        self.hangups = 0
         sum_ = hashlib.sha256(TOKEN.encode()).hexdigest()
-        _append(gateway, self.partner, f'[http]\ntoken_sha256 = ["{sum_}"]\n')
+        give_channel(gateway, self.partner, f'[http]\ntoken_sha256 = ["{sum_}"]\n')
 
     def deliver(self, batch: Sequence[Parcel], folder: Path) -> Delivered:
         """Answered with 202."""
@@ -121,6 +153,12 @@ class HttpRoute:
             found[answer.get("Content-Disposition").partition('filename="')[2][:-1]] = answer.body
         return found
 
+    def vanish(self, sent: Parcel, folder: Path, dice: Random) -> bool:
+        """Half of the body, or all of it and not waiting for the answer."""
+        del folder
+        fields = {"Authorization": f"Bearer {TOKEN}"}
+        return hang_up(self._port, f"/v1/interchanges?name={sent.name}", sent.content, fields, dice)
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Said:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=SESSION_SECONDS)
         try:
@@ -131,75 +169,6 @@ class HttpRoute:
             connection.close()
 
 
-class As2Route:
-    """OpenSSL's messages, signed and encrypted; acknowledgements are posted to a server of ours.
-
-    A message that is sent again keeps its Message-ID. An acknowledgement may come again: it is one
-    if Message-ID and content are the same.
-    """
-
-    partner = "signer"
-
-    def __init__(self, gateway: GatewayProcess, folder: Path, port: int) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._port = port
-        self._numbers = count(1)
-        self._us, self._them = Keys(folder, "us"), Keys(folder, "them")
-        self._came: dict[str, tuple[str, bytes]] = {}
-        self.altered: list[str] = []
-        """Acknowledgements that came again as something else, or that could not be opened."""
-        self.listener = Listener()
-        self.listener.answers["/signer"] = self._answer
-        certificates = gateway.folder / "certificates"
-        certificates.mkdir(exist_ok=True)
-        (certificates / "us.pem").write_bytes(self._us.pem())
-        (certificates / "us.pem").chmod(0o600)
-        (certificates / "them.crt").write_bytes(self._them.certificate.read_bytes())
-        _append(
-            gateway,
-            self.partner,
-            f'[as2]\nid = "SIGNER"\ncertificates = ["them.crt"]\n'
-            f'url = "{self.listener.url("/signer")}"\n',
-        )
-
-    @staticmethod
-    def settings() -> str:
-        """What the gateway's settings need for it."""
-        return '[as2]\nid = "HUB"\nidentities = ["us.pem"]\nprocesses = 1\n'
-
-    def deliver(self, batch: Sequence[Parcel], folder: Path) -> Delivered:
-        """Answered with a receipt that OpenSSL verifies and that says processed."""
-        for number, each in enumerate(batch):
-            entity = part((folder / each.name).read_bytes(), each.name)
-            body = encrypted(signed(entity, self._them), self._us)
-            message_id = f"<{each.sha256[:32]}@signer.example>"
-            try:
-                answer = post(self._port, body, "SIGNER", message_id)
-            except (OSError, HTTPException) as error:
-                return number, repr(error)
-            if answer.status != 200:
-                return number, f"{answer.status} {answer.body[:300]!r}"
-            receipt = verified(answer, self._us)
-            if b"automatic-action/MDN-sent-automatically; processed\r\n" not in receipt:
-                return number, receipt.decode("latin-1")[:1000]
-        return len(batch), ""
-
-    def acknowledgements(self) -> dict[str, bytes]:
-        """Those that were posted to us."""
-        return dict(self._came.values())
-
-    def _answer(self, came: Said) -> Said:
-        folder = self._folder / f"opened-{next(self._numbers)}"
-        outcome = as2_receipts.opened(came, self._us, self._them, folder)
-        path = Path(getattr(outcome, "path", ""))
-        known = getattr(outcome, "filename", ""), path.read_bytes() if path.is_file() else b""
-        if self._came.setdefault(came.get("Message-ID"), known) != known or not all(known):
-            self.altered.append(f"{came.get('Message-ID')}: {outcome!r}"[:500])
-        mdn = as2_receipts.receipt(came, outcome, self._them)
-        return Said(200, mdn.headers, mdn.body)
-
-
 class FolderRoute:
     """A program on the same machine, which renames files into a folder and waits until they go."""
 
@@ -207,9 +176,10 @@ class FolderRoute:
 
     def __init__(self, gateway: GatewayProcess, folder: Path) -> None:
         self._inbox, self._out = folder / "inbox", folder / "out"
+        self.hangups = 0
         for each in (self._inbox, self._out):
             each.mkdir(parents=True)
-        _append(
+        give_channel(
             gateway,
             self.partner,
             f'[folder]\ninbox = "{self._inbox}"\nout = "{self._out}"\n'
@@ -225,6 +195,12 @@ class FolderRoute:
             partial.rename(self._inbox / each.name)
         return _wait_until_gone([self._inbox / each.name for each in batch])
 
+    def vanish(self, sent: Parcel, folder: Path, dice: Random) -> bool:
+        """Half of the file lies there under its temporary name."""
+        del folder, dice
+        (self._inbox / f"{sent.name}.part").write_bytes(sent.content[: len(sent.content) // 2])
+        return True
+
     def acknowledgements(self) -> dict[str, bytes]:
         """What lies in the other folder."""
         return _files(self._out)
@@ -237,10 +213,11 @@ class RemoteRoute:
 
     def __init__(self, gateway: GatewayProcess, folder: Path) -> None:
         folder.mkdir()
+        self.hangups = 0
         self.server = Sshd(folder)
         self.server.start()
         remote = self.server.remote()
-        _append(
+        give_channel(
             gateway,
             self.partner,
             f'[sftp_remote]\nhost = "127.0.0.1"\nport = {remote.port}\n'
@@ -257,9 +234,35 @@ class RemoteRoute:
             (self.server.home / each.name).rename(out / each.name)
         return _wait_until_gone([out / each.name for each in batch])
 
+    def vanish(self, sent: Parcel, folder: Path, dice: Random) -> bool:
+        """The gateway fetches: nobody else takes part in that."""
+        del sent, folder, dice
+        return False
+
     def acknowledgements(self) -> dict[str, bytes]:
         """What was left there."""
         return _files(self.server.home / "in")
+
+
+def hang_up(
+    port: int, path: str, body: bytes, fields: Mapping[str, str | None], dice: Random
+) -> bool:
+    """POST some of a body, or all of it, and end the connection without the answer."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=SESSION_SECONDS)
+    try:
+        connection.putrequest("POST", path)
+        for name, value in fields.items():
+            if value is not None:
+                connection.putheader(name, value)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        connection.send(body[: dice.choice((len(body) // 2, len(body)))])
+        time.sleep(dice.uniform(0.0, 0.3))
+    except (OSError, HTTPException):
+        return False  # nobody was there
+    finally:
+        connection.close()
+    return True
 
 
 def _wait_until_gone(paths: Sequence[Path]) -> Delivered:
@@ -282,7 +285,7 @@ def _visible(files: Iterable[Path]) -> Iterable[Path]:
     return (file for file in files if not file.name.startswith("."))
 
 
-def _append(gateway: GatewayProcess, partner: str, table: str) -> None:
+def give_channel(gateway: GatewayProcess, partner: str, table: str) -> None:
     """Give a partner another channel, and only that one to be answered by."""
     file = gateway.folder / "partners" / f"{partner}.toml"
     file.write_text(file.read_text().partition("[sftp]\n")[0] + table)

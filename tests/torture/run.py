@@ -13,18 +13,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from gateway.faults import Faults as FaultPoints
 from tests.broker import Broker, free_port
 from tests.gateway_process import GatewayProcess
 from tests.torture import evidence, kills
-from tests.torture.checks import Faults, faults
+from tests.torture.as2_route import As2Route
+from tests.torture.broker_faults import BrokerFaults
+from tests.torture.checks import faults
 from tests.torture.consumer import Consumer
 from tests.torture.evidence import Evidence, Progress
-from tests.torture.kills import Kill, Place
-from tests.torture.routes import As2Route, FolderRoute, HttpRoute, RemoteRoute, Route, SftpRoute
+from tests.torture.kills import Kill, Place, Torture
+from tests.torture.outcome import Outcome, account
+from tests.torture.routes import FolderRoute, HttpRoute, RemoteRoute, Route, SftpRoute
 from tests.torture.senders import Ledger, Sender
+from tests.torture.wire import Wire
 
 PROGRESS_DOCUMENTS = 3
 """So many documents at least are judged between two kills."""
@@ -39,58 +41,17 @@ QUIET_SECONDS = 240.0
 """For everything that was sent to reach its end once nothing is killed any more."""
 
 
-class Torture(msgspec.Struct, frozen=True, kw_only=True):
-    """How to torture."""
-
-    kills: int
-    """At random moments."""
-    seed: int
-    senders: int = 4
-    judges: int = 2
-    archives: bool = True
-    places: tuple[Place, ...] = ()
-    """And one where each of these is passed."""
-    full: int = 0
-    """How often the disk is full for a while."""
-    routes: bool = False
-    """Partners come by HTTP, AS2, a folder and a server of theirs too, one sender each."""
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it."""
-
-    seed: int
-    kills: dict[str, int]
-    seconds: float
-    sent: int
-    documents: int
-    resends: int
-    messages: int
-    redelivered: int
-    released: int
-    faults: Faults
-
-    def __str__(self) -> str:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kills.items()))
-        return (
-            f"seed {self.seed}: {sum(self.kills.values())} kills ({kinds}) in {self.seconds:.0f} s;"
-            f" {self.sent} files with {self.documents} documents sent, {self.resends} sent again;"
-            f" {self.messages} messages taken, {self.redelivered} of them redelivered;"
-            f" {self.released} released from quarantine; {len(self.faults.lost)} lost,"
-            f" {len(self.faults.doubled)} doubled, {len(self.faults.wrong)} wrong"
-        )
-
-
 def run(
     folder: Path, broker: Broker, torture: Torture, say: Callable[[str], None] = lambda _: None
 ) -> Outcome:
     """Torture a gateway in `folder`. Raises `AssertionError` when it does not even go on."""
     port = free_port()
+    wire = Wire(broker.port)
     others = f"[http]\nenabled = true\nport = {port}\n{As2Route.settings()}"
     gateway = GatewayProcess(
         folder / "gateway",
         judges=torture.judges,
-        rabbitmq_port=broker.port,
+        rabbitmq_port=wire.port,
         uniqueness=True,  # what is judged again after a kill must not trip over itself
         faults=folder / "faults",
         partners=("acme", "poster", "signer", "mover", "host") if torture.routes else ("acme",),
@@ -99,6 +60,7 @@ def run(
     consumer = Consumer(broker)
     routes: list[Route] = [SftpRoute(gateway, folder / "out")]
     with contextlib.ExitStack() as closing:
+        closing.callback(wire.close)
         if torture.routes:
             as2 = As2Route(gateway, folder / "as2", port)
             closing.callback(as2.listener.close)
@@ -106,7 +68,8 @@ def run(
             closing.callback(remote.server.stop)
             folders = FolderRoute(gateway, folder / "folders")
             routes += [HttpRoute(gateway, port), as2, folders, remote]
-        return _run(_Rack(folder, gateway, consumer, routes, torture, say), gateway, consumer)
+        rack = _Rack(folder, gateway, broker, wire, consumer, routes, torture, say)
+        return _run(rack, gateway, consumer)
 
 
 def _run(rack: _Rack, gateway: GatewayProcess, consumer: Consumer) -> Outcome:
@@ -117,6 +80,7 @@ def _run(rack: _Rack, gateway: GatewayProcess, consumer: Consumer) -> Outcome:
     finally:
         for sender in rack.senders:
             sender.finish.set()
+        rack.broker_faults.mend()
         consumer.end()
         gateway.ensure_gone()
 
@@ -126,6 +90,8 @@ class _Rack:
         self,
         folder: Path,
         gateway: GatewayProcess,
+        broker: Broker,
+        wire: Wire,
         consumer: Consumer,
         routes: Sequence[Route],
         torture: Torture,
@@ -140,6 +106,15 @@ class _Rack:
         self._faults = FaultPoints(folder / "faults")
         self._journal = gateway.state / "journal.sqlite"
         self._ledger = Ledger()
+        self.broker_faults = BrokerFaults(
+            broker,
+            wire,
+            consumer,
+            journal=self._journal,
+            log=gateway.log_file,
+            alive=self._go_on,
+            dice=self._dice,
+        )
         self._sessions: set[int] = set()
         self._done: Counter[str] = Counter()
         self._released = 0
@@ -153,6 +128,7 @@ class _Rack:
                 seed=torture.seed,
                 index=index,
                 archives=torture.archives,
+                hangups=torture.hangups,
             )
             for index, route in enumerate(ways)
         ]
@@ -163,13 +139,15 @@ class _Rack:
         for sender in self.senders:
             sender.start()
         torture = self._torture
-        for target in kills.plan(torture.kills, torture.places, torture.full, self._dice):
+        for target in kills.plan(torture.kills, torture.places, torture.others, self._dice):
             self._wait_for_progress()
             time.sleep(self._dice.uniform(0.0, PAUSE_SECONDS))
             if isinstance(target, Place):
                 self._break_at(target)
             elif target is Kill.FULL:
                 self._fill_the_disk()
+            elif target in kills.BROKER:
+                self._note(target, self.broker_faults.do(target))
             else:
                 self._kill(target)
         self._wait_for_senders()
@@ -179,6 +157,7 @@ class _Rack:
         return Outcome(
             seed=self._torture.seed,
             kills=dict(self._done),
+            hangups={route.partner: route.hangups for route in self._routes if route.hangups},
             seconds=time.monotonic() - self._began,
             sent=len(self._ledger.offered),
             documents=sum(len(p.documents) for p in self._ledger.offered.values()),
@@ -186,6 +165,13 @@ class _Rack:
             messages=len(self._consumer.taken),
             redelivered=self._consumer.deliveries - len(self._consumer.taken),
             released=self._released,
+            account=account(
+                self._ledger.offered,
+                self._ledger.received,
+                self._ledger.resends,
+                self._consumer.deliveries,
+                found,
+            ),
             faults=result,
         )
 
@@ -212,8 +198,7 @@ class _Rack:
             self._sessions.add(self._gateway.pid)
         else:
             victim = kills.kill_one(kind, self._gateway.pid, self._dice)
-        self._done[kind.value] += 1
-        self._say(f"{time.monotonic() - self._began:6.1f} s  killed {kind} ({victim})")
+        self._note(kind, f"killed {kind} ({victim})")
 
     def _break_at(self, place: Place) -> None:
         """Whoever comes by next suffers it; when that ends the daemon, start another."""
@@ -228,8 +213,7 @@ class _Rack:
             self._gateway.kill()  # and what it leaves behind
             self._gateway.start()
             self._sessions.add(self._gateway.pid)
-        self._done[(Kill.POINT if killed else Kill.ERROR).value] += 1
-        self._say(f"{time.monotonic() - self._began:6.1f} s  {place}")
+        self._note(Kill.POINT if killed else Kill.ERROR, str(place))
 
     def _fill_the_disk(self) -> None:
         """Nothing is written any more; then there is room again, and nobody lends a hand."""
@@ -239,8 +223,7 @@ class _Rack:
         self._must_be_alive()
         for point in kills.DISK:
             assert self._faults.disarm(point, "before")
-        self._done[Kill.FULL.value] += 1
-        self._say(f"{time.monotonic() - self._began:6.1f} s  the disk was full")
+        self._note(Kill.FULL, "the disk was full")
 
     def _wait_for_senders(self) -> None:
         for sender in self.senders:
@@ -301,6 +284,16 @@ class _Rack:
         now = evidence.progress(self._journal)
         self._ledger.judged = now.judged
         return now
+
+    def _note(self, kind: Kill, what: str) -> None:
+        """One more of this kind is done."""
+        self._done[kind.value] += 1
+        self._say(f"{time.monotonic() - self._began:6.1f} s  {what}")
+
+    def _go_on(self) -> None:
+        """Senders hear how far the gateway is; who looks on hears when it is no more."""
+        self._progress()
+        self._must_be_alive()
 
     def _must_be_alive(self) -> None:
         assert self._gateway.running, self._complaint("the gateway ended by itself")

@@ -72,6 +72,7 @@ class Sender(threading.Thread):
         seed: int,
         index: int,
         archives: bool,
+        hangups: float = 0.0,
     ) -> None:
         super().__init__(name=f"sender-{index}-{route.partner}", daemon=True)
         self._route = route
@@ -80,6 +81,7 @@ class Sender(threading.Thread):
         self._seed = seed
         self._index = index
         self._archives = archives
+        self._hangups = hangups
         self._dice = random.Random(f"{seed}/sender/{index}")
         self._made = 0
         self._last: Parcel | None = None
@@ -118,6 +120,8 @@ class Sender(threading.Thread):
                 return
             for each in waiting:
                 self._ledger.offer(each)
+            if self._dice.random() < self._hangups:
+                self._vanish(waiting[0])
             received, said = self._route.deliver(waiting, self._folder)
             for number, each in enumerate(waiting[: received + 1]):
                 self._ledger.tried(each, received=number < received)
@@ -126,3 +130,9 @@ class Sender(threading.Thread):
                 time.sleep(0.3)
         for each in batch:
             (self._folder / each.name).unlink(missing_ok=True)
+
+    def _vanish(self, sent: Parcel) -> None:
+        """Its sender hears nothing, so it comes again, whatever became of it."""
+        if self._route.vanish(sent, self._folder, self._dice):
+            self._route.hangups += 1
+            self._ledger.tried(sent, received=False)

@@ -68,6 +68,8 @@ class ReportTotals:
         self.held = 0
         """Undetermined, and waiting for a human."""
         self.unreadable = 0
+        self.repeated = 0
+        """Rejected, and there is nothing to mend in them: they are here already."""
         self.packs: dict[PackReference, None] = {}
         """Every rule pack that judged, in the order they are first met."""
         self.undetermined: set[int] = set()
@@ -81,6 +83,7 @@ class ReportTotals:
             self.undetermined.add(document.ordinal)
             self.held += document.state is DocumentState.QUARANTINED
         self.unreadable += is_unreadable(document)
+        self.repeated += document.is_repeated
         self.packs.update(dict.fromkeys(document.rules))
 
     def as_counted(self, document: ReportDocument) -> ReportDocument:

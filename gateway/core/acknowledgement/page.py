@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from gateway.core.acknowledgement import report_words
 from gateway.core.acknowledgement.flux_state import FluxState, ReportTotals, flux_state
 from gateway.core.acknowledgement.markup import Html, Piece, element, style
 from gateway.core.acknowledgement.page_causes import Cause, Causes
@@ -30,6 +29,7 @@ from gateway.core.acknowledgement.page_words import (
     weight,
 )
 from gateway.core.acknowledgement.report_facts import InterchangeReport, Outcome
+from gateway.core.acknowledgement.summary_words import interchange_summary
 from gateway.model.verdict import Language, Severity
 
 MAX_BYTES: Final = 4_000_000
@@ -143,7 +143,7 @@ class _Page:
         )
 
     def _masthead(self) -> Html:
-        summary = report_words.interchange_summary(
+        summary = interchange_summary(
             self.totals, provisional=self.provisional, revision=self.report.revision
         )
         said = summary.to(self.language)

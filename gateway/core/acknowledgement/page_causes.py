@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.core.acknowledgement.refusal_codes import Refusal, refusal_of
-from gateway.core.acknowledgement.report_facts import Outcome, ReportDocument
+from gateway.core.acknowledgement.report_facts import REPEATED, Outcome, ReportDocument
 from gateway.model.verdict import Finding, Language, Layer, Severity
 
 MAX_CAUSES: Final = 200
@@ -155,6 +155,8 @@ def _key(finding: Finding) -> tuple[str, ...]:
             return key
         case Layer.XML | Layer.ROUTING:
             return (*key, _DIGITS.sub("0", finding.message)[:300])
+    if finding.rule == REPEATED:
+        return key
     place = _POSITION.sub("", finding.location or "")
     said = _DIGITS.sub("0", _QUOTED.sub("…", finding.message))
     return (*key, place[-300:], said[:300])

@@ -10,6 +10,7 @@ from gateway.core.acknowledgement.page_causes import Cause, Place, told_of_all, 
 from gateway.core.acknowledgement.page_excerpt import marked
 from gateway.core.acknowledgement.page_words import LAYERS, WORDS, number, typeset, weight
 from gateway.core.acknowledgement.refusal_codes import refusal_codes
+from gateway.core.acknowledgement.report_facts import REPEATED
 from gateway.core.terms import term_label
 from gateway.model.verdict import Language, Layer
 
@@ -66,6 +67,8 @@ class _Words:
 
 def title(cause: Cause, language: Language) -> str:
     """What a reader knows it by: a business term, an element, or the check that failed."""
+    if cause.rule == REPEATED:
+        return WORDS["repeated"].to(language)
     for term in cause.terms:
         label = term_label(term, language)
         if label != term:

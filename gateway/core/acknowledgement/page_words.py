@@ -69,6 +69,7 @@ WORDS: Final = {
     ),
     "remarks": Text(en="Remarks", fr="Remarques"),
     "remarks_intro": Text(en="For information only.", fr="Pour information seulement."),
+    "repeated": Text(en="Invoice received before", fr="Facture déjà reçue"),
     "not_integrated": Text(en="Not integrated", fr="Non intégrés"),
     "accepted_list": Text(en="Integrated", fr="Intégrés"),
     "waiting_list": Text(en="Not decided yet", fr="En attente"),

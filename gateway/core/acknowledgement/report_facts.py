@@ -20,6 +20,9 @@ from gateway.model.verdict import (
     verdict_name,
 )
 
+REPEATED: Final = "DOUBLON"
+"""Of invoices that were sent before."""
+
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Everything outside the production Char of XML 1.0 (§2.2)."""
 
@@ -83,6 +86,12 @@ class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
     def count(self, severity: Severity) -> int:
         """How many findings weigh that much."""
         return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it is rejected for nothing else than that it was sent before."""
+        errors = {each.rule for each in self.findings if each.severity is Severity.ERROR}
+        return self.outcome is Outcome.REJECTED and errors == {REPEATED}
 
 
 class ReportAttachment(msgspec.Struct, frozen=True, kw_only=True):

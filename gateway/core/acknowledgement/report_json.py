@@ -27,6 +27,7 @@ from gateway.core.acknowledgement.report_facts import (
     ReportDocument,
     moment,
 )
+from gateway.core.acknowledgement.summary_words import interchange_summary
 from gateway.model.container import Role
 from gateway.model.lifecycle import DocumentState
 from gateway.model.verdict import Finding, Language, Layer, PackReference, Severity, VirusCheck
@@ -165,9 +166,7 @@ def head(report: InterchangeReport, totals: ReportTotals, language: Language) ->
     """The interchange, its state, and what its documents add up to."""
     provisional = report.provisional or bool(totals.undetermined)
     code, qualification = flux_state(totals, provisional=provisional)
-    summary = report_words.interchange_summary(
-        totals, provisional=provisional, revision=report.revision
-    )
+    summary = interchange_summary(totals, provisional=provisional, revision=report.revision)
     return HeadSaid(
         format="urn:edi-gateway:interchange-report:1",
         language=language,

@@ -31,6 +31,7 @@ from gateway.core.acknowledgement.report_facts import (
     clean,
     moment,
 )
+from gateway.core.acknowledgement.summary_words import interchange_summary
 from gateway.model.verdict import Finding, Language, PackReference
 
 NAMESPACE: Final = "urn:edi-gateway:interchange-report:1"
@@ -160,9 +161,7 @@ def _head(
     _text(state, "Qualification", qualification.value if qualification else None)
     yield state
 
-    words = report_words.interchange_summary(
-        totals, provisional=provisional, revision=report.revision
-    )
+    words = interchange_summary(totals, provisional=provisional, revision=report.revision)
     summary = etree.Element("Summary")
     summary.text = words.to(language)
     yield summary

@@ -46,7 +46,7 @@ _SEVERITIES: Final = {
     "information": Severity.INFO,
     "info": Severity.INFO,
 }
-_STEP = re.compile(r"/Q\{(.*?)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
+_STEP = re.compile(r"/Q\{([^{}]*+)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
 _LEADING_ID = re.compile(r"^\[\s*([A-Z][A-Za-z0-9-]*-\d+)\s*\]")
 
 

@@ -14,6 +14,10 @@ from twisted.internet import ssl
 from gateway.config.settings import HttpTls
 from gateway.errors import ConfigurationError
 
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!SHA1:!aNULL:!DSS:!PSK"
+"""Of TLS 1.2; those of 1.3 are all sound. Each session has a key of its own (forward secrecy):
+whoever gets our private key later reads nothing of today. CBC only with SHA-2, for older clients."""
+
 
 def context_factory(tls: HttpTls) -> ssl.CertificateOptions:
     """What listens with TLS. Raises `ConfigurationError` when a file cannot be used."""
@@ -28,6 +32,7 @@ def context_factory(tls: HttpTls) -> ssl.CertificateOptions:
             certificate=crypto.X509.from_cryptography(first),
             extraCertChain=[crypto.X509.from_cryptography(each) for each in others],
             raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+            acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
             acceptableProtocols=[b"http/1.1"],
             trustRoot=_trust(roots) if roots else None,
         )

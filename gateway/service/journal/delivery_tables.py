@@ -115,3 +115,11 @@ interventions = sa.Table(
     sa.Index("ix_interventions_interchange_id", "interchange_id"),
     sqlite_autoincrement=True,
 )
+
+late_alerts = sa.Table(
+    "late_alerts",
+    metadata,
+    # Interchanges whose acknowledgement is late, and that an event said so of.
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("began_at", UtcTime, nullable=False),
+)

@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from gateway.errors import JournalError
-from gateway.service.journal.schema import check_version
+from gateway.service.journal.schema import check_version, refuse_half_restored
 
 _BUSY_SECONDS = 10.0
 _CHECKPOINT_PAGES = 16_000
@@ -24,6 +24,9 @@ _CHECKPOINT_PAGES = 16_000
 _WAL_KEPT_BYTES = 64 << 20
 _WRITER_CACHE_KB = 32_000
 """What was written a moment ago is changed again when its message was delivered."""
+
+INCREMENTAL = 2
+"""`auto_vacuum` of a journal whose empty pages can be cut off, some at a time (SQLite's number)."""
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -53,6 +56,8 @@ def writer_engine(path: Path) -> sa.Engine:
 
 
 def _set_up_writer(raw: sqlite3.Connection, path: Path) -> None:
+    # Only a new file listens, and only before anything is in it; see `purge_records.give_back`.
+    raw.execute(f"PRAGMA auto_vacuum={INCREMENTAL}")
     (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
     if mode != "wal":
         raise JournalError(
@@ -126,9 +131,10 @@ def open_reader(path: Path) -> sa.Engine:
         )
     engine = reader_engine(path)
     try:
+        refuse_half_restored(path)
         with engine.connect() as conn:
             check_version(conn, path)
-    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+    except (OSError, sa.exc.SQLAlchemyError, sqlite3.Error) as error:
         engine.dispose()
         raise JournalError(
             f"The journal {path} cannot be read: {getattr(error, 'orig', None) or error}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 import sqlalchemy as sa
@@ -21,13 +21,27 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Owed(msgspec.Struct, frozen=True):
-    """An interchange whose report is written, and whose statuses are not all. `cause`: why not."""
+    """An interchange whose report is written, and whose statuses are not all. `cause`: why not.
+
+    `since`: of that report, which names the debt; `waiting_since`: of the first whose statuses
+    are not all told.
+    """
 
     interchange_id: str
+    partner: str
     since: dt.datetime
+    waiting_since: dt.datetime
     attempts: int
     next_attempt_at: dt.datetime
     cause: str | None
+
+
+class OwedNumbers(msgspec.Struct, frozen=True):
+    """How many interchanges are owed statuses; of these, how many in vain, and for too long."""
+
+    all: int = 0
+    failed: int = 0
+    late: int = 0
 
 
 _GIVEN = sa.select(
@@ -38,12 +52,25 @@ _GIVEN = sa.select(
 )
 _OWED = sa.select(*(statuses_owed.c[name] for name in Owed.__struct_fields__))
 _DUE = (
-    _OWED.where(statuses_owed.c.next_attempt_at <= sa.bindparam("b_now"))
+    _OWED.where(
+        statuses_owed.c.partner == sa.bindparam("b_partner"),
+        statuses_owed.c.next_attempt_at <= sa.bindparam("b_now"),
+        statuses_owed.c.interchange_id.not_in(sa.bindparam("b_but", expanding=True)),
+    )
     .order_by(statuses_owed.c.next_attempt_at)
     .limit(sa.bindparam("b_limit"))
 )
+_NEXT_PARTNER = (
+    sa.select(statuses_owed.c.partner)
+    .where(statuses_owed.c.partner > sa.bindparam("b_partner"))
+    .order_by(statuses_owed.c.partner)
+    .limit(1)
+)
 _OF = _OWED.where(statuses_owed.c.interchange_id == sa.bindparam("b_id"))
-_FAILING = _OWED.where(statuses_owed.c.cause.is_not(None)).order_by(statuses_owed.c.since)
+_FAILING = _OWED.where(statuses_owed.c.cause.is_not(None)).order_by(statuses_owed.c.waiting_since)
+_LONG = _OWED.where(statuses_owed.c.waiting_since < sa.bindparam("b_before")).order_by(
+    statuses_owed.c.waiting_since
+)
 _NUMBER = sa.select(sa.func.count()).select_from(statuses_owed)
 _FORGET = sa.delete(statuses_given).where(
     statuses_given.c.interchange_id == sa.bindparam("b_id"),
@@ -67,16 +94,46 @@ _LATER = (
 )
 
 
-def owe(conn: sa.Connection, interchange_id: str, now: dt.datetime) -> None:
-    """Note that the documents of an interchange have statuses to be told of."""
+def owe(conn: sa.Connection, interchange_id: str, partner: str, now: dt.datetime) -> None:
+    """Note that the documents of an interchange have statuses to be told of.
+
+    A debt that was there already is part of this one: its age stays, and so does what kept it
+    from being paid, until that is attempted again.
+    """
+    before = owed_of(conn, interchange_id)
     conn.execute(sa.delete(statuses_owed).where(statuses_owed.c.interchange_id == interchange_id))
-    values = {"since": now, "attempts": 0, "next_attempt_at": now, "cause": None}
-    conn.execute(sa.insert(statuses_owed), {"interchange_id": interchange_id, **values})
+    owed = Owed(
+        interchange_id=interchange_id,
+        partner=partner,
+        since=now,
+        waiting_since=before.waiting_since if before else now,
+        attempts=0,
+        next_attempt_at=now,
+        cause=before.cause if before else None,
+    )
+    conn.execute(sa.insert(statuses_owed), msgspec.structs.asdict(owed))
 
 
-def owed_now(conn: sa.Connection, now: dt.datetime, limit: int) -> list[Owed]:
-    """What may be attempted now, the longest due first."""
-    return [Owed(*row) for row in conn.execute(_DUE, {"b_now": now, "b_limit": limit})]
+def partners_owed(conn: sa.Connection) -> list[str]:
+    """Every partner whose interchanges are owed statuses, due or not, by name."""
+    found: list[str] = []
+    partner: str | None = ""
+    while (partner := conn.execute(_NEXT_PARTNER, {"b_partner": partner}).scalar()) is not None:
+        found.append(partner)
+    return found
+
+
+def owed_now(
+    conn: sa.Connection,
+    partner: str,
+    now: dt.datetime,
+    limit: int,
+    *,
+    but: Collection[str] = (),
+) -> list[Owed]:
+    """What of a partner may be attempted now, the longest due first, `but` these interchanges."""
+    values = {"b_partner": partner, "b_now": now, "b_limit": limit, "b_but": sorted(but)}
+    return [Owed(*row) for row in conn.execute(_DUE, values)]
 
 
 def owed_of(conn: sa.Connection, interchange_id: str) -> Owed | None:
@@ -90,13 +147,37 @@ def owed_number(conn: sa.Connection) -> int:
     return int(conn.execute(_NUMBER).scalar_one())
 
 
+def owed_numbers(conn: sa.Connection, late_before: dt.datetime) -> OwedNumbers:
+    """How much is owed; late is what has waited since before then."""
+    failed = statuses_owed.c.cause.is_not(None)
+    late = statuses_owed.c.waiting_since < late_before
+    query = sa.select(
+        sa.func.count().label("all"),
+        sa.func.count(sa.case((failed, 1))).label("failed"),
+        sa.func.count(sa.case((late, 1))).label("late"),
+    ).select_from(statuses_owed)
+    row = conn.execute(query).one()
+    return OwedNumbers(row.all, row.failed, row.late)
+
+
 def owed_in_vain(conn: sa.Connection) -> list[Owed]:
     """What was attempted and failed."""
     return [Owed(*row) for row in conn.execute(_FAILING)]
 
 
+def owed_since_before(conn: sa.Connection, before: dt.datetime) -> list[Owed]:
+    """What has been owed since before then, attempted or not, the oldest first."""
+    return [Owed(*row) for row in conn.execute(_LONG, {"b_before": before})]
+
+
+def still_owed(conn: sa.Connection, owed: Owed) -> Owed | None:
+    """The same debt as it stands; None when it is paid, or part of a later one."""
+    now = owed_of(conn, owed.interchange_id)
+    return now if now is not None and now.since == owed.since else None
+
+
 def paid(conn: sa.Connection, owed: Owed) -> None:
-    """Everything is in the outbox."""
+    """Everything is in the outbox, or nobody is to be told of it any more."""
     conn.execute(_PAID, {"b_id": owed.interchange_id, "b_since": owed.since})
 
 

@@ -194,6 +194,8 @@ invoice_keys = sa.Table(
     sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id")),
     sa.Column("ordinal", sa.Integer, nullable=False),
     sa.Column("taken_at", UtcTime, nullable=False),
+    # Of an imported one: the table it stood in.
+    sa.Column("source", sa.Text),
     sa.Index("ix_invoice_keys_document", "interchange_id", "ordinal"),
     # The key is all there is to look up by, so the rows may as well lie in its order.
     sqlite_with_rowid=False,

@@ -35,7 +35,12 @@ from gateway.service.journal.engine import (
     writer_engine,
 )
 from gateway.service.journal.lock import StateLock
-from gateway.service.journal.schema import check_integrity, damaged, upgrade
+from gateway.service.journal.schema import (
+    check_integrity,
+    damaged,
+    refuse_half_restored,
+    upgrade,
+)
 
 T = TypeVar("T")
 
@@ -166,6 +171,8 @@ class Journal:
         return time.monotonic() - self._committed < BUSY_SECONDS
 
     def _prepare(self, engine: sa.Engine) -> sa.Connection:
+        with contextlib.suppress(OSError):  # there is none yet, or SQLite says why not
+            refuse_half_restored(self._path)
         try:
             conn = engine.connect()
         except (sa.exc.DatabaseError, sqlite3.Error) as error:

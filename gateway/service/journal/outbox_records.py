@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.model.publication import Publication, message_id
 from gateway.service.journal.as2_records import as2_message_for
 from gateway.service.journal.due_records import COLUMNS
+from gateway.service.journal.purge_records import purged_of
 from gateway.service.journal.resend_records import once_more
 from gateway.service.journal.rows import OutboxRow
 from gateway.service.journal.tables import PENDING, As2State, OutboxState, outbox
@@ -262,9 +263,11 @@ def answer_again(
 ) -> bool:
     """Have the newest report go to the partner once more, by this channel, in all its forms.
 
-    False when nothing is to be done: there is none yet, it is on its way, or its receipt (MDN)
-    says that the partner has it.
+    False when nothing is to be done: there is none yet, it is on its way, its receipt (MDN) says
+    that the partner has it, or it was purged.
     """
+    if purged_of(conn, interchange_id) is not None:
+        return False
     reports = conn.execute(_REPORTS, {"b_id": interchange_id}).all()
     if not reports:
         return False

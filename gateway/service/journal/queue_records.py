@@ -11,8 +11,16 @@ import sqlalchemy as sa
 
 from gateway.model.lifecycle import InterchangeState
 from gateway.service.journal.due_records import ACKNOWLEDGEMENTS, BEFORE_ITS_TURN, HELD
+from gateway.service.journal.given_records import owed_of
 from gateway.service.journal.outbox_records import BROKER
-from gateway.service.journal.tables import DEAD, PENDING, OutboxState, interchanges, outbox
+from gateway.service.journal.tables import (
+    DEAD,
+    PENDING,
+    OutboxState,
+    interchanges,
+    outbox,
+    statuses_owed,
+)
 
 UNANSWERED = frozenset(InterchangeState) - {InterchangeState.ACKNOWLEDGED}
 """States in which the acknowledgement has not left."""
@@ -125,12 +133,13 @@ def _last_error(conn: sa.Connection, destination: str, partner: str) -> str | No
 def late_interchanges(conn: sa.Connection, before: dt.datetime, limit: int) -> list[Late]:
     """Interchanges whose acknowledgements should have left, the oldest first.
 
-    Received before then and not answered; or with an acknowledgement, a later status too, that has
-    waited since before then.
+    Received before then and not answered; or reported on before then and not told of every status;
+    or with an acknowledgement, a later status too, that has waited since before then.
     """
     unanswered = sa.select(interchanges.c.id).where(
         interchanges.c.state.in_(sorted(UNANSWERED)), interchanges.c.received_at < before
     )
+    owed = sa.select(statuses_owed.c.interchange_id).where(statuses_owed.c.waiting_since < before)
     waiting = [
         sa.select(outbox.c.interchange_id).where(
             state, outbox.c.kind.in_(ACKNOWLEDGEMENTS), outbox.c.created_at < before
@@ -146,7 +155,7 @@ def late_interchanges(conn: sa.Connection, before: dt.datetime, limit: int) -> l
             interchanges.c.received_at,
             interchanges.c.cause,
         )
-        .where(interchanges.c.id.in_(sa.union(unanswered, *waiting)))
+        .where(interchanges.c.id.in_(sa.union(unanswered, owed, *waiting)))
         .order_by(interchanges.c.id)
         .limit(limit)
     )
@@ -154,7 +163,13 @@ def late_interchanges(conn: sa.Connection, before: dt.datetime, limit: int) -> l
 
 
 def why_waiting(conn: sa.Connection, interchange_id: str) -> str | None:
-    """What the last attempt to send an acknowledgement said, or what holds it back."""
+    """What the last attempt to send an acknowledgement said, or what holds it back.
+
+    A status that is not made yet is one of them.
+    """
+    owed = owed_of(conn, interchange_id)
+    if owed is not None and owed.cause is not None:
+        return f"statuses of its invoices cannot be sent: {owed.cause}"
     query = (
         sa.select(outbox.c.last_error, outbox.c.destination, outbox.c.state, HELD.label("held"))
         .where(
@@ -168,4 +183,4 @@ def why_waiting(conn: sa.Connection, interchange_id: str) -> str | None:
         if row.held:
             return f"its acknowledgement to {row.destination} is held"
         return row.last_error or f"its acknowledgement to {row.destination} waits"
-    return None
+    return "statuses of its invoices are being made" if owed is not None else None

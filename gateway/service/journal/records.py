@@ -54,6 +54,7 @@ from gateway.service.journal.payload_records import (
     payload_references,
     release_payload,
 )
+from gateway.service.journal.purge_records import Purged, purged_of
 from gateway.service.journal.replay_records import forgotten, take_back
 from gateway.service.journal.resend_records import once_more
 from gateway.service.journal.rows import (
@@ -100,6 +101,7 @@ __all__ = [
     "InterchangeRow",
     "OutboxRow",
     "Outgoing",
+    "Purged",
     "Receipt",
     "StatusRow",
     "Transition",
@@ -150,6 +152,7 @@ __all__ = [
     "partners_with_work",
     "payload_references",
     "pending_of",
+    "purged_of",
     "receive",
     "release_backoff",
     "release_payload",

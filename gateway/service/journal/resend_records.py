@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.model.publication import message_id
+from gateway.model.standing import Direction
+from gateway.service.journal.due_records import COLUMNS
+from gateway.service.journal.rows import OutboxRow
 from gateway.service.journal.tables import (
     DEAD,
     As2State,
     OutboxState,
     as2_messages,
+    invoice_statuses,
     outbox,
 )
+
+TO_PORTAL = "edi.acknowledgement.cdar.portal"
+"""The type of a lifecycle message for the public portal."""
 
 _IDS_AT_ONCE = 500
 
@@ -49,7 +58,7 @@ _POST_ONCE_MORE = (
 _CANDIDATES = (
     sa.select(
         outbox.c.id,
-        outbox.c.kind,
+        outbox.c.message_id,
         outbox.c.ordinal,
         outbox.c.destination,
         outbox.c.filename,
@@ -60,6 +69,25 @@ _CANDIDATES = (
         outbox.c.kind == sa.bindparam("b_kind"),
     )
     .order_by(outbox.c.id)
+)
+_PUBLISHED = sa.select(*COLUMNS).where(
+    outbox.c.id.in_(sa.bindparam("b_ids", expanding=True)), outbox.c.type == TO_PORTAL
+)
+_TOLD = sa.select(invoice_statuses.c.message_id, invoice_statuses.c.invoice_ordinal).where(
+    invoice_statuses.c.invoice_interchange_id == sa.bindparam("b_id"),
+    invoice_statuses.c.direction == Direction.SENT.value,
+)
+_TOLD_OF_DOCUMENT = _TOLD.where(invoice_statuses.c.invoice_ordinal == sa.bindparam("b_ordinal"))
+_OF_DOCUMENT = _CANDIDATES.where(
+    sa.or_(
+        outbox.c.ordinal == sa.bindparam("b_ordinal"),
+        outbox.c.message_id.in_(sa.bindparam("b_messages", expanding=True)),
+    )
+)
+_DESTINATIONS = (
+    sa.select(outbox.c.destination)
+    .where(outbox.c.interchange_id == sa.bindparam("b_id"), outbox.c.kind == "cdar")
+    .distinct()
 )
 
 
@@ -77,31 +105,70 @@ def once_more(conn: sa.Connection, ids: Sequence[int], now: dt.datetime) -> int:
     return number
 
 
-def newest_messages(
+def messages_said(
     conn: sa.Connection,
     interchange_id: str,
     kind: str,
     *,
     ordinal: int | None,
-    destinations: str | None,
+    audience: str | None,
+    every: bool = False,
     broker: str,
 ) -> list[int]:
     """The messages of one kind that are in force: the last said of each thing to each destination.
 
-    `ordinal`: only of this document. `destinations`: `broker`, `partner`; None: both.
+    `every`: those said before them as well. `ordinal`: only what is about this document.
+    `audience`: `broker`, `partner`, `portal`; None: all of them.
     """
+    about = _told(conn, interchange_id, ordinal) if kind == "cdar" else {}
+    query = _CANDIDATES
+    wanted: dict[str, Any] = {"b_id": interchange_id, "b_kind": kind}
+    if ordinal is not None:
+        query, wanted = _OF_DOCUMENT, {**wanted, "b_ordinal": ordinal, "b_messages": list(about)}
     newest: dict[tuple[int, str, str], tuple[str, list[int]]] = {}
-    for row in conn.execute(_CANDIDATES, {"b_id": interchange_id, "b_kind": kind}):
-        if ordinal is not None and row.ordinal != ordinal:
-            continue
-        if destinations is not None and (row.destination == broker) != (destinations == "broker"):
+    for row in conn.execute(query, wanted):
+        ordinals = about.get(row.message_id, {row.ordinal})
+        if audience is not None and _audience(row, broker) != audience:
             continue
         name = (row.filename or "").rpartition(".")[0]
-        # Of a document the portal is told beside the partner; a report has forms under one name.
-        place = row.ordinal, row.destination, row.type if kind == "cdar" else ""
-        before, ids = newest.get(place, ("", []))
-        newest[place] = name, [*(ids if name and name == before else []), row.id]
-    return sorted(id_ for _, ids in newest.values() for id_ in ids)
+        for each in ordinals if ordinal is None else ordinals & {ordinal}:
+            # Of a document the portal is told beside the partner; a report has forms of one name.
+            place = each, row.destination, row.type if kind == "cdar" else ""
+            before, ids = newest.get(place, ("", []))
+            kept = ids if every or (name and name == before) else []
+            newest[place] = name, [*kept, row.id]
+    return sorted({id_ for _, ids in newest.values() for id_ in ids})
+
+
+def for_the_portal(conn: sa.Connection, ids: Sequence[int]) -> Iterator[OutboxRow]:
+    """Those of these messages that are for the public portal."""
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        batch = list(ids[start : start + _IDS_AT_ONCE])
+        yield from [OutboxRow(*row) for row in conn.execute(_PUBLISHED, {"b_ids": batch})]
+
+
+def _told(conn: sa.Connection, interchange_id: str, ordinal: int | None) -> dict[str, set[int]]:
+    """The documents that each lifecycle message is about, by its id at every destination.
+
+    `ordinal`: only this document, and messages about it.
+    """
+    wanted: dict[str, Any] = {"b_id": interchange_id}
+    destinations = conn.execute(_DESTINATIONS, wanted).scalars().all()
+    query = _TOLD
+    if ordinal is not None:
+        query, wanted["b_ordinal"] = _TOLD_OF_DOCUMENT, ordinal
+    about: dict[str, set[int]] = {}
+    for told, document in conn.execute(query, wanted):
+        for id_ in (told, *(message_id(told, 0, each, 0) for each in destinations)):
+            about.setdefault(id_, set()).add(document)
+    return about
+
+
+def _audience(row: Any, broker: str) -> str:
+    """For whom a message is."""
+    if row.destination == broker:
+        return "broker"
+    return "portal" if row.type == TO_PORTAL else "partner"
 
 
 def dead_messages(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gateway.errors import JournalError
 
-HEAD = "0009"
+HEAD = "0013"
 """The newest migration. A test compares it with the folder."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -67,6 +67,22 @@ def upgrade(conn: sa.Connection, path: Path) -> None:
             f"{broken[2]}; nothing was changed.",
             remedy="Keep this version, and report the fault with a copy of the journal.",
         )
+
+
+UNDER_RESTORE = b"edi-gateway restore: this state directory is not complete yet.\n"
+"""Stands in the journal's place until everything else of a backup is there."""
+
+
+def refuse_half_restored(path: Path) -> None:
+    """Raise `JournalError` where a restore is under way, or was broken off."""
+    with path.open("rb") as file:
+        if file.read(len(UNDER_RESTORE)) != UNDER_RESTORE:
+            return
+    raise JournalError(
+        f"The state directory {path.parent} is not restored yet, or was restored in part only.",
+        remedy="Wait until edi-gateway restore has ended; if it was broken off, remove what is in"
+        " the folder and restore again.",
+    )
 
 
 READ_THROUGH_BYTES = 1_000_000_000

@@ -13,10 +13,11 @@ import msgspec
 import sqlalchemy as sa
 
 from gateway.core.cdar.order import Order
-from gateway.core.uniqueness import seller_key
+from gateway.core.uniqueness import InvoiceKey, seller_key
 from gateway.model.interchange import INVOICE_SYNTAXES
 from gateway.model.standing import Direction, Standing
 from gateway.service.journal.tables import (
+    OF_IMPORTED,
     UNKNOWN,
     documents,
     interchanges,
@@ -93,6 +94,9 @@ _TOLD_BY: Final = _ROW.where(
 ).order_by(invoice_statuses.c.id)
 _WAITING: Final = _ROW.where(
     UNKNOWN, invoice_statuses.c.number == sa.bindparam("b_number")
+).order_by(invoice_statuses.c.id)
+_OF_IMPORTED: Final = _ROW.where(
+    OF_IMPORTED, invoice_statuses.c.number == sa.bindparam("b_number")
 ).order_by(invoice_statuses.c.id)
 _COUNT_WAITING: Final = sa.select(sa.func.count()).select_from(invoice_statuses).where(UNKNOWN)
 _REPEATED: Final = (
@@ -220,6 +224,18 @@ def statuses_waiting(conn: sa.Connection, number: str) -> list[StatusRow]:
     return [_row(row) for row in conn.execute(_WAITING, {"b_number": number})]
 
 
+def statuses_of_imported(conn: sa.Connection, key: InvoiceKey) -> list[StatusRow]:
+    """Everything that was said of an invoice that another system accepted, believed or not."""
+    found = conn.execute(_OF_IMPORTED, {"b_number": key.number})
+    return [row for row in map(_row, found) if speaks_of(row, key)]
+
+
+def speaks_of(row: StatusRow, key: InvoiceKey) -> bool:
+    """Whether a status means the invoice of this key, of which only the year is known."""
+    named = (row.seller, row.number, (row.issued or "")[:4])
+    return named == (key.seller, key.number, f"{key.year:04}")
+
+
 def count_waiting(conn: sa.Connection) -> int:
     """How many statuses speak of invoices that are not here."""
     return int(conn.execute(_COUNT_WAITING).scalar_one())
@@ -228,18 +244,18 @@ def count_waiting(conn: sa.Connection) -> int:
 def link_status(
     conn: sa.Connection,
     id_: int,
-    invoice: Invoice,
+    invoice: Invoice | None,
     standing: Standing,
     order: Order | None,
-    now: dt.datetime,
+    now: dt.datetime | None,
 ) -> None:
-    """The invoice came that the status speaks of."""
+    """The invoice came that the status speaks of; None: it is imported, or known no more."""
     conn.execute(
         _LINK,
         {
             "b_id": id_,
-            "b_invoice": invoice.interchange_id,
-            "b_invoice_ordinal": invoice.ordinal,
+            "b_invoice": None if invoice is None else invoice.interchange_id,
+            "b_invoice_ordinal": None if invoice is None else invoice.ordinal,
             "b_standing": standing.value,
             "b_order": None if order is None else order.value,
             "b_now": now,

@@ -1,4 +1,4 @@
-"""Tables of lifecycle statuses: those that were told, those we gave, those still to be given."""
+"""Tables of lifecycle statuses: told to us, given by us, still to be given, asked of us."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from gateway.service.journal.columns import Number, UtcTime, metadata
 
 UNKNOWN = sa.text("standing = 'unknown-invoice'")
 """Statuses of invoices that are not here: these wait for them."""
+
+OF_IMPORTED = sa.text(
+    "invoice_interchange_id IS NULL AND standing IN ('imported-invoice', 'not-believed')"
+)
+"""Statuses of invoices that another system accepted: they belong to a number, to no document."""
 
 invoice_statuses = sa.Table(
     "invoice_statuses",
@@ -45,6 +50,12 @@ invoice_statuses = sa.Table(
         sqlite_where=UNKNOWN,
         postgresql_where=UNKNOWN,
     ),
+    sa.Index(
+        "ix_invoice_statuses_imported",
+        "number",
+        sqlite_where=OF_IMPORTED,
+        postgresql_where=OF_IMPORTED,
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -64,11 +75,26 @@ statuses_given = sa.Table(
 statuses_owed = sa.Table(
     "statuses_owed",
     metadata,
-    # Written with a report, gone when every status it means is in the outbox.
+    # Written with a report, gone when every status it means is in the outbox. `since` is that
+    # report; `waiting_since` the first whose statuses are not all told, however many followed.
     sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), primary_key=True),
+    sa.Column("partner", sa.Text, nullable=False),
     sa.Column("since", UtcTime, nullable=False),
+    sa.Column("waiting_since", UtcTime, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_attempt_at", UtcTime, nullable=False),
     sa.Column("cause", sa.Text),
-    sa.Index("ix_statuses_owed_next_attempt_at", "next_attempt_at"),
+    sa.Index("ix_statuses_owed_due", "partner", "next_attempt_at"),
+)
+
+status_requests = sa.Table(
+    "status_requests",
+    metadata,
+    # What a back office asked for, by the id of its message: a message that comes again finds it.
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("interchange_id", sa.Text, sa.ForeignKey("interchanges.id"), nullable=False),
+    sa.Column("answer", sa.JSON, nullable=False),
+    sa.Column("taken_at", UtcTime, nullable=False),
+    sa.Index("ix_status_requests_interchange_id", "interchange_id"),
 )

@@ -12,10 +12,14 @@
                   ├─< invoice_statuses  what lifecycle messages told of invoices, and of which
                   ├─< statuses_given  the last status we told of each document, to whom
                   ├── statuses_owed   it was reported on, and its statuses are still to be told
+                  ├─< status_requests statuses a back office asked for, by the id of its message
                   └─< interventions   what operators did to deliveries, of one interchange or many
     outbox        ─── sendings        messages being sent: what a crash must not leave uncounted
     holds                             what must not be sent for now, and who said so
     circuits                          destinations that do not answer
+    late_alerts                       interchanges that an event called late
+    legal_holds                       what must not be purged, and who said so
+    interchanges  ─── purged          payloads are gone: when, by whom, to which archive
     payloads                          how many interchanges need each file of the spool
 
 A change here needs a migration in migrations/versions; a test compares the two.
@@ -32,6 +36,7 @@ from gateway.service.journal.delivery_tables import (
     circuits,
     holds,
     interventions,
+    late_alerts,
     outbox,
     sendings,
 )
@@ -48,18 +53,23 @@ from gateway.service.journal.intake_tables import (
     payloads,
     transitions,
 )
+from gateway.service.journal.retention_tables import UNFREED, legal_holds, purged
 from gateway.service.journal.status_tables import (
+    OF_IMPORTED,
     UNKNOWN,
     invoice_statuses,
+    status_requests,
     statuses_given,
     statuses_owed,
 )
 
 __all__ = [
     "DEAD",
+    "OF_IMPORTED",
     "PENDING",
     "TO_PARTNERS",
     "UNFINISHED",
+    "UNFREED",
     "UNKNOWN",
     "UNSETTLED",
     "As2State",
@@ -78,10 +88,14 @@ __all__ = [
     "interventions",
     "invoice_keys",
     "invoice_statuses",
+    "late_alerts",
+    "legal_holds",
     "metadata",
     "outbox",
     "payloads",
+    "purged",
     "sendings",
+    "status_requests",
     "statuses_given",
     "statuses_owed",
     "transitions",

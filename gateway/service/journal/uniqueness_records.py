@@ -12,11 +12,26 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.uniqueness import FluxKey, Holder, InvoiceKey
 from gateway.service.journal.tables import documents, flux_keys, interchanges, invoice_keys
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice and who holds it. `source`: the table it was imported from, if that was kept."""
+
+    key: InvoiceKey
+    since: dt.datetime
+    holder: Holder
+    source: str | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether another system accepted it, and no document of ours holds it."""
+        return self.holder.interchange is None
 
 
 def _unless_taken(table: sa.Table) -> dict[str, Any]:
@@ -65,6 +80,8 @@ _INVOICE_HOLDER = (
     sa.select(
         invoice_keys.c.interchange_id,
         invoice_keys.c.ordinal,
+        invoice_keys.c.taken_at,
+        invoice_keys.c.source,
         interchanges.c.partner,
         interchanges.c.name,
         interchanges.c.sha256,
@@ -151,10 +168,19 @@ def take_invoice(
     }
     if conn.execute(_TAKE_INVOICE[conn.dialect.name], row).rowcount:
         return None
-    found = conn.execute(_INVOICE_HOLDER, _named(key)).one()
-    if (found.interchange_id, found.ordinal) == (interchange_id, ordinal):
+    held = invoice_held(conn, key)
+    if held is None:
+        raise LookupError(f"{key} was taken a moment ago")
+    holder = held.holder
+    return None if (holder.interchange, holder.ordinal) == (interchange_id, ordinal) else holder
+
+
+def invoice_held(conn: sa.Connection, key: InvoiceKey) -> Held | None:
+    """Who holds an invoice; None: nobody."""
+    found = conn.execute(_INVOICE_HOLDER, _named(key)).first()
+    if found is None:
         return None
-    return Holder(
+    holder = Holder(
         interchange=found.interchange_id,
         partner=found.partner,
         ordinal=found.ordinal,
@@ -163,6 +189,7 @@ def take_invoice(
         received_at=found.received_at,
         document=found.document or "",
     )
+    return Held(key=key, since=found.taken_at, holder=holder, source=found.source)
 
 
 def drop_invoices(
@@ -176,8 +203,13 @@ def drop_invoices(
             conn.execute(_DROP_INVOICE, _named(key))
 
 
-def import_invoices(conn: sa.Connection, keys: Iterable[InvoiceKey], now: dt.datetime) -> int:
-    """Take invoices that another system accepted; how many of them nobody held."""
+def import_invoices(
+    conn: sa.Connection, keys: Iterable[InvoiceKey], now: dt.datetime, *, source: str | None = None
+) -> int:
+    """Take invoices that another system accepted; how many of them nobody held.
+
+    `source`: the name of the table they stand in.
+    """
     rows = [
         {
             "seller": key.seller,
@@ -186,6 +218,7 @@ def import_invoices(conn: sa.Connection, keys: Iterable[InvoiceKey], now: dt.dat
             "interchange_id": None,
             "ordinal": 0,
             "taken_at": now,
+            "source": source,
         }
         for key in keys
     ]
@@ -196,7 +229,12 @@ def import_invoices(conn: sa.Connection, keys: Iterable[InvoiceKey], now: dt.dat
 
 def known_invoices(conn: sa.Connection, keys: Iterable[InvoiceKey]) -> int:
     """How many of these different invoices somebody holds."""
-    return sum(conn.execute(_INVOICE_HOLDER, _named(key)).first() is not None for key in keys)
+    return sum(invoice_held(conn, key) is not None for key in keys)
+
+
+def forget_invoice(conn: sa.Connection, key: InvoiceKey) -> None:
+    """Give back an invoice, whoever holds it."""
+    conn.execute(_DROP_INVOICE, _named(key))
 
 
 def _named(key: InvoiceKey) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.errors import ConfigurationError
 from gateway.model.partner import Partner, SftpAccess
+from gateway.service.guessing import Guesses
 from gateway.service.sftp_server import channel, keys
 
 
@@ -34,3 +35,19 @@ def accounts_of(partners: Mapping[str, SftpAccess]) -> tuple[channel.Account, ..
                 remedy="Give each a username of its own.",
             )
     return tuple(accounts.values())
+
+
+def weigh_login(guesses: Guesses, asked: channel.LoginWanted) -> channel.Answer:
+    """Whether a password may be looked at, and after which delay."""
+    if guesses.put_off(asked.address, asked.proof) > 0:
+        return channel.Answer(asked.id, None, "too many failures")
+    delay = guesses.delay(asked.address, asked.login, asked.proof)
+    return channel.Answer(asked.id, "", delay=delay)
+
+
+def note_login(guesses: Guesses, tried: channel.LoginTried) -> None:
+    """A password was right or wrong."""
+    if tried.right:
+        guesses.right(tried.address, tried.proof)
+    else:
+        guesses.failed(tried.address, tried.login, method="password")

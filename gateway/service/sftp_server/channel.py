@@ -41,6 +41,7 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a process needs; secret parts travel here and never on a command line.
 
     `index` 0 is the one that sweeps. `host_keys`: kind (see `keys.KINDS`) → private key in PEM.
+    `proof_key` makes of a password what the daemon remembers it by.
     """
 
     index: int
@@ -48,6 +49,7 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     accounts: tuple[Account, ...]
     host_keys: dict[str, str]
+    proof_key: bytes
     log_level: str
 
 
@@ -57,11 +59,15 @@ def for_index(boot: Boot, index: int) -> Boot:
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """To question `id`: `granted` (an interchange id for a file), or not, and why."""
+    """To question `id`: `granted` (an interchange id for a file), or not, and why.
+
+    `delay`: so many seconds shall pass before the password is looked at.
+    """
 
     id: int
     granted: str | None
     reason: str = ""
+    delay: float = 0.0
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -119,11 +125,31 @@ class SessionEnded(msgspec.Struct, frozen=True, tag="session-ended"):
     partner: str
 
 
+class LoginWanted(msgspec.Struct, frozen=True, tag="login-wanted"):
+    """Asks whether a password may be looked at. `proof` stands for login and password."""
+
+    id: int
+    address: str
+    login: str
+    proof: bytes
+
+
+class LoginTried(msgspec.Struct, frozen=True, tag="login-tried"):
+    """A password was right or wrong."""
+
+    address: str
+    login: str
+    proof: bytes
+    right: bool
+
+
 class Learnt(msgspec.Struct, frozen=True, tag="learnt"):
     """The answer to `Learn`, in the order they came: no login goes by older accounts any more."""
 
 
-Word = Received | Fetched | Expired | SessionWanted | SessionEnded | Learnt
+Word = (
+    Received | Fetched | Expired | SessionWanted | SessionEnded | LoginWanted | LoginTried | Learnt
+)
 
 encode = msgspec.msgpack.encode
 decode_boot = msgspec.msgpack.Decoder(Boot).decode

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway import frames, logs
-from gateway.service.sftp_server import channel, ssh
+from gateway.service.sftp_server import channel, logins, ssh
 from gateway.service.sftp_server.expiry import sweep
 from gateway.service.sftp_server.folders import in_folder, out_folder
 from gateway.service.sftp_server.home import Home
@@ -32,6 +32,10 @@ from gateway.service.sftp_server.receipts import Daemon
 from gateway.service.sftp_server.wire import Wire
 
 MAX_NOT_LOGGED_IN = 100
+MAX_NOT_LOGGED_IN_PER_ADDRESS = 50
+"""Of these: one address cannot take all the places in which others would log in."""
+CROWDED_SECONDS = 10.0
+"""A flood of connections is one line in the log in so many seconds."""
 SWEEP_SECONDS = 30.0
 _TICK_SECONDS = 0.5
 
@@ -65,13 +69,20 @@ class SftpProcess:
         self._listener = listener
         self._log = log
         self._state = Path(boot.state)
-        self._accounts = ssh.Accounts(())
+        self._accounts = logins.Accounts(())
+        self._passwords = logins.Passwords(
+            self._accounts,
+            daemon,
+            key=boot.proof_key,
+            patience_seconds=self._settings.login_timeout_seconds,
+        )
         self._host_keys = ssh.load_host_keys(boot.host_keys)
         self._incoming: dict[str, Incoming] = {}
         self._keep_seconds: dict[str, float] = {}
         self.learn(boot.accounts)
         self._connections: list[ssh.Connection] = []
         self._stop_at: float | None = None
+        self._turned_away, self._crowded_said = 0, -CROWDED_SECONDS
         self._wake_reader, self._wake_writer = os.pipe()
         self._swept = -SWEEP_SECONDS  # at once: it may have been down for days
 
@@ -137,9 +148,7 @@ class SftpProcess:
             self._log.error("sftp_accept_failed", error=str(error))
             time.sleep(0.2)  # No descriptor is free: the listener stays ready, do not spin.
             return
-        waiting = sum(each.partner is None for each in self._connections)
-        if waiting >= MAX_NOT_LOGGED_IN:
-            self._log.warning("sftp_too_many_logins_at_once", peer=address[0])
+        if self._crowded(address[0]):
             accepted.close()
             return
         wire = Wire(accepted)
@@ -148,6 +157,7 @@ class SftpProcess:
                 wire,
                 f"{address[0]}:{address[1]}",
                 accounts=self._accounts,
+                passwords=self._passwords,
                 host_keys=self._host_keys,
                 login_seconds=self._settings.login_timeout_seconds,
                 homes=self._home,
@@ -161,6 +171,24 @@ class SftpProcess:
             accepted.close()
             return
         self._connections.append(connection)
+
+    def _crowded(self, address: str) -> bool:
+        """Whether too many are about to log in, at all or from this address."""
+        waiting = [each.address for each in self._connections if each.partner is None]
+        here = waiting.count(address)
+        if len(waiting) < MAX_NOT_LOGGED_IN and here < MAX_NOT_LOGGED_IN_PER_ADDRESS:
+            return False
+        self._turned_away += 1
+        now = time.monotonic()
+        if now - self._crowded_said >= CROWDED_SECONDS:
+            self._log.warning(
+                "sftp_too_many_logins_at_once",
+                peer=address,
+                from_there=here,
+                turned_away=self._turned_away,
+            )
+            self._crowded_said, self._turned_away = now, 0
+        return True
 
     def _home(self, account: channel.Account) -> Home:
         partner, daemon = account.partner, self._daemon
@@ -189,6 +217,7 @@ class SftpProcess:
                 connection.log.info(
                     "sftp_connection_over",
                     logged_in=connection.partner is not None,
+                    username=connection.claimed,
                     refused=connection.tried,
                     reason=connection.end_reason(),
                 )

@@ -76,12 +76,22 @@ class Daemon:
             return NO_ANSWER
         return answer.reason if answer.granted is None else None
 
+    def may_log_in(self, address: str, login: str, proof: bytes) -> float | None:
+        """After how many seconds the password may be looked at; None: not at all."""
+        answer = self._ask(
+            lambda number: channel.LoginWanted(number, address, login, proof),
+            SESSION_SECONDS,
+            lambda _: None,
+        )
+        return None if answer is None or answer.granted is None else answer.delay
+
+    def tried(self, address: str, login: str, proof: bytes, right: bool) -> None:
+        """A password was right or wrong."""
+        self._tell(channel.LoginTried(address, login, proof, right))
+
     def fetched(self, partner: str, name: str) -> None:
         """A file of `out/` was read to its end. Nobody waits for the answer."""
-        try:
-            self.send(frames.DONE, channel.encode(channel.Fetched(0, partner, name)))
-        except OSError:
-            return  # The daemon is gone, and this process will be in a moment.
+        self._tell(channel.Fetched(0, partner, name))
 
     def may_go_fetched(self, partner: str, name: str) -> bool:
         """Whether a file of `out/` that was read to its end may be removed."""
@@ -93,10 +103,7 @@ class Daemon:
 
     def session_over(self, partner: str) -> None:
         """Give a session back."""
-        try:
-            self.send(frames.DONE, channel.encode(channel.SessionEnded(partner)))
-        except OSError:
-            return  # The daemon is gone, and this process will be in a moment.
+        self._tell(channel.SessionEnded(partner))
 
     def answered(self, answer: channel.Answer) -> None:
         """The reading thread got an answer."""
@@ -116,6 +123,12 @@ class Daemon:
         """How many questions are open."""
         with self._guard:
             return sum(not question.given_up for question in self._open.values())
+
+    def _tell(self, word: channel.Word) -> None:
+        try:
+            self.send(frames.DONE, channel.encode(word))
+        except OSError:
+            return  # The daemon is gone, and this process will be in a moment.
 
     def _may(self, word: Callable[[int], channel.Word]) -> bool:
         answer = self._ask(word, OUT_SECONDS, lambda _: None)

@@ -7,6 +7,7 @@ while they boot, nothing would change by trying on, so that ends with `WorkersBr
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 from collections import Counter
@@ -22,9 +23,10 @@ from gateway.config.settings import Sftp
 from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
 from gateway.model.partner import Partner
+from gateway.service.guessing import Guesses
 from gateway.service.out_watch import OutWatch
 from gateway.service.sftp_server import channel, keys
-from gateway.service.sftp_server.accounts import accesses_of, accounts_of
+from gateway.service.sftp_server.accounts import accesses_of, accounts_of, note_login, weigh_login
 from gateway.service.sftp_server.arrival import Upload
 from gateway.service.sftp_server.child import Child
 from gateway.service.sftp_server.expiry import recover
@@ -69,6 +71,7 @@ class SftpService:
         self._log = log
         self._log_level = log_level
         self._command = command
+        self.guesses = Guesses("sftp", seconds=reactor.seconds, log=log)
         self._partners = accesses_of(partners)
         self._recovered: set[str] = set()
         self._listener: socket.socket | None = None
@@ -114,6 +117,7 @@ class SftpService:
             state=str(self._state.resolve()),
             accounts=accounts,
             host_keys=keys.host_keys(self._state),
+            proof_key=secrets.token_bytes(32),
             log_level=self._log_level,
         )
         self._listener = self._listen()
@@ -260,6 +264,10 @@ class SftpService:
                 child.sessions[partner] -= 1
             case channel.SessionWanted(number, partner):
                 child.answer(self._session(child, number, partner))
+            case channel.LoginWanted():
+                child.answer(weigh_login(self.guesses, word))
+            case channel.LoginTried():
+                note_login(self.guesses, word)
             case channel.Received():
                 defer.ensureDeferred(self._answer(child, word))
             case channel.Fetched(number, partner, name):

@@ -6,14 +6,12 @@ subclass does not allow, and this one allows nothing but logins and `sftp`.
 
 from __future__ import annotations
 
-import hmac
 import io
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import bcrypt
 import paramiko
 from paramiko.common import (
     AUTH_FAILED,
@@ -24,6 +22,7 @@ from paramiko.common import (
 
 from gateway.service.sftp_server.channel import Account
 from gateway.service.sftp_server.home import Home
+from gateway.service.sftp_server.logins import Accounts, Passwords
 from gateway.service.sftp_server.subsystem import Session
 from gateway.service.sftp_server.wire import Wire
 
@@ -59,69 +58,8 @@ OUTDATED_SIGNATURES = ("ssh-rsa", "ssh-dss")
 """RSA keys are welcome, with SHA-2 signatures (RFC 8332)."""
 
 CHANNELS_PER_CONNECTION = 10
-_UNKNOWN_HASH_TAIL = "." * 53
-_hashing = threading.BoundedSemaphore(2)
-"""bcrypt is meant to cost time: more guessers must not mean fewer invoices."""
-
-
-class _Known(NamedTuple):
-    """Accounts by username, and a hash that takes as long as the slowest of theirs."""
-
-    by_name: dict[str, Account]
-    partners: frozenset[str]
-    passwords: bool
-    nobody: str
-
-
-class Accounts:
-    """Who may log in. Unknown usernames cost as long as known ones. Any thread may ask."""
-
-    def __init__(self, accounts: Sequence[Account]) -> None:
-        self.replace(accounts)
-
-    def replace(self, accounts: Sequence[Account]) -> None:
-        """From now on it is these, also for whoever is logging in at this moment."""
-        hashes = [each.password_hash for each in accounts if each.password_hash]
-        cost = max((each[4:6] for each in hashes), default="12")
-        # One assignment, so that no thread sees half of it.
-        self._known = _Known(
-            by_name={account.username: account for account in accounts},
-            partners=frozenset(account.partner for account in accounts),
-            passwords=bool(hashes),
-            nobody=f"$2b${cost}${_UNKNOWN_HASH_TAIL}",
-        )
-
-    @property
-    def passwords(self) -> bool:
-        """Whether anybody has one."""
-        return self._known.passwords
-
-    @property
-    def partners(self) -> frozenset[str]:
-        """Whose accounts they are."""
-        return self._known.partners
-
-    def named(self, username: str) -> Account | None:
-        """The account, once the username is proven."""
-        return self._known.by_name.get(username)
-
-    def key_fits(self, username: str, key: bytes) -> bool:
-        """Whether `key` (SSH wire form) may log in as `username`; paramiko checks its signature."""
-        account = self.named(username)
-        fits = [hmac.compare_digest(key, each) for each in (account.keys if account else ())]
-        return any(fits)
-
-    def password_fits(self, username: str, password: str | bytes) -> bool:
-        """Whether the password is right."""
-        known = self._known
-        account = known.by_name.get(username)
-        real = account.password_hash if account else None
-        given = password.encode() if isinstance(password, str) else password
-        # bcrypt reads 72 bytes and refuses more; such a password cannot be anybody's.
-        usable = len(given) <= 72 and b"\0" not in given
-        with _hashing:
-            fits = bcrypt.checkpw(given if usable else b"-", (real or known.nobody).encode())
-        return fits and usable and real is not None
+MAX_USERNAME = 64
+"""So much of what was given as a username goes to the log."""
 
 
 class Connection(paramiko.ServerInterface):
@@ -133,6 +71,7 @@ class Connection(paramiko.ServerInterface):
         peer: str,
         *,
         accounts: Accounts,
+        passwords: Passwords,
         host_keys: Sequence[paramiko.PKey],
         login_seconds: float,
         homes: Callable[[Account], Home],
@@ -142,6 +81,8 @@ class Connection(paramiko.ServerInterface):
     ) -> None:
         self._wire = wire
         self._accounts = accounts
+        self._passwords = passwords
+        self.address = peer.rpartition(":")[0]
         self._homes = homes
         self._may_open = may_open
         self._over = over
@@ -191,6 +132,12 @@ class Connection(paramiko.ServerInterface):
         """Login methods tried in vain."""
         return sorted(self._tried)
 
+    @property
+    def claimed(self) -> str | None:
+        """Who the client says it is; nothing is proven by that."""
+        name = self.transport.get_username()
+        return name[:MAX_USERNAME] if name else None
+
     # ---- paramiko asks
 
     def get_allowed_auths(self, username: str) -> str:
@@ -209,11 +156,10 @@ class Connection(paramiko.ServerInterface):
         return AUTH_FAILED
 
     def check_auth_password(self, username: str, password: str) -> int:
-        """By bcrypt."""
-        if self._accounts.passwords and self._accounts.password_fits(username, password):
+        """By bcrypt, unless too many were wrong. The daemon logs failures: it sees all of them."""
+        if self._passwords.fit(self.address, username, password):
             return AUTH_SUCCESSFUL
         self._tried.add("password")
-        self.log.warning("sftp_login_failed", username=username[:64], method="password")
         return AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:

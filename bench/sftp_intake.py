@@ -1,0 +1,368 @@
+"""Intake by SFTP, durable, beside OpenSSH's own server with `put -f`, in one run.
+
+    python -m bench.sftp_intake [-n 1000] [--kb 21] [--sessions 4] [--mb 500] [--rounds 3] [--json]
+
+The same files go, with the same client, to the gateway and to an `internal-sftp` of our own on
+loopback (`tests/service/sshd.py`), in turns:
+
+- `small`: `-n` files of `--kb` kB over `--sessions` sessions at once;
+- `large`: one file of `--mb` MB.
+
+A close that the gateway confirms says that file, folder and journal are on the disk; `put -f` makes
+OpenSSH's server fsync each file (fsync@openssh.com), and no folder. Seconds count from the first
+`put` of a client that has logged in to the end of the last one. Each round has files of its own,
+for what the gateway has in its spool already would be nothing new to write, and each server begins
+half of the rounds. The judges stand still meanwhile: they would measure the number of cores.
+
+Printed are the seconds of each round, their medians, the server's seconds of CPU, and the median of
+the rounds' ratios beside what is allowed. Exit code 1 when one is higher, or when the journal does
+not have every file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import psutil
+import sqlalchemy as sa
+from tabulate import tabulate
+
+from bench.invoices import ubl_invoice
+from bench.meters import processes, wait_for_rest, wait_until_out
+from gateway.durable import sync_file_system
+from gateway.service.journal import open_reader
+from gateway.service.journal.tables import interchanges
+from tests.gateway_process import GatewayProcess
+from tests.service.sshd import Sshd
+
+ALLOWED = {"small": 3.0, "large": 1.5}
+"""How many times as long as OpenSSH's server the gateway may take."""
+DEADLINE_SECONDS = 1800.0
+KB, MB = 1_000, 1_000_000
+GATEWAY, OPENSSH = "gateway", "OpenSSH"
+_CHUNK = 1 << 20
+_SESSION_ENDS_SECONDS = 0.5
+_WARM = 5
+"""Files sent before anything is counted: the first session loads what all share."""
+_DISK = 2.5
+"""How many times the files of one round lie on the disk, without what the gateway keeps of each."""
+
+
+class Plan(NamedTuple):
+    """What is sent, and how often."""
+
+    n: int = 1000
+    kb: int = 21
+    sessions: int = 4
+    mb: int = 500
+    rounds: int = 3
+
+
+class Taken(NamedTuple):
+    """What it took to send the files of one round: seconds, and the server's seconds of CPU."""
+
+    seconds: float
+    cpu: float
+
+
+class Server(Protocol):
+    """Where files are sent."""
+
+    def command(self) -> list[str]:
+        """OpenSSH's client, reading its batch from standard input."""
+        ...
+
+    def put(self, path: Path) -> str:
+        """The line of the batch that sends this file, durably."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """What its processes, those of ended sessions too, have used so far."""
+        ...
+
+    def forget(self) -> None:
+        """What was sent is not looked at again: give its room back."""
+        ...
+
+
+class Gateway:
+    """The running gateway."""
+
+    def __init__(self, process: GatewayProcess) -> None:
+        self._process = process
+
+    def command(self) -> list[str]:
+        """As its partner does."""
+        return self._process.sftp_command()
+
+    def put(self, path: Path) -> str:
+        """Its close is the promise."""
+        return f"put {path} in/{path.name}"
+
+    def cpu_seconds(self) -> float:
+        """Of the reactor and the SFTP processes; judges stand still."""
+        return float(sum(sum(each.cpu_times()[:2]) for each in processes(self._process)))
+
+    def forget(self) -> None:
+        """It keeps everything."""
+
+
+class OpenSsh:
+    """OpenSSH's server."""
+
+    def __init__(self, server: Sshd) -> None:
+        self._server = server
+        self._in = server.home / "in"
+
+    def command(self) -> list[str]:
+        """The client with the options it has towards the gateway."""
+        remote = self._server.remote()
+        options = {
+            "UserKnownHostsFile": self._server.folder / "known_hosts",
+            "StrictHostKeyChecking": "no",
+            "IdentitiesOnly": "yes",
+            "LogLevel": "ERROR",
+        }
+        return [
+            *("sftp", "-q", "-b", "-", "-F", "/dev/null", "-P", str(remote.port)),
+            *("-i", remote.key_file),
+            *(word for key, value in options.items() for word in ("-o", f"{key}={value}")),
+            f"{remote.username}@{remote.host}",
+        ]
+
+    def put(self, path: Path) -> str:
+        """With an fsync at its end."""
+        return f"put -f {path} {self._in / path.name}"
+
+    def cpu_seconds(self) -> float:
+        """A session is counted once its process has ended, which is a moment after its client."""
+        time.sleep(_SESSION_ENDS_SECONDS)
+        (server,) = (each for each in psutil.Process().children() if each.name() == "sshd")
+        return float(sum(server.cpu_times()[:4]))
+
+    def forget(self) -> None:
+        """Remove them."""
+        shutil.rmtree(self._in)
+        self._in.mkdir()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the measurement and print it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.sftp_intake", description=__doc__)
+    parser.add_argument("-n", type=int, default=1000, help="small files (default 1000)")
+    parser.add_argument("--kb", type=int, default=21, help="kB of each (default 21)")
+    parser.add_argument("--sessions", type=int, default=4, help="sessions (default 4)")
+    parser.add_argument("--mb", type=int, default=500, help="MB of the large file (default 500)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    args = parser.parse_args(arguments)
+    plan = Plan(args.n, args.kb, args.sessions, args.mb, args.rounds)
+    with tempfile.TemporaryDirectory(prefix="bench-sftp-intake-") as folder:
+        round_bytes = plan.n * plan.kb * KB + plan.mb * MB
+        need, free = (_DISK + plan.rounds) * round_bytes, shutil.disk_usage(folder).free
+        if free < need:
+            sys.exit(f"{need / 1e9:.1f} GB of disk are needed; {folder} has {free / 1e9:.1f} free.")
+        measured = measure(Path(folder), plan)
+    show(measured)
+    if args.json:
+        print(json.dumps(measured))
+    return 1 if measured["faults"] else 0
+
+
+def measure(folder: Path, plan: Plan) -> dict[str, Any]:
+    """Start both servers, and send to them in turns."""
+    process = GatewayProcess(folder / "gateway", judges=1)
+    _patient(process)
+    (folder / "openssh").mkdir()
+    server = Sshd(folder / "openssh")
+    servers: dict[str, Server] = {GATEWAY: Gateway(process), OPENSSH: OpenSsh(server)}
+    taken: dict[str, dict[str, list[Taken]]] = {
+        kind: {name: [] for name in servers} for kind in ALLOWED
+    }
+    try:
+        server.start()
+        process.start()
+        for name, each in servers.items():
+            _send(each, [_small_files(folder / "warm", f"warm-{name}", _WARM, plan.kb)])
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        wait_until_out(process, _WARM, deadline)
+        wait_for_rest(process, deadline)
+        with _judges_stopped(process):
+            for number in range(plan.rounds):
+                for kind, batches in _content(folder, plan, number).items():
+                    order = list(servers) if number % 2 == 0 else list(servers)[::-1]
+                    for name in order:
+                        sync_file_system(folder)
+                        taken[kind][name].append(_send(servers[name], batches))
+                        servers[name].forget()
+                    for path in (path for batch in batches for path in batch):
+                        path.unlink()
+        received = _received(process)
+    finally:
+        process.ensure_gone()
+        server.stop()
+    sent = _WARM + plan.rounds * (plan.n + 1)
+    faults = [] if received == sent else [f"{sent} files were sent, the journal has {received}"]
+    kinds = {kind: _figures(kind, each) for kind, each in taken.items()}
+    faults += [
+        f"{kind}: {found['ratio']:.2f} times as long, {found['allowed']} are allowed"
+        for kind, found in kinds.items()
+        if found["ratio"] > found["allowed"]
+    ]
+    return {"plan": plan._asdict(), **kinds, "faults": faults}
+
+
+def _figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
+    """Of one kind of files: each round, the medians, and how the two compare."""
+    pairs = zip(taken[GATEWAY], taken[OPENSSH], strict=True)
+    return {
+        "seconds": {name: [round(one.seconds, 3) for one in each] for name, each in taken.items()},
+        "median": {
+            name: round(statistics.median(one.seconds for one in each), 3)
+            for name, each in taken.items()
+        },
+        "cpu_seconds": {
+            name: round(statistics.median(one.cpu for one in each), 3)
+            for name, each in taken.items()
+        },
+        "ratio": round(statistics.median(a.seconds / b.seconds for a, b in pairs), 3),
+        "allowed": ALLOWED[kind],
+    }
+
+
+def _patient(process: GatewayProcess) -> None:
+    """A judge that stands still still has a document, and may have it for as long as that takes."""
+    settings = process.config.read_text()
+    patient = f"[judges]\ntime_limit_seconds = {DEADLINE_SECONDS}"
+    process.config.write_text(settings.replace("[judges]", patient))
+
+
+@contextlib.contextmanager
+def _judges_stopped(process: GatewayProcess) -> Iterator[None]:
+    judges = [each for each, role in processes(process).items() if role == "worker"]
+    try:
+        for judge in judges:
+            judge.suspend()
+        yield
+        if not all(judge.is_running() for judge in judges):
+            sys.exit(f"a judge was replaced, so one worked meanwhile: {process.log_tail()}")
+    finally:
+        for judge in judges:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                judge.resume()
+
+
+def _content(folder: Path, plan: Plan, number: int) -> dict[str, list[list[Path]]]:
+    """The files of one round, by session; nothing is in two rounds."""
+    small = _small_files(folder / "small", f"R{number}", plan.n, plan.kb)
+    large = folder / f"R{number}-large.bin"
+    with large.open("wb") as file:
+        for at in range(0, plan.mb * MB, _CHUNK):
+            file.write(os.urandom(min(_CHUNK, plan.mb * MB - at)))
+    return {
+        "small": [small[session :: plan.sessions] for session in range(plan.sessions)],
+        "large": [[large]],
+    }
+
+
+def _small_files(folder: Path, prefix: str, count: int, kb: int) -> list[Path]:
+    """Invoices, filled up to the size with a comment."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{prefix}-{number:06d}.xml" for number in range(count)]
+    for path in paths:
+        data = ubl_invoice(path.stem, lines=max(1, math.floor((kb - 5) / 0.83)))
+        filler = max(0, kb * KB - len(data) - len("<!---->"))
+        path.write_bytes(data + b"<!--" + b"x" * filler + b"-->")
+    return paths
+
+
+def _send(server: Server, batches: Sequence[Sequence[Path]]) -> Taken:
+    """Each batch in a session of its own, all at once: from the first put to the end of the last.
+
+    The CPU is that of the logins, too.
+    """
+    before = server.cpu_seconds()
+    spans: list[tuple[float, float]] = []
+    faults: list[str] = []
+
+    def session(batch: Sequence[Path]) -> None:
+        clock = "!date +%s.%N"
+        done = subprocess.run(
+            server.command(),
+            input="\n".join([clock, *(server.put(path) for path in batch), clock]) + "\n",
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+        times = [float(line) for line in done.stdout.splitlines() if _is_time(line)]
+        if done.returncode != 0 or len(times) != 2:
+            faults.append(done.stderr)
+        else:
+            spans.append((times[0], times[1]))
+
+    threads = [threading.Thread(target=session, args=(batch,)) for batch in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults or len(spans) != len(batches):
+        sys.exit(f"sftp failed: {faults}")
+    seconds = max(end for _, end in spans) - min(start for start, _ in spans)
+    return Taken(seconds, server.cpu_seconds() - before)
+
+
+def _is_time(line: str) -> bool:
+    return line.replace(".", "", 1).isdigit()
+
+
+def _received(process: GatewayProcess) -> int:
+    """How many files the journal has."""
+    with open_reader(process.state / "journal.sqlite").connect() as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(interchanges)).scalar_one())
+
+
+def show(measured: dict[str, Any]) -> None:
+    """The figures for people."""
+    plan = Plan(**measured["plan"])
+    titles = {
+        "small": f"{plan.n} × {plan.kb} kB, {plan.sessions} sessions",
+        "large": f"1 × {plan.mb} MB",
+    }
+    rows = [
+        (
+            title,
+            name,
+            *(f"{each:.2f}" for each in measured[kind]["seconds"][name]),
+            f"{measured[kind]['median'][name]:.2f}",
+            f"{measured[kind]['cpu_seconds'][name]:.2f}",
+            f"{measured[kind]['ratio']:.2f} (allowed {measured[kind]['allowed']})"
+            if name == GATEWAY
+            else "",
+        )
+        for kind, title in titles.items()
+        for name in (OPENSSH, GATEWAY)
+    ]
+    rounds = [f"round {number + 1} (s)" for number in range(plan.rounds)]
+    headers = ("files", "server", *rounds, "median", "CPU (s)", "ratio")
+    print(tabulate(rows, headers=headers, disable_numparse=True))
+    for fault in measured["faults"]:
+        print(f"FAULT {fault}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
