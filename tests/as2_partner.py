@@ -134,6 +134,10 @@ def post(
 Answering = Callable[[Said], Said | Iterator[bytes]]
 
 
+def _nothing_to_say(_: Said) -> Said:
+    return Said(200, (), b"")
+
+
 class Listener:
     """The partner's web server. `answers` has a function for each path; `requests` what came."""
 
@@ -152,7 +156,7 @@ class Listener:
                 size = int(self.headers.get("Content-Length", "0"))
                 body = self.rfile.read(size)
                 came = Said(0, tuple(self.headers.items()), body, self.path)
-                answering = outer.answers.get(self.path, lambda _: Said(200, (), b""))
+                answering: Answering = outer.answers.get(self.path, _nothing_to_say)
                 # What is asserted in a test must see the request no later than its answer is out.
                 answer = answering(came)
                 with outer._changed:

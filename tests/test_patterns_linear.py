@@ -189,9 +189,9 @@ def test_a_text_full_of_brackets_is_looked_through_once(pieces: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", [r"\s+$", r"<!--.*?-->", r"\{[^{}]*:[^{}]*\}", r"(a|aa){1,20}b", rb">[^<]{6000,}<"]
+    "hostile", [r"\s+$", r"<!--.*?-->", r"\{[^{}]*:[^{}]*\}", r"(a|aa){1,20}b"]
 )
-def test_what_takes_longer_is_noticed(hostile: str | bytes) -> None:
+def test_what_takes_longer_is_noticed(hostile: str) -> None:
     """Else none of this would prove anything."""
     assert grows(re.compile(hostile, re.DOTALL))
 

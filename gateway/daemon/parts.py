@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import random
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import msgspec
-from prometheus_client.core import Metric
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
 from gateway.daemon.commands import commands_of
+from gateway.daemon.watching import management_of
 from gateway.model.interchange import Transport
 from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
@@ -27,7 +25,6 @@ from gateway.service.as2 import As2Service
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.clock_watch import ClockWatch
 from gateway.service.control import Control
-from gateway.service.delivery_metrics import delivery_metrics
 from gateway.service.delivery_watch import DeliveryWatch
 from gateway.service.folder_watches import FolderWatches
 from gateway.service.http_api import routes as api_routes
@@ -36,8 +33,6 @@ from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal
 from gateway.service.judges import Judges, judging_budget
-from gateway.service.management import ManagementServer
-from gateway.service.metrics import GatewayMetrics, login_metrics, request_metrics
 from gateway.service.out_watch import OutWatch
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
@@ -49,7 +44,6 @@ from gateway.service.spool_sweep import Sweeper
 from gateway.service.status_requests import StatusRequests
 from gateway.service.status_sender import StatusSender
 from gateway.service.ways_back import WaysBack
-from gateway.service.worker_jobs import PoolStatus
 from gateway.service.workers import WorkerPool
 from gateway.spool import Spool
 
@@ -186,7 +180,11 @@ class Parts:
         self.control = Control(reactor, state / "control.sock", commands, log=control_log)
         self.ready = False
         """Set once every door is open, until they close."""
-        self.management = self._management() if settings.management.enabled else None
+        self.management = None
+        if settings.management.enabled:
+            self.management = management_of(
+                self, reactor, settings.management, log=log.bind(part="management")
+            )
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run what waits for a disk, in one of a few threads."""
@@ -308,63 +306,3 @@ class Parts:
                 log=self._log.bind(part="http"),
             ),
         }
-
-    def _management(self) -> ManagementServer:
-        pools: dict[str, Callable[[], PoolStatus]] = {"judges": self.workers.status}
-        if self.as2 is not None:
-            pools["crypto"] = self.as2.workers.status
-        return ManagementServer(
-            self._reactor,
-            self._settings.management,
-            metrics=GatewayMetrics(
-                certificates=self.certificates,
-                pools=pools,
-                as2=self.as2.outcomes if self.as2 is not None else Counter(),
-                unmapped=self.judges.unmapped,
-                statuses=self.intake.statuses,
-                gauges={
-                    "interchanges_in_flight": (
-                        "Interchanges being judged.",
-                        lambda: self.intake.in_flight,
-                    ),
-                    "interchanges_waiting": (
-                        "Interchanges that wait for their turn.",
-                        lambda: self.intake.waiting,
-                    ),
-                    "acknowledgements_never_fetched": (
-                        "Files that expired in out/ since the start and were never fetched.",
-                        lambda: self.out_watch.never_fetched,
-                    ),
-                    "statuses_not_sent": (
-                        "Attempts since the start that left statuses of invoices unsent.",
-                        lambda: self.status_sender.failed,
-                    ),
-                    "broker_available": (
-                        "1 when publications can be sent.",
-                        lambda: self.broker.available,
-                    ),
-                },
-                more=self._more_metrics,
-            ),
-            unready=self._unready,
-            log=self._log.bind(part="management"),
-        )
-
-    def _more_metrics(self) -> Iterator[Metric]:
-        yield from delivery_metrics(self.delivery_watch.seen, dt.datetime.now(dt.UTC))
-        guesses = {"http": self.tokens.guesses.outcomes}
-        if self.sftp is not None:
-            guesses["sftp"] = self.sftp.guesses.outcomes
-        yield from login_metrics(guesses)
-        if self.requests is not None:
-            yield from request_metrics(self.requests.outcomes)
-
-    def _unready(self) -> str:
-        """Why nothing is taken in now; "" when something is. A broker that is away is no reason."""
-        if not self.ready:
-            return "The gateway is starting or stopping."
-        if self.sftp is not None and self.sftp.broken is not None:
-            return "The SFTP processes do not start."
-        if self.as2 is not None and self.as2.workers.status().broken is not None:
-            return "The crypto workers do not start."
-        return ""

@@ -16,6 +16,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from gateway.service.sparing import Sparing
+
 TOLERATED: Final = 5
 """So many failures of one address are answered at once; each further one makes it wait longer."""
 FIRST_WAIT_SECONDS, LAST_WAIT_SECONDS = 2.0, 300.0
@@ -75,9 +77,7 @@ class Guesses:
         self._log = log
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
         self._logins: OrderedDict[str, _Failures] = OrderedDict()
-        self._lines = 0
-        self._lines_since = -LINES_SECONDS
-        self._left_out = 0
+        self._sparing = Sparing(LINES, LINES_SECONDS, seconds)
 
     def put_off(self, address: str, proof: bytes) -> float:
         """For how many seconds this is not looked at; 0: it may be."""
@@ -113,7 +113,7 @@ class Guesses:
             _recent(self._logins, login, _Failures).add(now)
         if number == 1 or wait:  # not those in between: one line for a burst
             who = {"username": login[:64]} if login else {}
-            self._say(now, peer=address, **who, failures=number, wait_seconds=wait, **fields)
+            self._say(peer=address, **who, failures=number, wait_seconds=wait, **fields)
 
     def right(self, address: str, proof: bytes) -> None:
         """It was right, so from this address it is looked at whatever others do."""
@@ -131,16 +131,10 @@ class Guesses:
     def _remember(self, address: str) -> _Address:
         return _recent(self._addresses, place_of(address), _Address)
 
-    def _say(self, now: float, **fields: Any) -> None:
-        if now - self._lines_since >= LINES_SECONDS:
-            self._lines, self._lines_since = 0, now
-        self._lines += 1
-        if self._lines > LINES:
-            self._left_out += 1
-            return
-        if self._left_out:
-            fields["lines_left_out"], self._left_out = self._left_out, 0
-        self._log.warning(f"{self._channel}_login_failed", **fields)
+    def _say(self, **fields: Any) -> None:
+        left_out = self._sparing.allows()
+        if left_out is not None:
+            self._log.warning(f"{self._channel}_login_failed", **fields, **left_out)
 
 
 def place_of(address: str) -> str:

@@ -11,6 +11,8 @@ import hmac
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.model.partner import HttpAccess, Partner
 from gateway.service.guessing import Guesses
 from gateway.service.http_answers import refusal
@@ -18,12 +20,15 @@ from gateway.service.http_server import Answer, RequestHead
 
 CHALLENGE = ("WWW-Authenticate", 'Bearer realm="edi-gateway"')
 
-_UNAUTHORIZED = refusal(
-    401,
-    "unauthorized",
-    "There is no valid token in this request.",
-    "Send the header Authorization: Bearer TOKEN, with the token agreed with the gateway.",
-    CHALLENGE,
+_UNAUTHORIZED = replace(
+    refusal(
+        401,
+        "unauthorized",
+        "There is no valid token in this request.",
+        "Send the header Authorization: Bearer TOKEN, with the token agreed with the gateway.",
+        CHALLENGE,
+    ),
+    told=True,
 )
 
 
@@ -80,10 +85,11 @@ def _token(head: RequestHead) -> bytes:
 
 
 def _slow_down(wait: float) -> Answer:
-    return refusal(
+    refused = refusal(
         429,
         "too_many_failures",
         "Too many requests with wrong tokens came from this address.",
         "Wait, and send a valid token.",
         ("Retry-After", str(int(wait) + 1)),
     )
+    return replace(refused, told=True)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from paramiko import SFTPClient
 from twisted.internet import reactor, task
 from twisted.internet.threads import deferToThread
 
@@ -247,7 +248,7 @@ class SftpGateway:
         )
         return client
 
-    async def with_paramiko(self, work: Callable[[paramiko.SFTPClient], Any]) -> Any:
+    async def with_paramiko(self, work: Callable[[SFTPClient], Any]) -> Any:
         """Run `work` with a paramiko SFTP client, in a thread."""
 
         def blocking() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.service.guessing import (
     Guesses,
     place_of,
 )
+from gateway.service.metrics import login_metrics
 from gateway.service.sftp_server.accounts import note_login, weigh_login
 from gateway.service.sftp_server.channel import Account, LoginTried, LoginWanted
 from gateway.service.sftp_server.logins import MAX_LOGIN, Accounts, Passwords
@@ -108,6 +110,21 @@ def test_a_burst_is_one_line(house: House) -> None:
     assert {line["event"] for line in house.lines} == {"sftp_login_failed"}
     assert house.lines[0]["username"] == "acme"
     assert house.guesses.outcomes == {"failed": TOLERATED, "put-off": 1000}
+
+
+def test_metrics_count_what_the_log_leaves_out(house: House) -> None:
+    """Both channels, also while nothing happened."""
+    house.fail(TOLERATED)
+    house.wait()
+    (family,) = login_metrics({"sftp": house.guesses.outcomes, "http": Counter()})
+    assert family.name == "edi_gateway_logins"
+    found = {tuple(each.labels.values()): each.value for each in family.samples}
+    assert found == {
+        ("sftp", "failed"): TOLERATED,
+        ("sftp", "put-off"): 1,
+        ("http", "failed"): 0,
+        ("http", "put-off"): 0,
+    }
 
 
 def test_many_addresses_do_not_flood_the_log(house: House) -> None:

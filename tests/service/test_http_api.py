@@ -332,6 +332,7 @@ async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
         said = [call.kwargs for call in api.house.said.calls]
         failed = [each for each in said if each.get("event") == "http_login_failed"]
         assert [each["failures"] for each in failed] == [1, 5], "a line when it begins, and ends"
+        assert not [each for each in said if each.get("event") == "http_refused"]
         assert "guess" not in str(said)
 
 

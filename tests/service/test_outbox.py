@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 import structlog
 from pytest_twisted import async_yield_fixture, ensureDeferred
-from twisted.internet import reactor, task
+from twisted.internet import defer, reactor, task
 
 from gateway.config.settings import Outbox as OutboxSettings
 from gateway.errors import BrokerUnavailable, MessageReturned
@@ -20,6 +21,7 @@ from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.publication import Publication
 from gateway.model.verdict import Accepted, Judgement, Language
 from gateway.service import answering, arrive, consequences, messages, settle
+from gateway.service.destination import LINGER_SECONDS
 from gateway.service.journal import Journal, records
 from gateway.service.outbox import Outbox
 
@@ -191,6 +193,35 @@ async def test_everything_committed_is_sent_and_the_states_follow(
 
 
 @ensureDeferred
+async def test_many_files_at_once_do_not_make_idle_destinations_look_again_and_again(
+    journal: Journal, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file wakes all of them; one with nothing to send looks ten times a second at most."""
+    looks: list[str] = []
+    read = journal.read
+
+    def counted(name: str, work: Callable[[Any], Any]) -> Any:
+        looks.append(name)
+        return read(name, work)
+
+    monkeypatch.setattr(journal, "read", counted)
+    files: list[str] = []
+    outbox = outbox_for(journal, broker, files, settings=OutboxSettings(poll_seconds=60))
+    outbox.start()
+    began = time.monotonic()
+    for _ in range(200):
+        outbox.wake()
+        await task.deferLater(reactor, 0.002)
+    most = len(outbox.destinations) * ((time.monotonic() - began) / LINGER_SECONDS + 2)
+    assert len(outbox.destinations) <= looks.count("due_outbox") <= most
+    await settled(journal)
+    outbox.wake()
+    await until(lambda: any(p.routing_key.endswith(".acknowledged") for p in broker.handed))
+    await outbox.stop(5)
+    assert len(files) == 1
+
+
+@ensureDeferred
 async def test_a_broker_that_is_away_holds_back_no_acknowledgement_of_a_flow_that_says_so(
     journal: Journal, broker: FakeBroker
 ) -> None:
@@ -291,6 +322,39 @@ async def test_a_batch_nothing_of_which_can_be_sent_does_not_hide_what_comes_aft
     await until(lambda: len(broker.of("edi.documents")) == 1)
     await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
     await outbox.stop(5)
+
+
+@ensureDeferred
+async def test_a_destination_that_says_nothing_is_given_no_more_than_a_batch(
+    journal: Journal, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much waits: that is in the journal, not in memory."""
+    silent: list[defer.Deferred[None]] = []
+
+    async def publish(publication: Publication) -> None:
+        silent.append(defer.Deferred())
+        await silent[-1]
+        broker.handed.append(publication)
+
+    monkeypatch.setattr(broker, "publish", publish)
+    for number in range(1, 6):
+        await settled(journal, number)
+    files: list[str] = []
+    outbox = outbox_for(journal, broker, files, settings=msgspec.structs.replace(FAST, batch=4))
+    outbox.start()
+    await until(lambda: len(silent) == 4)
+    for _ in range(20):
+        outbox.wake()
+        await task.deferLater(reactor, 0.02)
+    assert len(silent) == 4
+    waiting = (await journal.read("t", records.counts)).outbox[settle.BROKER].pending
+    assert waiting > 20
+    for one in silent:
+        one.callback(None)
+    await until(lambda: len(silent) == 8)
+    assert len(broker.handed) == 4
+    await outbox.stop(0.2)
+    assert (await journal.read("t", records.counts)).outbox[settle.BROKER].pending == waiting - 4
 
 
 @ensureDeferred

@@ -92,6 +92,7 @@ async def test_nobody_ever_sees_half_a_report(sshd: Sshd, visits: Visits) -> Non
                 with suppress(DeliveryFailed):  # "is still on its way"
                     await visits.clients.deliver(row)
                     break
+                await task.deferLater(reactor, 0.05)
     finally:
         over = True
         await watching

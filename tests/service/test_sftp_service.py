@@ -320,6 +320,25 @@ async def test_outdated_algorithms_are_refused(gateway: SftpGateway, option: str
 
 
 @ensureDeferred
+async def test_rsa_keys_need_a_signature_of_today(tmp_path: Path) -> None:
+    """An RSA key logs in with SHA-2 (RFC 8332), and not with SHA-1, which ssh-rsa stands for."""
+    key = tmp_path / "rsa"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", key], check=True, timeout=60
+    )
+    line = key.with_suffix(".pub").read_text().strip()
+    gateway = await running(tmp_path, access={"authorized_keys": (line,)})
+    command = gateway.sftp_command(key=key)
+    outcomes = {}
+    for algorithm in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"):
+        option = f"PubkeyAcceptedAlgorithms={algorithm}"
+        done = await gateway.run([command[0], "-o", option, *command[1:]], "ls\n")
+        outcomes[algorithm] = done.returncode == 0
+    await gateway.service.stop(2.0)
+    assert outcomes == {"rsa-sha2-512": True, "rsa-sha2-256": True, "ssh-rsa": False}
+
+
+@ensureDeferred
 async def test_sessions_are_limited_per_partner(tmp_path: Path) -> None:
     """Over all processes; a session that ended makes room."""
     gateway = await running(tmp_path, access={"max_sessions": 2}, processes=2)

@@ -33,12 +33,22 @@ from gateway.model.crypto import (
 )
 from gateway.service.judges import Workers
 
+_PROGRAM = b"gateway.crypto_worker"
+
 
 def clear_after_the_dead(scratch: Path) -> None:
     """Remove what crypto workers that are no more left in their folders. Blocks."""
     for folder in scratch.glob(f"{SCRATCH_PREFIX}*"):
-        if not Path("/proc", folder.name.removeprefix(SCRATCH_PREFIX)).exists():
+        if not _is_crypto_worker(folder.name.removeprefix(SCRATCH_PREFIX)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_crypto_worker(process: str) -> bool:
+    """One that died a moment ago has no command line any more; its number may be another's."""
+    try:
+        return _PROGRAM in Path("/proc", process, "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 T = TypeVar("T", OpenAnswer, PackAnswer, ReadAnswer)

@@ -28,6 +28,7 @@ from twisted.web.http_headers import Headers as WebHeaders
 from gateway import faults
 from gateway.errors import DeliveryFailed
 from gateway.model.as2 import Headers
+from gateway.service.as2.resolving import OutsideReactor
 from gateway.service.as2.tls_words import what_failed
 
 CONNECT_SECONDS: Final = 20.0
@@ -67,6 +68,7 @@ class Poster:
 
     def __init__(self, reactor: Any, *, seconds: float, max_answer_bytes: int) -> None:
         self._reactor = reactor
+        self._outside = OutsideReactor(reactor)
         self._seconds = seconds
         self._max_answer_bytes = max_answer_bytes
         self._agents: dict[str, _Agent] = {}
@@ -105,7 +107,10 @@ class Poster:
                 remedy="Ask the partner whether its server is up; as2.send_timeout_seconds.",
             ) from error
         except Exception as error:
-            what, remedy = what_failed(error, urlsplit(url).hostname or "", ca_file)
+            host = urlsplit(url).hostname or ""
+            if host in self._outside.inside:
+                raise _leads_inside(url, self._outside.inside[host]) from error
+            what, remedy = what_failed(error, host, ca_file)
             raise DeliveryFailed(f"{url} could not be reached: {what}.", remedy=remedy) from error
         finally:
             # A server may say no before it has read all, and the rest is being sent still.
@@ -144,7 +149,7 @@ class Poster:
             root = _authorities(Path(ca_file)) if ca_file else None
             connections = _connections(self._reactor, persistent=True)
             agent = _web_agent(
-                self._reactor,
+                self._outside,
                 _policy(trustRoot=root),
                 connectTimeout=CONNECT_SECONDS,
                 pool=connections,
@@ -187,6 +192,14 @@ class _Collector(Protocol):
         self._parts.clear()
         if self.transport is not None:
             self.transport.loseConnection()
+
+
+def _leads_inside(url: str, address: str) -> DeliveryFailed:
+    return DeliveryFailed(
+        f"{url} was not posted to: its name leads to {address}, which is this machine's own.",
+        remedy="Ask the partner what its name is to resolve to. If you mean that address yourself,"
+        " write it into the URL in place of the name.",
+    )
 
 
 def _authorities(ca_file: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 from gateway.config import Configuration
 from gateway.service.as2 import receipts
 from gateway.service.as2.admission import Admission
-from gateway.service.as2.crypto import Crypto, crypto_boot
+from gateway.service.as2.crypto import Crypto, clear_after_the_dead, crypto_boot
 from gateway.service.as2.crypto_workers import CryptoWorkers
 from gateway.service.as2.partners import Relations
 from gateway.service.as2.patience import Patience, Record
@@ -52,7 +53,8 @@ class As2Service:
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         settings = configuration.settings.as2
-        scratch = Path(configuration.state) / "scratch"
+        scratch = self._scratch = Path(configuration.state) / "scratch"
+        self._in_thread = in_thread
 
         def pool(boot: bytes) -> WorkerPool:
             return WorkerPool(
@@ -167,3 +169,5 @@ class As2Service:
             await channel.stop()
         await self.workers.stop(grace)
         await self._poster.stop()
+        with contextlib.suppress(OSError):  # what stays goes at the next start
+            await self._in_thread(clear_after_the_dead, self._scratch)

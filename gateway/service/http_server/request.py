@@ -243,6 +243,8 @@ class HttpRequest(http.Request):
 
     def log_refusal(self, answer: Answer) -> None:
         """One line for what was refused."""
+        if answer.told:
+            return
         head = self._head
         self.desk.log.info(
             "http_refused",

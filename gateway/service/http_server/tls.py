@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!SHA1:!aNULL:!DSS:!PSK"
 """Of TLS 1.2; those of 1.3 are all sound. Each session has a key of its own (forward secrecy):
-whoever gets our private key later reads nothing of today. CBC only with SHA-2, for older clients."""
+whoever gets our private key later reads nothing of today. CBC only with SHA-2, for old clients."""
 
 
 def context_factory(tls: HttpTls) -> ssl.CertificateOptions:

@@ -53,13 +53,15 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True):
     """A response. With `file`, its content is the body; it is read while it is sent.
 
-    Content-Length, Connection, Date and Server are the server's to write.
+    Content-Length, Connection, Date and Server are the server's to write. `told`: whoever made this
+    refusal logs it, as often as is good; the server does not.
     """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     file: Path | None = None
+    told: bool = False
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

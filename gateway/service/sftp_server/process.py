@@ -30,12 +30,15 @@ from gateway.service.sftp_server.incoming import Incoming, Receipt
 from gateway.service.sftp_server.outgoing import Outgoing, expire
 from gateway.service.sftp_server.receipts import Daemon
 from gateway.service.sftp_server.wire import Wire
+from gateway.service.sparing import Sparing
 
 MAX_NOT_LOGGED_IN = 100
 MAX_NOT_LOGGED_IN_PER_ADDRESS = 50
 """Of these: one address cannot take all the places in which others would log in."""
 CROWDED_SECONDS = 10.0
 """A flood of connections is one line in the log in so many seconds."""
+STRANGERS, STRANGERS_SECONDS = 60, 60.0
+"""So many ends of connections that never logged in are told in so many seconds."""
 SWEEP_SECONDS = 30.0
 _TICK_SECONDS = 0.5
 
@@ -82,7 +85,8 @@ class SftpProcess:
         self.learn(boot.accounts)
         self._connections: list[ssh.Connection] = []
         self._stop_at: float | None = None
-        self._turned_away, self._crowded_said = 0, -CROWDED_SECONDS
+        self._crowding = Sparing(1, CROWDED_SECONDS, time.monotonic)
+        self._strangers = Sparing(STRANGERS, STRANGERS_SECONDS, time.monotonic)
         self._wake_reader, self._wake_writer = os.pipe()
         self._swept = -SWEEP_SECONDS  # at once: it may have been down for days
 
@@ -178,16 +182,11 @@ class SftpProcess:
         here = waiting.count(address)
         if len(waiting) < MAX_NOT_LOGGED_IN and here < MAX_NOT_LOGGED_IN_PER_ADDRESS:
             return False
-        self._turned_away += 1
-        now = time.monotonic()
-        if now - self._crowded_said >= CROWDED_SECONDS:
+        left_out = self._crowding.allows()
+        if left_out is not None:
             self._log.warning(
-                "sftp_too_many_logins_at_once",
-                peer=address,
-                from_there=here,
-                turned_away=self._turned_away,
+                "sftp_too_many_logins_at_once", peer=address, from_there=here, **left_out
             )
-            self._crowded_said, self._turned_away = now, 0
         return True
 
     def _home(self, account: channel.Account) -> Home:
@@ -214,18 +213,25 @@ class SftpProcess:
             # Its sessions may still be at work on what had arrived: gone once they are done.
             if not connection.sessions:
                 self._connections.remove(connection)
-                connection.log.info(
-                    "sftp_connection_over",
-                    logged_in=connection.partner is not None,
-                    username=connection.claimed,
-                    refused=connection.tried,
-                    reason=connection.end_reason(),
-                )
+                self._say_over(connection)
         for connection in self._connections:
             self._end_if_due(connection, now)
         if self._boot.index == 0 and now - self._swept > SWEEP_SECONDS:
             self._swept = now
             threading.Thread(target=self._sweep, daemon=True).start()
+
+    def _say_over(self, connection: ssh.Connection) -> None:
+        logged_in = connection.partner is not None
+        left_out = {} if logged_in else self._strangers.allows()
+        if left_out is not None:
+            connection.log.info(
+                "sftp_connection_over",
+                logged_in=logged_in,
+                username=connection.claimed,
+                refused=connection.tried,
+                reason=connection.end_reason(),
+                **left_out,
+            )
 
     def _end_if_due(self, connection: ssh.Connection, now: float) -> None:
         if not connection.transport.is_active():
