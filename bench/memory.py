@@ -20,6 +20,7 @@ defaults. The disk (TMPDIR) needs room for six times `--mb`.
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import json
 import random
@@ -39,7 +40,6 @@ from tabulate import tabulate
 from bench import as2_large
 from bench.as2_large import Growth, Memory
 from bench.invoices import ubl_invoice
-from bench.limits import with_attachment as with_large_attachment
 from bench.meters import processes, wait_for_rest, wait_until_out
 from gateway.service.journal import open_reader, records
 from tests.attached_documents import with_attachment
@@ -56,6 +56,10 @@ _DISK = 6
 _BASE64_MB = 30
 _BESIDE = 4_000
 """What an invoice and its entry take in the archive, compressed, apart from the attached file."""
+_INVOICE = 16_000
+"""What an invoice takes, apart from the attached file."""
+_LINES_OF_BASE64 = 3 / 4 * 76 / 77
+"""Bytes that one byte of Base64 with its line ends holds."""
 _CODED = 1.03
 """Base64 of random bytes, compressed: so much more than the bytes."""
 
@@ -235,8 +239,10 @@ def archive(path: Path, count: int, most: int) -> None:
 
 
 def large_invoice(path: Path, mb: int) -> None:
-    """One invoice of nearly so many MB."""
-    path.write_bytes(with_large_attachment(ubl_invoice(path.stem), mb))
+    """One invoice of nearly so many MB, and no more: nearly all of it is one attached file."""
+    size = int((mb * MB - _INVOICE) * _LINES_OF_BASE64)
+    content = base64.encodebytes(b"%PDF-1.7\n" + random.Random(mb).randbytes(size))
+    path.write_bytes(with_attachment(ubl_invoice(path.stem), content.decode()))
 
 
 def _verdicts(gateway: GatewayProcess) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Intake by SFTP, durable, beside OpenSSH's own server with `put -f`, in one run.
 
-    python -m bench.sftp_intake [-n 1000] [--kb 21] [--sessions 4] [--mb 500] [--rounds 3] [--json]
+    python -m bench.sftp_intake [-n 1000] [--kb 21] [--sessions 4] [--mb 500] [--rounds 3]
+                               [--embedded] [--json]
 
 The same files go, with the same client, to the gateway and to an `internal-sftp` of our own on
 loopback (`tests/service/sshd.py`), in turns:
@@ -12,7 +13,8 @@ A close that the gateway confirms says that file, folder and journal are on the 
 OpenSSH's server fsync each file (fsync@openssh.com), and no folder. Seconds count from the first
 `put` of a client that has logged in to the end of the last one. Each round has files of its own,
 for what the gateway has in its spool already would be nothing new to write, and each server begins
-half of the rounds. The judges stand still meanwhile: they would measure the number of cores.
+half of the rounds. The judges stand still meanwhile: they would measure the number of cores. What
+the gateway publishes of each file goes to a real RabbitMQ, or to files (`--embedded`).
 
 Printed are the seconds of each round, their medians, the server's seconds of CPU, and the median of
 the rounds' ratios beside what is allowed. Exit code 1 when one is higher, or when the journal does
@@ -30,22 +32,24 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import psutil
 import sqlalchemy as sa
 from tabulate import tabulate
 
+from bench.disk import creation_us, folder_apart
 from bench.invoices import ubl_invoice
 from bench.meters import processes, wait_for_rest, wait_until_out
+from bench.sftp_servers import Gateway, OpenSsh, Server
 from gateway.durable import sync_file_system
 from gateway.service.journal import open_reader
 from gateway.service.journal.tables import interchanges
+from tests.broker import Broker
 from tests.gateway_process import GatewayProcess
 from tests.service.sshd import Sshd
 
@@ -55,11 +59,11 @@ DEADLINE_SECONDS = 1800.0
 KB, MB = 1_000, 1_000_000
 GATEWAY, OPENSSH = "gateway", "OpenSSH"
 _CHUNK = 1 << 20
-_SESSION_ENDS_SECONDS = 0.5
 _WARM = 5
 """Files sent before anything is counted: the first session loads what all share."""
-_DISK = 2.5
-"""How many times the files of one round lie on the disk, without what the gateway keeps of each."""
+_DISK = 3.5
+"""How many times the files of each round lie on the disk: nothing is removed meanwhile, for removed
+files make new ones dearer (`bench/disk.py`)."""
 
 
 class Plan(NamedTuple):
@@ -79,87 +83,6 @@ class Taken(NamedTuple):
     cpu: float
 
 
-class Server(Protocol):
-    """Where files are sent."""
-
-    def command(self) -> list[str]:
-        """OpenSSH's client, reading its batch from standard input."""
-        ...
-
-    def put(self, path: Path) -> str:
-        """The line of the batch that sends this file, durably."""
-        ...
-
-    def cpu_seconds(self) -> float:
-        """What its processes, those of ended sessions too, have used so far."""
-        ...
-
-    def forget(self) -> None:
-        """What was sent is not looked at again: give its room back."""
-        ...
-
-
-class Gateway:
-    """The running gateway."""
-
-    def __init__(self, process: GatewayProcess) -> None:
-        self._process = process
-
-    def command(self) -> list[str]:
-        """As its partner does."""
-        return self._process.sftp_command()
-
-    def put(self, path: Path) -> str:
-        """Its close is the promise."""
-        return f"put {path} in/{path.name}"
-
-    def cpu_seconds(self) -> float:
-        """Of the reactor and the SFTP processes; judges stand still."""
-        return float(sum(sum(each.cpu_times()[:2]) for each in processes(self._process)))
-
-    def forget(self) -> None:
-        """It keeps everything."""
-
-
-class OpenSsh:
-    """OpenSSH's server."""
-
-    def __init__(self, server: Sshd) -> None:
-        self._server = server
-        self._in = server.home / "in"
-
-    def command(self) -> list[str]:
-        """The client with the options it has towards the gateway."""
-        remote = self._server.remote()
-        options = {
-            "UserKnownHostsFile": self._server.folder / "known_hosts",
-            "StrictHostKeyChecking": "no",
-            "IdentitiesOnly": "yes",
-            "LogLevel": "ERROR",
-        }
-        return [
-            *("sftp", "-q", "-b", "-", "-F", "/dev/null", "-P", str(remote.port)),
-            *("-i", remote.key_file),
-            *(word for key, value in options.items() for word in ("-o", f"{key}={value}")),
-            f"{remote.username}@{remote.host}",
-        ]
-
-    def put(self, path: Path) -> str:
-        """With an fsync at its end."""
-        return f"put -f {path} {self._in / path.name}"
-
-    def cpu_seconds(self) -> float:
-        """A session is counted once its process has ended, which is a moment after its client."""
-        time.sleep(_SESSION_ENDS_SECONDS)
-        (server,) = (each for each in psutil.Process().children() if each.name() == "sshd")
-        return float(sum(server.cpu_times()[:4]))
-
-    def forget(self) -> None:
-        """Remove them."""
-        shutil.rmtree(self._in)
-        self._in.mkdir()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the measurement and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench.sftp_intake", description=__doc__)
@@ -168,24 +91,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sessions", type=int, default=4, help="sessions (default 4)")
     parser.add_argument("--mb", type=int, default=500, help="MB of the large file (default 500)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
+    parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args(arguments)
     plan = Plan(args.n, args.kb, args.sessions, args.mb, args.rounds)
-    with tempfile.TemporaryDirectory(prefix="bench-sftp-intake-") as folder:
-        round_bytes = plan.n * plan.kb * KB + plan.mb * MB
-        need, free = (_DISK + plan.rounds) * round_bytes, shutil.disk_usage(folder).free
+    with folder_apart("bench-sftp-intake-") as folder:
+        need = _DISK * plan.rounds * (plan.n * plan.kb * KB + plan.mb * MB)
+        free = shutil.disk_usage(folder).free
         if free < need:
             sys.exit(f"{need / 1e9:.1f} GB of disk are needed; {folder} has {free / 1e9:.1f} free.")
-        measured = measure(Path(folder), plan)
+        measured = measure(folder, plan, embedded=args.embedded)
     show(measured)
     if args.json:
         print(json.dumps(measured))
     return 1 if measured["faults"] else 0
 
 
-def measure(folder: Path, plan: Plan) -> dict[str, Any]:
-    """Start both servers, and send to them in turns."""
-    process = GatewayProcess(folder / "gateway", judges=1)
+def measure(folder: Path, plan: Plan, *, embedded: bool) -> dict[str, Any]:
+    """Start both servers, with a broker behind the one, and send to them in turns."""
+    broker = None if embedded else Broker(folder / "broker")
+    process = GatewayProcess(
+        folder / "gateway", judges=1, rabbitmq_port=broker.port if broker else None
+    )
     _patient(process)
     (folder / "openssh").mkdir()
     server = Sshd(folder / "openssh")
@@ -194,8 +121,11 @@ def measure(folder: Path, plan: Plan) -> dict[str, Any]:
         kind: {name: [] for name in servers} for kind in ALLOWED
     }
     try:
+        if broker is not None:
+            broker.start()
         server.start()
         process.start()
+        new_file_us = creation_us(folder)
         for name, each in servers.items():
             _send(each, [_small_files(folder / "warm", f"warm-{name}", _WARM, plan.kb)])
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -208,25 +138,19 @@ def measure(folder: Path, plan: Plan) -> dict[str, Any]:
                     for name in order:
                         sync_file_system(folder)
                         taken[kind][name].append(_send(servers[name], batches))
-                        servers[name].forget()
-                    for path in (path for batch in batches for path in batch):
-                        path.unlink()
         received = _received(process)
     finally:
         process.ensure_gone()
         server.stop()
+        if broker is not None:
+            broker.close()
     sent = _WARM + plan.rounds * (plan.n + 1)
-    faults = [] if received == sent else [f"{sent} files were sent, the journal has {received}"]
-    kinds = {kind: _figures(kind, each) for kind, each in taken.items()}
-    faults += [
-        f"{kind}: {found['ratio']:.2f} times as long, {found['allowed']} are allowed"
-        for kind, found in kinds.items()
-        if found["ratio"] > found["allowed"]
-    ]
-    return {"plan": plan._asdict(), **kinds, "faults": faults}
+    kinds = {kind: figures(kind, each) for kind, each in taken.items()}
+    faults = faults_of(kinds, sent=sent, received=received)
+    return {"plan": plan._asdict(), **kinds, "new_file_us": new_file_us, "faults": faults}
 
 
-def _figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
+def figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
     """Of one kind of files: each round, the medians, and how the two compare."""
     pairs = zip(taken[GATEWAY], taken[OPENSSH], strict=True)
     return {
@@ -242,6 +166,16 @@ def _figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
         "ratio": round(statistics.median(a.seconds / b.seconds for a, b in pairs), 3),
         "allowed": ALLOWED[kind],
     }
+
+
+def faults_of(kinds: dict[str, dict[str, Any]], *, sent: int, received: int) -> list[str]:
+    """What is not as it should be."""
+    faults = [] if received == sent else [f"{sent} files were sent, the journal has {received}"]
+    return faults + [
+        f"{kind}: {found['ratio']:.2f} times as long, {found['allowed']} are allowed"
+        for kind, found in kinds.items()
+        if found["ratio"] > found["allowed"]
+    ]
 
 
 def _patient(process: GatewayProcess) -> None:
@@ -360,6 +294,7 @@ def show(measured: dict[str, Any]) -> None:
     rounds = [f"round {number + 1} (s)" for number in range(plan.rounds)]
     headers = ("files", "server", *rounds, "median", "CPU (s)", "ratio")
     print(tabulate(rows, headers=headers, disable_numparse=True))
+    print(f"A new file cost {measured['new_file_us']} µs of CPU here before the first round.")
     for fault in measured["faults"]:
         print(f"FAULT {fault}")
 

@@ -7,7 +7,9 @@ how tests take the broker away from the gateway.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -49,6 +51,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _lasting_port() -> int:
+    """One that is still free after the node was away for a while.
+
+    Below those that Linux gives to outgoing connections: who tries to reach a node that is away
+    would be connected to itself one day, and hold its port.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Broker:
     """One node. `username` and `password` are RabbitMQ's own defaults, open to loopback only."""
 
@@ -58,7 +73,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port, self.tls_port, dist_port, epmd_port = (free_port() for _ in range(4))
+        self.port, self.tls_port, dist_port, epmd_port = (_lasting_port() for _ in range(4))
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         for name in ("home", "data", "log"):

@@ -8,9 +8,9 @@ then becomes the program:
   allowed fails with EPERM;
 - `MemoryDenyWriteExecute=`, `RestrictAddressFamilies=`, `RestrictNamespaces=`;
 - `CapabilityBoundingSet=`, `NoNewPrivileges=`, `UMask=`, `LimitNOFILE=`, `LimitCORE=`;
-- as root, in mounts of its own: `ProtectSystem=strict`, by which nothing but the state directory
-  can be written, `PrivateTmp=` (a folder beside the state directory, which TMPDIR names, for tests
-  keep their own files in /tmp), and `ProtectProc=invisible`.
+- where it may mount (CAP_SYS_ADMIN), in mounts of its own: `ProtectSystem=strict`, by which nothing
+  but the state directory can be written, `PrivateTmp=` (a folder beside the state directory, which
+  TMPDIR names, for tests keep their own files in /tmp), and `ProtectProc=invisible`.
 
 Other users, devices and what else stands in the unit are not imitated.
 """
@@ -34,6 +34,7 @@ import msgspec
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
 _PR_CAPBSET_DROP: Final = 24
+_CAP_SETPCAP, _CAP_SYS_ADMIN = 8, 21
 _PROT_WRITE, _PROT_EXEC, _SHM_EXEC = 2, 4, 0o100000
 _NAMESPACES: Final = 0x00020000 | 0x02000000 | 0x7C000000  # mnt, cgroup, uts … net
 _NEW_MOUNTS: Final = 0x00020000
@@ -135,7 +136,7 @@ class Filter:
 
 def confine(unit: Unit, state: Path) -> None:
     """Bring this process under what the unit allows; `state` is its StateDirectory=."""
-    if os.geteuid() == 0:
+    if _held() >> _CAP_SYS_ADMIN & 1:
         _read_only_but_for(unit, state)
     os.umask(int(unit.one("UMask"), 8))
     files = int(unit.one("LimitNOFILE"))
@@ -143,7 +144,7 @@ def confine(unit: Unit, state: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (int(unit.one("LimitCORE")),) * 2)
     assert unit.one("CapabilityBoundingSet") == ""
-    if os.geteuid() == 0:
+    if _held() >> _CAP_SETPCAP & 1:
         last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
         for capability in range(last + 1):
             failed = ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -151,6 +152,12 @@ def confine(unit: Unit, state: Path) -> None:
     filters = [_arguments(unit), _calls(unit)]
     for each in filters:  # the calls last: it is the one that could forbid to load another
         each.load()
+
+
+def _held() -> int:
+    """The capabilities of this process, a bit each."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("CapEff:")[1].split()[0], 16)
 
 
 def _read_only_but_for(unit: Unit, state: Path) -> None:

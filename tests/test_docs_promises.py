@@ -92,6 +92,13 @@ def test_every_measurement_that_is_named_is_there(page: str) -> None:
     assert [file for file in sorted(files) if not file.is_file()] == []
 
 
+def test_every_case_that_is_named_is_there() -> None:
+    """`xml/billion-laughs` is a file of tests/evil."""
+    named = re.findall(r"`((?:archives|names|pdfs|xml)/[\w-]+)`", THREATS)
+    assert named
+    assert [name for name in named if not any((ROOT / "tests" / "evil").glob(f"{name}.*"))] == []
+
+
 def test_every_promise_has_a_mechanism_and_a_proof() -> None:
     """What nobody shows is not promised."""
     found = promises(GUARANTEES)

@@ -31,8 +31,10 @@ WINDOW_BYTES = 32 * 1024 * 1024
 CLOSE_SECONDS = 2.0
 """For the closing handshake."""
 
-DECLARE_SECONDS = 2.0
-"""So seldom at most is the topology declared again for messages that come back."""
+DECLARE_SECONDS = 1.0
+"""So long after a message came back for want of a queue all of them are declared again. Not at
+once: RabbitMQ has to tell the consumers of the deleted queue first, or some are told nothing and
+get nothing from the new one."""
 
 _STOPPING = "The gateway is stopping."
 
@@ -76,7 +78,7 @@ class Session:
         self._asked: defer.Deferred[Any] | None = None
         self._sweeper: Any = None
         self._over = False
-        self._declared_at = float("-inf")
+        self._declaring: Any = None
         connection.on_lost(self._on_connection_lost)
         connection.amqp.add_on_connection_blocked_callback(self._on_blocked)
         connection.amqp.add_on_connection_unblocked_callback(self._on_unblocked)
@@ -230,20 +232,19 @@ class Session:
         )
         if not self.confirms.returned(properties.message_id, why):
             self._log.warning("unknown_message_returned", id=properties.message_id, reason=why)
-        self._declare_again()
+        if self._settings.declare and not self._over and self._declaring is None:
+            self._declaring = self._reactor.callLater(DECLARE_SECONDS, self._declare_again)
 
     def _declare_again(self) -> None:
-        """A message came back: its queue was deleted, perhaps. Its next attempt finds one again.
+        """A queue was deleted, perhaps: what came back finds one at its next attempt.
 
         Nobody waits for answers: a broker that refuses closes the channel, and the next session,
         which declares everything too, says why.
         """
-        now = self._reactor.seconds()
-        if not self._settings.declare or now < self._declared_at + DECLARE_SECONDS:
-            return
-        self._declared_at = now
-        for _, method, arguments in declarations():
-            getattr(self._channel, method)(**arguments)
+        self._declaring = None
+        if self._channel.is_open:
+            for _, method, arguments in declarations():
+                getattr(self._channel, method)(**arguments)
 
     def _on_blocked(self, _connection: Any, frame: Any) -> None:
         reason = str(frame.method.reason)
@@ -287,8 +288,9 @@ class Session:
         if self._over:
             return
         self._over = True
-        if self._sweeper is not None and self._sweeper.active():
-            self._sweeper.cancel()
+        for timer in (self._sweeper, self._declaring):
+            if timer is not None and timer.active():
+                timer.cancel()
         self.ended.callback(error)
         self.confirms.fail(reason)
         if self._asked is not None and not self._asked.called:

@@ -110,7 +110,8 @@ async def test_a_message_that_waits_is_tried_again_soon(journal: Journal, by: dt
 @ensureDeferred
 async def test_what_was_set_is_told_once(journal: Journal, by: dt.timedelta) -> None:
     """One line for each time it is set, none for a clock that is steered."""
-    times, told = Times(), []
+    times = Times()
+    told: list[str] = []
     clock, said = watch(journal, times, told)
     await clock.start()
     await clock.stop()  # here it looks when it is told to
@@ -133,7 +134,8 @@ async def test_what_was_set_is_told_once(journal: Journal, by: dt.timedelta) -> 
 async def test_a_journal_from_the_future_is_noticed_at_the_start(journal: Journal) -> None:
     """The clock was set back while no gateway ran: what waits is due at once."""
     await settled(journal)
-    times, told = Times(), []
+    times = Times()
+    told: list[str] = []
     times.set_by = -HOUR
     assert await journal.read("t", lambda conn: records.due_outbox(conn, times.now(), 9)) == []
     clock, said = watch(journal, times, told)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
+from pika import exceptions
 
 from gateway.service.amqp_topology import QUEUES
 from gateway.service.journal import open_reader
@@ -125,7 +126,8 @@ class BrokerFaults:
         finally:
             self._wire.flow()
         self._until(lambda: self._returned() > returned, f"a message returned for want of {name}")
-        self._until(lambda: self._consumer.connections > connections, f"{name}, declared again")
+        self._until(lambda: self._is_there(name), f"{name}, declared again")
+        self._until(lambda: self._consumer.connections > connections, f"the consumer of {name}")
         return f"{name} was deleted"
 
     def _empty_and_delete(self, name: str) -> None:
@@ -144,6 +146,16 @@ class BrokerFaults:
             channel.queue_delete(name)
         finally:
             connection.close()
+
+    def _is_there(self, name: str) -> bool:
+        connection = self._broker.connect()
+        try:
+            connection.channel().queue_declare(name, passive=True)
+        except exceptions.ChannelClosedByBroker:
+            return False
+        finally:
+            connection.close()
+        return True
 
     def _blocked(self) -> int:
         """How often the gateway noticed it."""

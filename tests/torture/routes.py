@@ -7,6 +7,7 @@ is gone from the folder it was left in. Afterwards it says which acknowledgement
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import signal
@@ -69,13 +70,16 @@ class SftpRoute:
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         assert client.stdin is not None
-        client.stdin.write(f"{_put('put', sent, folder)}\n".encode())
-        client.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # the gateway hung up first
+            client.stdin.write(f"{_put('put', sent, folder)}\n".encode())
+            client.stdin.flush()
         try:
             client.wait(dice.uniform(0.3, 2.0))
         except subprocess.TimeoutExpired:
             client.kill()
-        client.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            client.stdin.close()
+        client.wait()
         if client.returncode != -signal.SIGKILL:
             return False
         self._broken.add(sent.name)

@@ -91,6 +91,12 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Until `finish` is set, and what was begun is received."""
+        try:
+            self._send()
+        except Exception as error:
+            self.trouble = f"{self.name} failed: {error!r}"
+
+    def _send(self) -> None:
         while not self.finish.is_set() and self.trouble is None:
             self._deliver(self._batch())
             self.finish.wait(self._dice.uniform(0.0, 0.3))

@@ -1,0 +1,64 @@
+"""However much one client asks for at once, only so much of it is with the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import paramiko
+import pytest
+from pytest_twisted import async_yield_fixture, ensureDeferred
+from twisted.internet import defer, reactor, task
+
+from gateway.service.sftp_server.arrival import Upload
+from tests.service.sftp_gateway import SftpGateway, until
+
+pytestmark = [pytest.mark.ssh, pytest.mark.timeout(120)]
+
+FILES = 6
+
+
+@async_yield_fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[SftpGateway]:
+    """A running one."""
+    made = SftpGateway(tmp_path)
+    await made.service.start()
+    yield made
+    await made.service.stop(2.0)
+
+
+@ensureDeferred
+async def test_closes_asked_for_all_at_once_reach_the_daemon_one_by_one(
+    gateway: SftpGateway,
+) -> None:
+    """One of a session waits for its answer, the others are not read before.
+
+    So what waits in the daemon is bounded by the sessions that partners may have.
+    """
+    waiting: list[tuple[Upload, defer.Deferred[None]]] = []
+
+    async def slowly(upload: Upload) -> str:
+        hold: defer.Deferred[None] = defer.Deferred()
+        waiting.append((upload, hold))
+        await hold
+        return gateway.take(upload)
+
+    gateway.answer = slowly
+
+    def close_all(client: paramiko.SFTPClient) -> None:
+        files = [client.open(f"in/{number}.xml", "wb") for number in range(FILES)]
+        for file in files:
+            file.write(b"<a/>")
+        for file in files:
+            file._close(async_=True)  # asks, and does not wait for the answer
+        client.stat(".")  # is answered after them all
+
+    client = defer.ensureDeferred(gateway.with_paramiko(close_all))
+    for number in range(FILES):
+        await until(partial(lambda most: len(waiting) > most, number))
+        await task.deferLater(reactor, 0.3)
+        assert len(waiting) == number + 1
+        waiting[number][1].callback(None)
+    await client
+    assert gateway.names == [f"{number}.xml" for number in range(FILES)]
