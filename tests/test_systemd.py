@@ -105,6 +105,12 @@ def test_a_judge_that_is_ended_for_its_memory_does_not_end_the_service() -> None
     assert Unit.read(UNIT).one("OOMPolicy") == "continue"
 
 
+def test_sqlite_keeps_nothing_in_tmp() -> None:
+    """What a statement may have to undo lies in the state directory, or a full /tmp stops us."""
+    unit = Unit.read(UNIT)
+    assert unit.one("Environment") == f"SQLITE_TMPDIR=/var/lib/{unit.one('StateDirectory')}"
+
+
 def test_what_is_allowed_is_read_as_systemd_reads_it() -> None:
     """Sets in sets, lines one after the other, what every program needs."""
     allowed = Unit.read(UNIT).allowed_calls()
