@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gateway.cli.main import main
 from tests.config.as2_folder import PARTNER, SETTINGS, As2Folder
-from tests.config.certificates import TODAY, certificate, key_pem, pem, rsa_key
+from tests.config.certificates import certificate, key_pem, pem, rsa_key, today
 
 
 class Command:
@@ -98,7 +98,7 @@ def test_a_partners_new_certificate_stands_beside_the_old(cert: Command) -> None
     assert (code, err) == (0, "")
     assert "edi-gateway reload" in out
     old, name = cert.named()
-    assert (old, name.startswith(f"acme-{TODAY:%Y-%m-%d}-")) == ("acme.pem", True)
+    assert (old, name.startswith(f"acme-{today():%Y-%m-%d}-")) == ("acme.pem", True)
     assert "# theirs" in cert.folder.acme.read_text()
     assert cert.folder.acme.stat().st_mode & 0o777 == 0o600
     assert cert.folder.load().certificates["acme"][0] == new
@@ -224,7 +224,7 @@ def test_our_expired_key_stays_on_disk(cert: Command) -> None:
 
 def test_a_new_key_of_ours(cert: Command) -> None:
     """RSA 3072, three years from the day agreed on; the public half alone is handed out."""
-    day = TODAY.date() + dt.timedelta(days=30)
+    day = today().date() + dt.timedelta(days=30)
     code, out, err = cert("rotate", "--ours", "--new", "--from", day.isoformat())
     assert (code, err) == (0, "")
     made = next(cert.folder.certificates.glob("gateway-*.pem"))

@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+def today() -> dt.datetime:
+    """The day as it is now: a run of all tests may go on past midnight."""
+    return dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @cache
@@ -34,14 +37,15 @@ def certificate(
     """A certificate valid from so many days after today to so many; self-signed or by `issuer`."""
     own = key or rsa_key(name)
     signer = rsa_key(issuer) if issuer else own
+    day = today()
     return (
         x509.CertificateBuilder()
         .subject_name(_named(name))
         .issuer_name(_named(issuer or name))
         .public_key(own.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(TODAY + dt.timedelta(days=days[0]))
-        .not_valid_after(TODAY + dt.timedelta(days=days[1], hours=23, minutes=59))
+        .not_valid_before(day + dt.timedelta(days=days[0]))
+        .not_valid_after(day + dt.timedelta(days=days[1], hours=23, minutes=59))
         .sign(signer, hashes.SHA256())
     )
 

@@ -27,7 +27,7 @@ from gateway.service.management import ManagementServer
 from gateway.service.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.service.worker_jobs import PoolStatus, WorkerState, WorkerStatus
 from tests.config.as2_folder import PARTNER, As2Folder
-from tests.config.certificates import TODAY, certificate, pem
+from tests.config.certificates import certificate, pem, today
 
 STATUS = PoolStatus(
     size=2,
@@ -43,7 +43,7 @@ STATUS = PoolStatus(
 
 def noon() -> dt.datetime:
     """Half a day into today."""
-    return TODAY + dt.timedelta(hours=12)
+    return today() + dt.timedelta(hours=12)
 
 
 def watch_of(folder: As2Folder, log: Any = None) -> CertificateWatch:
