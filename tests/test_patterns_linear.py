@@ -41,6 +41,7 @@ BOUNDED: dict[str, str] = {
     "gateway.core.schematron.source_names:_CALL": OURS_ONLY,
     "gateway.core.schematron.source_names:_PREFIX": OURS_ONLY,
     "gateway.core.schematron.source_names:_VARIABLE": OURS_ONLY,
+    "gateway.core.schematron.svrl:_STEP": "asked about paths of 1,000 characters at most",
 }
 """module:name → why it never meets a long text of a partner's."""
 

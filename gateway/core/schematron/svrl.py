@@ -46,7 +46,11 @@ _SEVERITIES: Final = {
     "information": Severity.INFO,
     "info": Severity.INFO,
 }
-_STEP = re.compile(r"/Q\{([^{}]*+)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
+_STEP = re.compile(r"/Q\{(.*?)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
+"""A namespace may be any text, even one like a step: exact, and for short paths only."""
+_SHORT_PATH: Final = 1_000
+_PLAIN_STEP = re.compile(r"/Q\{([^{}]*+)\}([^/\[\]{}]+)(\[\d+\])(?=/Q\{|\Z)")
+"""For long ones, in which a namespace with braces stays as path() spells it."""
 _LEADING_ID = re.compile(r"^\[\s*([A-Z][A-Za-z0-9-]*-\d+)\s*\]")
 
 
@@ -177,7 +181,8 @@ def _bounded(text: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _as_shipped(path: str) -> str:
     """What path() says, in the spelling of the ISO skeleton."""
-    return _STEP.sub(_spelled, path)
+    step = _STEP if len(path) <= _SHORT_PATH else _PLAIN_STEP
+    return step.sub(_spelled, path)
 
 
 def _spelled(step: re.Match[str]) -> str:
