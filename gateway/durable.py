@@ -7,6 +7,7 @@ Everything that makes something durable is called through here, by the name of i
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import secrets
 from pathlib import Path
@@ -90,6 +91,21 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
     for each in reversed(missing):
         each.mkdir(mode=mode, exist_ok=True)
         sync_folder(each.parent, "folder.made")
+
+
+def lock_folder(folder: Path, *, shared: bool = False) -> int:
+    """Lock a folder until the descriptor is closed, which the kernel does when its holder dies.
+
+    Any number may share it, or one has it alone. Raises BlockingIOError when others have it so
+    that this one cannot, and OSError when there is no such folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write_durably(path: Path, body: bytes, points: str, *, mode: int = 0o600) -> None:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -32,7 +31,15 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.durable import fsync, make_folder, remove, rename, sync_file, sync_folder
+from gateway.durable import (
+    fsync,
+    lock_folder,
+    make_folder,
+    remove,
+    rename,
+    sync_file,
+    sync_folder,
+)
 from gateway.errors import SpoolError, SpoolHeld
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -187,7 +194,7 @@ class Spool:
         deadline = time.monotonic() + patience
         while True:
             try:
-                folder = self._lock(fcntl.LOCK_EX)
+                folder = self._lock(shared=False)
                 break
             except SpoolHeld:
                 if time.monotonic() > deadline:
@@ -201,25 +208,22 @@ class Spool:
     @contextlib.contextmanager
     def _removing(self) -> Iterator[None]:
         """While something is removed. Raises `SpoolHeld` while somebody holds all payloads."""
-        folder = self._lock(fcntl.LOCK_SH)
+        folder = self._lock(shared=True)
         try:
             yield
         finally:
             os.close(folder)
 
-    def _lock(self, how: int) -> int:
+    def _lock(self, *, shared: bool) -> int:
         """Lock the payloads' folder until the descriptor is closed: those who remove share it."""
         with _failures("lock its payloads"):
-            folder = os.open(self._payloads, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(folder)
-            raise SpoolHeld(
-                "The spool's payloads are being copied: nothing is removed meanwhile.",
-                remedy="Try again once the backup has ended.",
-            ) from None
-        return folder
+            try:
+                return lock_folder(self._payloads, shared=shared)
+            except BlockingIOError:
+                raise SpoolHeld(
+                    "The spool's payloads are being copied: nothing is removed meanwhile.",
+                    remedy="Try again once the backup has ended.",
+                ) from None
 
     def discard(self, sha256: str) -> None:
         """Remove a payload that no interchange needs. One that is gone already is no error.

@@ -35,7 +35,7 @@ class Desk:
         """What is answered. Raises what the command line shows people."""
         if self.direct is None:
             return ask(self._state, command, tells=self._tells, seconds=SECONDS, **arguments)
-        return {"ok": True, **at_once(self._handlers[command](arguments))}  # type: ignore[arg-type]
+        return {"ok": True, **at_once(self._handlers[command](arguments))}
 
 
 @contextlib.contextmanager

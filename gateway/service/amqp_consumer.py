@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import msgspec
 from twisted.internet import defer
-from twisted.python.failure import Failure
 
 from gateway.config.settings import Rabbitmq
 from gateway.errors import GatewayError, WorkerDied, WorkerTimeout
@@ -122,12 +121,14 @@ class RequestConsumer:
             self._handle(session, method.delivery_tag, properties, asked)
         )
         self._working.add(working)
+        working.addErrback(self._broken_off)
         working.addBoth(self._done, working)
 
-    def _done(self, result: object, working: defer.Deferred[None]) -> None:
+    def _broken_off(self, failure: Any) -> None:
+        failure.trap(defer.CancelledError)
+
+    def _done(self, _: object, working: defer.Deferred[None]) -> None:
         self._working.discard(working)
-        if isinstance(result, Failure):
-            result.trap(defer.CancelledError)  # type: ignore[no-untyped-call]
 
     # ---- one request
 

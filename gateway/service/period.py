@@ -7,7 +7,6 @@ that lies there already, as it is now, is not written again: so an export that b
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.durable import make_folder
+from gateway.durable import lock_folder, make_folder
 from gateway.service.evidence import FORMAT, Reader, folder_of, write_evidence
 from gateway.service.evidence_folder import (
     MANIFEST,
@@ -44,14 +43,13 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
     Raises `EvidenceFailed` when somebody does.
     """
     with writing(folder):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = lock_folder(folder)
         except BlockingIOError:
             raise EvidenceFailed(
                 f"Somebody else is {doing} {folder} now.", remedy="Wait until that has ended."
             ) from None
+    try:
         yield
     finally:
         os.close(descriptor)

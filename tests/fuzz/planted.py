@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final
+from typing import Any, Final
 
 from tests.fuzz.target import Kind, Parser, Target
 
@@ -54,13 +54,13 @@ def _hoards() -> None:
     _held.append(bytearray(b"x" * 40_000_000))
 
 
-def _target(name: str, what: object, **more: object) -> Target:
+def _target(name: str, what: object, **more: Any) -> Target:
     return Target(
         name=name,
         kind=Kind.TEXT,
         parser=lambda: _planted(what),
         seeds=lambda: list(_SEEDS),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.fuzz.child import inputs, targets_of
 from tests.fuzz.mutation import MAX_BYTES, mutant, numbered
 from tests.fuzz.planted import BAD
 from tests.fuzz.seeds import archives
-from tests.fuzz.target import Kind, Outcome, Target
+from tests.fuzz.target import Kind, Outcome
 from tests.fuzz.watching import Account, fuzz
 
 PLANTED = "tests.fuzz.planted"
@@ -123,8 +124,8 @@ def test_inputs_are_known_by_seed_and_number(kind: Kind) -> None:
 
 def test_inputs_are_shared_out() -> None:
     """By the weight of each target, and none goes without."""
-    targets = [Target(name=str(n), kind=Kind.BYTES, parser=list, seeds=list, share=n)  # type: ignore[arg-type]
-               for n in (1, 3, 6)]  # fmt: skip
+    one = targets_of(PLANTED)["good"]
+    targets = [replace(one, name=str(n), share=n) for n in (1, 3, 6)]
     assert shares(targets, 100) == [10, 30, 60]
     assert shares(targets, 1) == [1, 1, 1]
     assert Outcome.ACCEPTED == "accepted"

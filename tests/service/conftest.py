@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pytest
 from pytest_twisted import async_yield_fixture
 
 from tests.service.house import House
+from tests.state_directory import StateDirectory
 
 
 @async_yield_fixture
@@ -19,3 +21,19 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     for intake in opened.intakes:
         await intake.stop(1)
     await opened.journal.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory that is well, to copy: making the tables takes a second."""
+    made = StateDirectory(tmp_path_factory.mktemp("template") / "state")
+    made.close()
+    return made.path
+
+
+@pytest.fixture
+def state(template: Path, tmp_path: Path) -> Iterator[StateDirectory]:
+    """One with three interchanges, to be backed up or harmed."""
+    made = StateDirectory(tmp_path / "state", template=template)
+    yield made
+    made.close()

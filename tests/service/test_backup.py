@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -34,22 +34,6 @@ from gateway.service.journal.lock import StateLock
 from gateway.service.journal.schema import UNDER_RESTORE
 from gateway.spool import Spool
 from tests.state_directory import StateDirectory, contents
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One with three interchanges, to copy: making the tables takes a second."""
-    made = StateDirectory(tmp_path_factory.mktemp("template") / "state")
-    made.close()
-    return made.path
-
-
-@pytest.fixture
-def state(template: Path, tmp_path: Path) -> Iterator[StateDirectory]:
-    """One with three interchanges."""
-    made = StateDirectory(tmp_path / "state", template=template)
-    yield made
-    made.close()
 
 
 @pytest.fixture

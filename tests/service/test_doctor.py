@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +35,6 @@ from tests.service.journalling import NOW, a_message, later
 from tests.state_directory import StateDirectory, contents
 
 OLD = 3 * 86_400.0
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory that is well, to copy."""
-    made = StateDirectory(tmp_path_factory.mktemp("template") / "state")
-    made.close()
-    return made.path
-
-
-@pytest.fixture
-def state(template: Path, tmp_path: Path) -> Iterator[StateDirectory]:
-    """One that is well, and to be harmed."""
-    made = StateDirectory(tmp_path / "state", template=template)
-    yield made
-    made.close()
 
 
 class Patient:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import os
 import re
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.durable import make_folder
+from gateway.durable import lock_folder, make_folder
 from gateway.errors import BackupFailed, ConfigurationError
 
 MANIFEST = "manifest.json"
@@ -140,14 +139,13 @@ def opened(folder: Path) -> Iterator[None]:
                 remedy="Name a folder that is empty, does not exist yet, or holds backups.",
             )
     make_folder(folder / PAYLOADS)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFailed(
-                f"Another backup is being written to {folder}.", remedy="Wait until it has ended."
-            ) from None
+        descriptor = lock_folder(folder)
+    except BlockingIOError:
+        raise BackupFailed(
+            f"Another backup is being written to {folder}.", remedy="Wait until it has ended."
+        ) from None
+    try:
         yield
     finally:
         os.close(descriptor)

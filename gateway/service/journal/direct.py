@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,14 +94,15 @@ def _answer(outcome: Outcome) -> Any:
     return value
 
 
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never has to wait."""
+def at_once(work: Awaitable[T]) -> T:
+    """The result of what never has to wait."""
+    steps = work.__await__()
     try:
-        work.send(None)
+        next(steps)
     except StopIteration as ended:
         result: T = ended.value
         return result
-    work.close()
+    steps.close()
     raise RuntimeError("This waits for something, and nobody is there to bring it.")
 
 
