@@ -91,7 +91,11 @@ class MemoryNetwork(MemoryReactorClock):
         raise AssertionError("the network never comes to rest")
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, in steps, as timers set on the way would have it."""
+        """Let time pass, in steps, as timers set on the way would have it.
+
+        What was begun before, by a test that woke somebody, happens at the time it is now.
+        """
+        self.settle()
         until = self.seconds() + seconds
         while self.seconds() < until:
             times = [call.getTime() for call in self.getDelayedCalls()]
