@@ -46,7 +46,6 @@ POINTS: Final = {
     "sftp.upload": "an upload's bytes, fsync",
     "sftp.part": "an unfinished upload gets another unfinished name, rename",
     "sftp.sent": "an upload is no partial file any more, rename",
-    "sftp.folder": "the folder of uploads that are handed over, fsync",
     "sftp.unsent": "one that was refused is a partial file again, rename",
     "sftp.expired": "a file nobody answered for is a partial file again, rename",
     "sftp.note": "what is remembered of an upload gets its name, rename",

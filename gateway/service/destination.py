@@ -80,6 +80,7 @@ class Destination:
         self._nothing_at = -LINGER_SECONDS
         self._unready_since: float | None = None
         self._sleeping: defer.Deferred[None] | None = None
+        self._pausing = False
         self._loop: defer.Deferred[None] | None = None
         self.last_error: str | None = None
 
@@ -88,8 +89,12 @@ class Destination:
         self._loop = defer.Deferred.fromCoroutine(self._run())
 
     def wake(self) -> None:
-        """There may be something to send."""
+        """There may be something to send. A pause goes on to its end."""
         self._work_to_do = True
+        if not self._pausing or self._stopping:
+            self._wake_up()
+
+    def _wake_up(self) -> None:
         sleeping, self._sleeping = self._sleeping, None
         if sleeping is not None:
             sleeping.callback(None)
@@ -151,15 +156,16 @@ class Destination:
 
     async def _pause(self, seconds: float) -> None:
         """Wait `seconds`, unless stopping."""
-        until = self._reactor.seconds() + seconds
-        while not self._stopping and (left := until - self._reactor.seconds()) > 0:
-            await self._sleep(left)
+        if seconds > 0 and not self._stopping:
+            self._pausing = True
+            await self._sleep(seconds)
+            self._pausing = False
 
     async def _sleep(self, seconds: float) -> None:
         """Wait `seconds`, or until there is something to do."""
         sleeping: defer.Deferred[None] = defer.Deferred()
         self._sleeping = sleeping
-        timer = self._reactor.callLater(seconds, self.wake)
+        timer = self._reactor.callLater(seconds, self._wake_up)
         try:
             await sleeping
         finally:

@@ -175,7 +175,7 @@ class Intake:
                 beside(conn, interchange, receipt)
             return receipt
 
-        receipt = await self._journal.write("receive", write)
+        receipt = await self._journal.write("receive", write, urgent=True)
         self._log.info(
             "interchange_received" if receipt.new else "interchange_resent",
             interchange=receipt.interchange_id,

@@ -25,11 +25,15 @@ MAX_BATCH = 200
 
 
 class Task(msgspec.Struct, frozen=True, eq=False):
-    """A function that wants a transaction, and who waits for it. `name` says what it does."""
+    """A function that wants a transaction, and who waits for it. `name` says what it does.
+
+    `urgent`: somebody stands at the door until this is committed.
+    """
 
     name: str
     work: Callable[[sa.Connection], Any]
     deferred: Deferred[Any]
+    urgent: bool = False
 
 
 Outcome = tuple[Task, Any, BaseException | None]
@@ -47,18 +51,22 @@ same pages: three together cost little more than half of what they cost one by o
 def take(queued: Tasks, more_to_come: Callable[[], bool] = lambda: False) -> list[Task]:
     """Everything that waits, up to a full batch; empty when the queue was closed.
 
-    Asked when the first is there, `more_to_come` says whether to wait a moment for others.
+    Asked when the first is there, `more_to_come` says whether to wait a moment for others. An
+    urgent one is waited with no longer: a sender who hears of one file before it sends the next is
+    as fast as that.
     """
     tasks: list[Task] = []
     task = queued.get()
-    if task is not None and more_to_come():
-        time.sleep(GATHER_SECONDS)
+    until = time.monotonic() + GATHER_SECONDS if task is not None and more_to_come() else 0.0
     while task is not None:
         tasks.append(task)
         if len(tasks) == MAX_BATCH:
             return tasks
+        if task.urgent:
+            until = 0.0
         try:
-            task = queued.get_nowait()
+            left = until - time.monotonic()
+            task = queued.get(timeout=left) if left > 0.0 else queued.get_nowait()
         except queue.Empty:
             return tasks
     if tasks:

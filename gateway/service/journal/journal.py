@@ -98,21 +98,23 @@ class Journal:
             raise
         self._open = True
 
-    async def write(self, name: str, work: Callable[[sa.Connection], T]) -> T:
+    async def write(
+        self, name: str, work: Callable[[sa.Connection], T], *, urgent: bool = False
+    ) -> T:
         """Run `work` in the next commit; what it returned, once that is on disk.
 
-        `name` is for error messages. Raises what `work` raised, or `JournalError` when the
-        database failed; either way nothing of `work` was kept.
+        `name` is for error messages; `urgent` when a sender waits for it. Raises what `work`
+        raised, or `JournalError` when the database failed; either way nothing of it was kept.
         """
         self._pending += 1
         try:
-            return await self._ask(self._writes, name, work)
+            return await self._ask(self._writes, Task(name, work, Deferred(), urgent))
         finally:
             self._pending -= 1
 
     async def read(self, name: str, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` on what is committed now; what it returned."""
-        return await self._ask(self._reads, name, work)
+        return await self._ask(self._reads, Task(name, work, Deferred()))
 
     async def close(self) -> None:
         """Answer everything that was asked, then let go of the file and of the lock."""
@@ -124,13 +126,12 @@ class Journal:
             await ended
         self._lock.release()
 
-    async def _ask(self, queued: Tasks, name: str, work: Callable[[sa.Connection], T]) -> T:
+    async def _ask(self, queued: Tasks, task: Task) -> Any:
         if not self._open:
-            raise JournalError(f"The journal is closed; it cannot {name}.")
+            raise JournalError(f"The journal is closed; it cannot {task.name}.")
         # A caller that stops waiting does not stop the work: Deferred drops the late answer.
-        deferred: Deferred[T] = Deferred()
-        queued.put(Task(name, work, deferred))
-        return await deferred
+        queued.put(task)
+        return await task.deferred
 
     async def _start(self, run: _Run, queued: Tasks, name: str) -> None:
         ready: Deferred[None] = Deferred()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.config.settings import Sftp
-from gateway.durable import fsync, rename, sync_folder
+from gateway.durable import fsync, rename
 from gateway.service.sftp_server.notes import (
     NameLocks,
     Note,
@@ -227,8 +227,8 @@ class Incoming:
                 # it will come back. Asked this late because hashing and syncing take a while.
                 raise Refused(Status.FAILURE, "the session ended; kept as a partial")
             sent = self.notes.new_sent(source)
+            # The name need not last: until the spool has the file, nothing was promised.
             rename(self.notes.part(source), sent, "sftp.sent")
-            sync_folder(self.notes.folder, "sftp.folder")
 
         def settle(receipt: Receipt) -> None:
             self._settle(receipt, source, name, sent, size)

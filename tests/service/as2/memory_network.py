@@ -137,9 +137,12 @@ class PromptJournal(Journal):
         super().__init__(network, path)
         self._network = network
 
-    async def write(self, name: str, work: Callable[[sa.Connection], T]) -> T:
+    async def write(
+        self, name: str, work: Callable[[sa.Connection], T], *, urgent: bool = False
+    ) -> T:
         """As `Journal.write`."""
-        return self._network.wait(Deferred.fromCoroutine(super().write(name, work)))
+        going = Deferred.fromCoroutine(super().write(name, work, urgent=urgent))
+        return self._network.wait(going)
 
     async def read(self, name: str, work: Callable[[sa.Connection], T]) -> T:
         """As `Journal.read`."""
