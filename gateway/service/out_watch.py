@@ -36,7 +36,7 @@ class OutWatch:
         now = self._now()
         try:
             left = await self._journal.write(
-                "out_fetched", lambda conn: note_fetched(conn, partner, name, now)
+                "out_fetched", lambda conn: note_fetched(conn, partner, name, now), urgent=True
             )
         except JournalError as error:
             self._log.error("out_fetched_not_noted", partner=partner, name=name, error=str(error))

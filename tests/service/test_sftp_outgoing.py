@@ -21,6 +21,7 @@ from gateway.service.out_watch import OutWatch
 from gateway.service.sftp_server import place_in_out
 from gateway.service.sftp_server.folders import out_folder
 from gateway.service.sftp_server.outgoing import Outgoing, expire
+from gateway.service.sftp_server.refusal import Refused
 from tests.service.sftp_gateway import PARTNER, SftpGateway, content, until
 from tests.service.test_outbox import NOW, settled
 
@@ -128,6 +129,40 @@ def test_two_sessions_that_fetch_the_same_do_not_meet(tmp_path: Path) -> None:
     one.close()
     two.close()
     assert out.names() == []
+
+
+def test_the_folder_is_not_read_for_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tens of thousands may lie there, and a partner that fetches them asks for each by name."""
+    out = Out(tmp_path, once_only=False)
+
+    def scandir(_folder: object) -> None:
+        raise AssertionError("the whole folder was read")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert out.outgoing.status("r.xml").st_size == 100_000
+    out.outgoing.open("r.xml").abandon()
+    out.outgoing.remove("r.xml")
+    assert out.told == []
+    with pytest.raises(Refused, match="no such file"):
+        out.outgoing.status("r.xml")
+
+
+@pytest.mark.parametrize("name", ["link.xml", "folder", "pipe", ".tmp-x", "../r.xml", "", "R.xml"])
+def test_nothing_but_files_of_ours_is_found(tmp_path: Path, name: str) -> None:
+    """Whatever else lies there, or is asked for."""
+    (tmp_path / "out").mkdir()
+    out = Out(tmp_path / "out")
+    (tmp_path / "r.xml").write_text("elsewhere")
+    (out.folder / "link.xml").symlink_to(tmp_path / "r.xml")
+    (out.folder / "folder").mkdir()
+    os.mkfifo(out.folder / "pipe")
+    (out.folder / ".tmp-x").write_text("x")
+    for ask in (out.outgoing.status, out.outgoing.open, out.outgoing.remove):
+        with pytest.raises(Refused, match="no such file"):
+            ask(name)
+    assert out.names() == [".tmp-x", "folder", "link.xml", "pipe", "r.xml"]
 
 
 def test_only_what_is_old_enough_expires_and_only_with_leave(tmp_path: Path) -> None:
@@ -314,7 +349,7 @@ async def test_files_the_journal_does_not_know_may_go(kept: Kept) -> None:
 async def test_a_journal_that_cannot_write_keeps_the_file(kept: Kept) -> None:
     """What is not noted is not removed."""
 
-    async def full(*_: Any) -> Any:
+    async def full(*_: Any, **__: Any) -> Any:
         await task.deferLater(reactor, 0)
         raise JournalError("disk full")
 

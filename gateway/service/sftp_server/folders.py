@@ -8,7 +8,9 @@ Both lie on the spool's file system: a received file is renamed there, never cop
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.durable import UNFINISHED, make_folder, write_durably
@@ -61,6 +63,9 @@ def place_in_out(state: Path, partner: str, filename: str, body: bytes) -> None:
 
 def sweep_unfinished(folder: Path, before: float) -> None:
     """Remove temporary files a crash left behind, older than `before` (seconds since 1970)."""
-    for entry in folder.glob(f"{UNFINISHED}*"):
-        if entry.stat().st_mtime < before:
-            entry.unlink(missing_ok=True)
+    with os.scandir(folder) as entries:
+        unfinished = [entry for entry in entries if entry.name.startswith(UNFINISHED)]
+    for entry in unfinished:
+        with suppress(FileNotFoundError):
+            if entry.stat(follow_symlinks=False).st_mtime < before:
+                os.unlink(entry.path)

@@ -55,7 +55,7 @@ class Home:
         if place.folder == "in":
             return _in_attributes(self._incoming.see(place.name))
         with of_os_error("found"):
-            return _out_attributes(self._out.entry(place.name).stat(follow_symlinks=False))
+            return _out_attributes(self._out.status(place.name))
 
     def listing(self, path: bytes) -> list[tuple[str, Attributes]]:
         """The names in a folder."""
@@ -124,7 +124,7 @@ class Home:
             if wanted.size is not None:
                 self._incoming.truncate(place.name, wanted.size)
         else:
-            self._out.entry(place.name)
+            self._out.status(place.name)
             if wanted.size is not None:
                 raise Refused(_DENIED, "out/ can be read, not written")
 

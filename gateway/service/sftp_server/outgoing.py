@@ -9,7 +9,9 @@ after the daemon has it in the journal.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,26 +92,34 @@ class Outgoing:
                 if is_out_name(entry.name) and entry.is_file(follow_symlinks=False)
             ]
 
-    def entry(self, name: str) -> os.DirEntry[str]:
-        """The file that is really called so."""
+    def status(self, name: str) -> os.stat_result:
+        """What the file of this name is like.
+
+        Only what could be a name of ours is looked for: it holds neither `/` nor a leading dot. The
+        folder is not read for it; thousands may lie there, and each is asked for twice.
+        """
         with of_os_error("found"):
-            for entry in self.entries():
-                if entry.name == name:
-                    return entry
+            if is_out_name(name):
+                with suppress(FileNotFoundError):
+                    status = os.lstat(self._folder / name)
+                    if stat.S_ISREG(status.st_mode):
+                        return status
         raise Refused(Status.NO_SUCH_FILE, "no such file")
 
     def open(self, name: str) -> Downloading:
         """For reading."""
-        path = self.entry(name).path
+        self.status(name)
         with of_os_error("opened"):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(
+                self._folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            )
         return Downloading(descriptor, lambda status: self._read_whole(name, status))
 
     def remove(self, name: str) -> None:
         """The partner has no need of it any more."""
-        path = self.entry(name).path
+        self.status(name)
         with of_os_error("removed"):
-            remove(path, "out.fetched")
+            remove(self._folder / name, "out.fetched")
 
     def _read_whole(self, name: str, status: os.stat_result) -> None:
         if not self._fetched(name) or not self._once_only:
@@ -122,14 +132,23 @@ class Outgoing:
 
 
 def expire(folder: Path, before: float, expired: Tell) -> None:
-    """Remove the files that are older than `before` (seconds since 1970), once `expired` agrees."""
+    """Remove the files that are older than `before` (seconds since 1970), once `expired` agrees.
+
+    The oldest goes first.
+    """
+    old: list[tuple[float, str]] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_out_name(entry.name) and entry.is_file(follow_symlinks=False):
+                changed = entry.stat(follow_symlinks=False).st_mtime
+                if changed < before:
+                    old.append((changed, entry.name))
     removed = False
-    for path in sorted(folder.iterdir()):
-        if not is_out_name(path.name) or path.is_symlink() or not path.is_file():
-            continue
-        status = path.stat()
-        if status.st_mtime < before and expired(path.name):
-            removed = remove_unchanged(path, status) or removed
+    for _, name in sorted(old):
+        with suppress(FileNotFoundError):  # fetched meanwhile
+            status = os.lstat(folder / name)
+            if status.st_mtime < before and expired(name):
+                removed = remove_unchanged(folder / name, status) or removed
     if removed:
         sync_folder(folder, "out.folder")
 
