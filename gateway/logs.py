@@ -21,7 +21,8 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
 from typing import Any, Protocol, TextIO
 
 import msgspec
@@ -120,12 +121,19 @@ def configure(level: str = "info", stream: TextIO | None = None, *, twisted: boo
     handler = _LibraryHandler()
     root.addHandler(handler)
     _undo.append(lambda: root.removeHandler(handler))
-    _set_level(root, LEVELS[level])
-    for name in _QUIET_LIBRARIES:
-        quiet = LEVELS[level] if level == "debug" else max(LEVELS[level], LEVELS["warning"])
-        _set_level(logging.getLogger(name), quiet)
+    for target, wanted in _levels(level):
+        _undo.append(partial(target.setLevel, target.level))
+        target.setLevel(wanted)
     if twisted:
         _observe_twisted()
+
+
+def set_level(level: str) -> None:
+    """Log from another level on, as `configure` would. Before it was called nothing happens."""
+    if _undo:
+        _output.threshold = LEVELS[level]
+        for target, wanted in _levels(level):
+            target.setLevel(wanted)
 
 
 def reset() -> None:
@@ -138,10 +146,12 @@ def reset() -> None:
 _undo: list[Callable[[], object]] = []
 
 
-def _set_level(target: logging.Logger, level: int) -> None:
-    before = target.level
-    target.setLevel(level)
-    _undo.append(lambda: target.setLevel(before))
+def _levels(level: str) -> Iterator[tuple[logging.Logger, int]]:
+    """What each logger of the standard library's is set to."""
+    yield logging.getLogger(), LEVELS[level]
+    quiet = LEVELS[level] if level == "debug" else max(LEVELS[level], LEVELS["warning"])
+    for name in _QUIET_LIBRARIES:
+        yield logging.getLogger(name), quiet
 
 
 # ── bridges ────────────────────────────────────────────────────────────────────────────────

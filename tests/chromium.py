@@ -39,6 +39,15 @@ _PIPES = ("/bin/sh", "-c", 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null', "sh")
 _PATIENCE = 60.0
 
 
+def _resolving(loopback: bool) -> list[str]:
+    if not loopback:
+        return list(_FLAGS)
+    return [
+        f"{flag}, EXCLUDE 127.0.0.1" if flag.startswith("--host-resolver-rules") else flag
+        for flag in _FLAGS
+    ]
+
+
 class Page:
     """One tab, and everything it complained of or asked the network for since it was opened."""
 
@@ -137,12 +146,15 @@ class Page:
 
 
 @contextmanager
-def browser() -> Iterator[Page]:
-    """A browser of its own with one tab; it and its folder are gone afterwards."""
+def browser(*, loopback: bool = False) -> Iterator[Page]:
+    """A browser of its own with one tab; it and its folder are gone afterwards.
+
+    `loopback`: it reaches what listens on 127.0.0.1, and still nothing else.
+    """
     assert shutil.which(COMMAND), "Chromium is missing: scripts/install-test-tools installs it"
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as home:
         process = subprocess.Popen(
-            [*_PIPES, COMMAND, f"--user-data-dir={home}", *_FLAGS],
+            [*_PIPES, COMMAND, f"--user-data-dir={home}", *_resolving(loopback)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

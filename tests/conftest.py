@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from gateway.service.amqp_topology import EXCHANGES, QUEUES
+from gateway.service.amqp_topology import EXCHANGES, QUEUES, TEST_QUEUES
 from tests.broker import Broker, require_rabbitmq
 
 MOST_UNCOLLECTED = 50_000
@@ -79,7 +79,7 @@ def broker(rabbitmq: Broker) -> Iterator[Broker]:
     rabbitmq.start()
     connection = rabbitmq.connect()
     channel = connection.channel()
-    for queue in QUEUES:
+    for queue in (*QUEUES, *TEST_QUEUES):
         channel.queue_delete(queue.name)
     for exchange in EXCHANGES:
         channel.exchange_delete(exchange)

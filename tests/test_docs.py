@@ -12,7 +12,7 @@ import pytest
 from gateway.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 def options_of(command: str) -> set[str]:

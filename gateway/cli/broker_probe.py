@@ -44,6 +44,7 @@ def _try_broker(configuration: Configuration) -> tuple[str, str, str]:
     """Key, what and remedy of a fault, or three times nothing. Raises what pika raises."""
     import pika
 
+    from gateway.model.interchange import Environment
     from gateway.model.publication import Exchange
     from gateway.service.amqp_topology import dead_letters_of
 
@@ -71,7 +72,13 @@ def _try_broker(configuration: Configuration) -> tuple[str, str, str]:
     with contextlib.closing(connection):
         if settings.declare:
             return "", "", ""
+        used = {
+            Environment.PRODUCTION,
+            *(partner.environment for partner in configuration.partners.values()),
+        }
         for exchange in Exchange:
+            if exchange.environment not in used:
+                continue
             try:
                 connection.channel().exchange_declare(exchange.value, passive=True)
             except pika.exceptions.ChannelClosedByBroker as closed:

@@ -111,18 +111,19 @@ def edit_list(
     file: Path,
     key: str,
     *,
+    table: str = "as2",
     add: list[str] | None = None,
     remove: list[str] | None = None,
 ) -> None:
-    """Change a list of the table [as2] of a file, comments and all else untouched."""
+    """Change a list of a table of a file, comments and all else untouched."""
     text = file.read_bytes().decode("utf-8-sig")
-    edited = edited_list(text, "as2", key, add=add or [], remove=remove or [])
+    edited = edited_list(text, table, key, add=add or [], remove=remove or [])
     if edited is None:
         words = [f"add {', '.join(add)}"] if add else []
         words += [f"remove {', '.join(remove)}"] if remove else []
         raise ConfigurationError(
-            f"{file} has no table [as2], or one written in a way this command does not edit.",
-            remedy=f"Do it by hand, below [as2], in `{key} = [...]`: {' and '.join(words)}.",
+            f"{file} has no table [{table}], or one written in a way this command does not edit.",
+            remedy=f"Do it by hand, below [{table}], in `{key} = [...]`: {' and '.join(words)}.",
         )
     changes.edit(file, edited)
 

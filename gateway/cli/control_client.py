@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cli.operator import operator
 from gateway.errors import ConfigurationError, Fault, GatewayError
 
 SECONDS = 120.0
@@ -48,7 +49,7 @@ def ask(
                 remedy="Start it, or name the state directory of the one that runs"
                 " (--state-dir, --config).",
             ) from None
-        line = msgspec.json.encode({"command": command, **arguments}) + b"\n"
+        line = msgspec.json.encode({"command": command, "who": operator(), **arguments}) + b"\n"
         try:
             connection.sendall(line)
             said = _line(connection)

@@ -5,7 +5,8 @@ files travel the real way: OpenSSH's `sftp` (paramiko's client where it is absen
 the partner's `in/`: invoices by themselves, a tar.gz of them, a Factur-X PDF. One more goes by
 AS2, and OpenSSL verifies the receipt for it. Judges judge them, publications go to files,
 acknowledgements to `out/`, and the client fetches them from there. Half of the tar.gz is faulty:
-corrected and sent again, the rest of it is integrated, and what is in it twice is refused.
+corrected and sent again, the rest of it is integrated, and what is in it twice is refused. At the
+end stand the address of the web console and a login made for this run alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.cli import demo_as2, demo_statuses, options
+from gateway.cli import demo_as2, demo_console, demo_statuses, options
 from gateway.cli.demo_client import Client, make_key
 from gateway.cli.demo_table import Outcome, as_expected, outcomes_of, table
 from gateway.config import Configuration, load
@@ -132,6 +133,7 @@ def _run_in(folder: Path, args: argparse.Namespace) -> int:
             print(_afterwards(folder, args.state_dir is not None))
         else:
             print(what_next(folder, client.interactive(), kept=args.state_dir is not None))
+            print(await demo_console.invitation(daemon))
             await defer.Deferred()  # until Ctrl-C
 
     async def whole() -> None:
@@ -193,6 +195,7 @@ def demo_configuration(
         base.settings,
         sftp=msgspec.structs.replace(base.settings.sftp, listen="127.0.0.1", port=0, processes=1),
         http=msgspec.structs.replace(base.settings.http, enabled=True, listen="127.0.0.1", port=0),
+        management=msgspec.structs.replace(base.settings.management, enabled=True, port=0),
         as2=msgspec.structs.replace(base.settings.as2, id=demo_as2.HUB_ID, processes=1),
         judges=msgspec.structs.replace(
             base.settings.judges, processes=min(2, len(os.sched_getaffinity(0)))

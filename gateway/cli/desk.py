@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.control_client import ask
+from gateway.cli.operator import operator_uid
 from gateway.errors import StateInUse
+from gateway.service.audit import Audit, Who
 from gateway.service.control import Handler
 from gateway.service.journal.direct import DirectJournal, at_once
 
@@ -35,7 +37,10 @@ class Desk:
         """What is answered. Raises what the command line shows people."""
         if self.direct is None:
             return ask(self._state, command, tells=self._tells, seconds=SECONDS, **arguments)
-        return {"ok": True, **at_once(self._handlers[command](arguments))}
+        who = Who(name=operator_uid(), via="direct")
+        handler = self._handlers[command]
+        done = Audit(self.direct).carry_out(who, command, arguments, handler)
+        return {"ok": True, **at_once(done)}
 
 
 @contextlib.contextmanager

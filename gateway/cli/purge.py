@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
             spool=Spool(loaded.state / "spool"),
             in_thread=in_this_thread,
             partners=loaded.partners,
-            settings=loaded.settings.retention,
+            retention=lambda: loaded.settings.retention,
             log=structlog.wrap_logger(structlog.testing.ReturnLogger(), processors=[]),
             grace_seconds=0.0,  # nobody receives anything meanwhile
         ).handlers()

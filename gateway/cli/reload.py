@@ -1,4 +1,4 @@
-"""`edi-gateway reload`: the running gateway takes over changed partners and certificates.
+"""`edi-gateway reload`: the running gateway takes over what its files say now.
 
 What changed is printed, and what waits for the next start. With faults nothing changes: each is
 printed, and what was in force stays in force.
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     changes = answer["changes"]
     print("\n".join(changes) if changes else "Nothing is different.")
-    _block("Takes effect at the next restart:", answer["later"])
+    _block("Needs a restart:", answer["later"])
     _block("New notices:", answer["notices"])
     return 0
 

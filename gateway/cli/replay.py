@@ -3,6 +3,7 @@
 With `--dry-run` the running gateway writes nothing: each document that would be judged otherwise is
 listed, its verdict before and after, the rules it violates no more and those it newly violates.
 Without it the verdicts are taken back, and the interchange goes through once more, to a new report.
+Many at once, chosen by what is in them, are `replay_many`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from gateway.cli import options
+from gateway.cli import options, replay_many
 from gateway.cli.control_client import ask
 from gateway.cli.one_interchange import the_interchange
 from gateway.service.journal import open_reader
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_configuration(parser)
     parser.add_argument(
         "interchanges",
-        nargs="+",
+        nargs="*",
         metavar="ID",
         help="interchanges, or enough of the beginning of their ids",
     )
@@ -42,10 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " (default: the day it was received)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per interchange")
+    replay_many.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when it is under way, or nothing would change; 1 when something would; 2 for no gateway."""
+    if replay_many.is_meant(args):
+        return replay_many.run(args)
     journal = options.journal_path(args)
     with open_reader(journal).connect() as conn:
         find = "edi-gateway interchanges"

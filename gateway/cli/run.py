@@ -37,6 +37,19 @@ def _nothing_begun(_number: int, _frame: object) -> None:
 
 def serve(configuration: Configuration) -> int:
     """Run a gateway with this configuration in this process."""
+    from gateway.service.activation import handed_over, refuse_unwanted
+
+    settings = configuration.settings
+    sockets = handed_over()  # before Twisted is loaded, which would take them for itself
+    refuse_unwanted(
+        sockets,
+        {
+            "sftp": settings.sftp.enabled,
+            "http": settings.http.enabled,
+            "management": settings.management.enabled,
+        },
+    )
+
     from twisted.internet import defer, reactor
 
     from gateway.daemon import Daemon
@@ -44,7 +57,7 @@ def serve(configuration: Configuration) -> int:
 
     # Whoever starts us, nothing we write is for everybody; all our processes have this from here.
     os.umask(os.umask(0o777) | 0o027)
-    configure_logs(configuration.settings.log.level, sys.stderr)
+    configure_logs(settings.log.level, sys.stderr)
     log = logger()
     loop: Any = reactor
     # Twisted's own is the time of day: every pause would last an hour more when that is set back.
@@ -61,7 +74,9 @@ def serve(configuration: Configuration) -> int:
             asked.append("fatal")
             defer.ensureDeferred(stop())
 
-    daemon = Daemon(loop, configuration, log=log, notifier=Notifier(), on_fatal=on_fatal)
+    daemon = Daemon(
+        loop, configuration, log=log, notifier=Notifier(), on_fatal=on_fatal, sockets=sockets
+    )
 
     async def stop() -> None:
         try:

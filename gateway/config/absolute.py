@@ -42,6 +42,15 @@ def with_absolute_paths(settings: Settings, base: Path) -> Settings:
             ),
         ),
         as2=_resolved(settings.as2, base, "password_file"),
+        alerts=replace(
+            settings.alerts,
+            webhook=_resolved(settings.alerts.webhook, base, "token_file", "ca_file"),
+            mail=_resolved(settings.alerts.mail, base, "password_file", "ca_file"),
+        ),
+        management=replace(
+            settings.management,
+            tls=_resolved(settings.management.tls, base, "certificate_file", "key_file"),
+        ),
         rabbitmq=replace(
             _resolved(settings.rabbitmq, base, "password_file"),
             tls=_resolved(settings.rabbitmq.tls, base, "ca_file", "certificate_file", "key_file"),

@@ -25,18 +25,28 @@ def differing(old: Any, new: Any, above: str = "") -> list[str]:
 
 
 def changes(old: Configuration, new: Configuration) -> list[str]:
-    """One line for each partner and each certificate that is not as it was, settings first."""
-    return [*_settings(old.settings, new.settings), *_partners(old, new), *_certificates(old, new)]
-
-
-def flow_differences(old: Configuration, new: Configuration) -> list[str]:
-    """The names of flows that were added, removed or changed."""
-    names = sorted({*old.flows, *new.flows})
-    return [name for name in names if old.flows.get(name) != new.flows.get(name)]
+    """One line for each thing that is not as it was: settings, flows, partners, certificates."""
+    return [
+        *_settings(old.settings, new.settings),
+        *_flows(old, new),
+        *_partners(old, new),
+        *_certificates(old, new),
+    ]
 
 
 def _settings(old: Settings, new: Settings) -> list[str]:
     return [f"setting {key}: changed" for key in differing(old, new)]
+
+
+def _flows(old: Configuration, new: Configuration) -> Iterator[str]:
+    for name in sorted({*old.flows, *new.flows}):
+        before, after = old.flows.get(name), new.flows.get(name)
+        if before is None:
+            yield f"flow {name}: added"
+        elif after is None:
+            yield f"flow {name}: removed"
+        elif before != after:
+            yield f"flow {name}: changed {', '.join(differing(before, after))}"
 
 
 def _partners(old: Configuration, new: Configuration) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway import resources
 from gateway.config import as2_checks, consistency, settings_checks
 from gateway.config.absolute import with_absolute_paths
+from gateway.config.alert_checks import alert_complaints, alert_notices
 from gateway.config.certificates import read_certificates
 from gateway.config.channel_faults import (
     channel_faults,
@@ -30,7 +31,6 @@ from gateway.config.files import (
     read_secret,
 )
 from gateway.config.folders import (
-    Folder,
     catalogued,
     fault_at,
     flow_checks,
@@ -134,22 +134,20 @@ def read_beside(
     faults: Sequence[Fault] = (),
     *,
     guessed: bool = False,
-    flows: Folder[Flow] | None = None,
 ) -> Reading:
     """Flows, partners and certificates that go with the settings of `file`, and all that is wrong.
 
     `faults` are those of the settings; `guessed`: they could not be read, and these are the
-    defaults. `flows`: those to go with, instead of what their files say.
+    defaults.
     """
     partners_folder = Path(settings.paths.partners)
     flows_folder = Path(settings.paths.flows)
 
     # Names first: partners name flows, and flows name partners.
-    flow_names = names_in(flows_folder) if flows is None else frozenset(flows.by_name)
+    flow_names = names_in(flows_folder)
     partner_names = names_in(partners_folder)
     names = catalogued(Path(settings.paths.rule_packs))
-    if flows is None:
-        flows = read_flows(flows_folder, flow_checks(names, partners=partner_names))
+    flows = read_flows(flows_folder, flow_checks(names, partners=partner_names))
     partners = read_partners(partners_folder, flows=flow_names)
     if guessed and not partners_folder.is_dir():
         partners.faults.clear()  # a guess: the settings that name the folder could not be read
@@ -210,6 +208,7 @@ def _settings_faults(
     settings: Settings, password: Secret, partners: dict[str, Partner]
 ) -> Iterator[tuple[str, Complaint]]:
     yield from settings_checks.settings_complaints(settings)
+    yield from alert_complaints(settings.alerts)
     if password.fault:
         yield "rabbitmq.password_file", password.fault
     yield from settings_checks.needed_by_partners(settings, partners)
@@ -224,15 +223,24 @@ def _settings_faults(
             complaint = pair_complaint(tls.certificate_file, tls.key_file)
             if complaint:
                 yield f"{section}.tls.certificate_file", complaint
+    own = settings.management.tls
+    if own.certificate_file and own.key_file:
+        complaint = pair_complaint(own.certificate_file, own.key_file)
+        if complaint:
+            yield "management.tls.certificate_file", complaint
 
 
 def _settings_notices(settings: Settings, password: Secret) -> Iterator[tuple[str, Complaint]]:
     if password.notice:
         yield "rabbitmq.password_file", password.notice
-    key_file = settings.http.tls.key_file
-    if key_file and (complaint := open_to_all(Path(key_file))):
-        yield "http.tls.key_file", complaint
-    if complaint := settings_checks.open_management(settings.management):
+    yield from alert_notices(settings.alerts)
+    for section, key_file in (
+        ("http", settings.http.tls.key_file),
+        ("management", settings.management.tls.key_file),
+    ):
+        if key_file and (complaint := open_to_all(Path(key_file))):
+            yield f"{section}.tls.key_file", complaint
+    if complaint := settings_checks.open_management(settings):
         yield "management.listen", complaint
 
 

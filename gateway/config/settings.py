@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.config.alert_settings import Alerts
 from gateway.model.container import ContainerLimits
 from gateway.model.job import DocumentLimits
 from gateway.model.legal import LegalIdentity
@@ -109,12 +110,32 @@ class As2(_Section, frozen=True, kw_only=True):
     expiry_warning_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
 
 
+class ManagementTls(_Section, frozen=True, kw_only=True):
+    """TLS of the management listener, 1.2 or newer. Files are PEM."""
+
+    enabled: bool = False
+    certificate_file: str = ""
+    key_file: str = ""
+
+
 class Management(_Section, frozen=True, kw_only=True):
-    """What watches the gateway over HTTP: `/metrics`, `/livez`, `/readyz`. Never for partners."""
+    """What watches the gateway over HTTP: `/metrics`, `/livez`, `/readyz`; and the console."""
 
     enabled: bool = False
     listen: Required = "127.0.0.1"
     port: ListenPort = 9464
+    tls: ManagementTls = ManagementTls()
+
+
+class Console(_Section, frozen=True, kw_only=True):
+    """The pages for people, on the management listener, behind a login.
+
+    A login ends after `idle_minutes` without use, and after `session_hours` in any case.
+    """
+
+    enabled: bool = True
+    idle_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 30
+    session_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 12
 
 
 class Antivirus(_Section, frozen=True, kw_only=True):
@@ -241,6 +262,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     http: Http = Http()
     as2: As2 = As2()
     management: Management = Management()
+    console: Console = Console()
     antivirus: Antivirus = Antivirus()
     documents: DocumentLimits = DocumentLimits()
     containers: ContainerLimits = ContainerLimits()
@@ -249,5 +271,6 @@ class Settings(_Section, frozen=True, kw_only=True):
     outbox: Outbox = Outbox()
     intake: Intake = Intake()
     retention: Retention = Retention()
+    alerts: Alerts = Alerts()
     log: Log = Log()
     shutdown: Shutdown = Shutdown()

@@ -11,7 +11,7 @@ import re
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 
-from gateway.config.settings import Management, Settings
+from gateway.config.settings import Settings
 from gateway.config.strict import Complaint
 from gateway.model.as2 import MdnMode
 from gateway.model.legal import LegalIdentity
@@ -77,7 +77,7 @@ def _requests(settings: Settings) -> Complaints:
         what = "Requests come from a queue of RabbitMQ, and rabbitmq.host is empty."
         remedy = "Name the broker, or leave requests_queue empty."
         yield "rabbitmq.requests_queue", Complaint(what, remedy)
-    own = ("edi.documents.", "edi.acknowledgements", "amq.")
+    own = ("edi.documents.", "edi.acknowledgements", "edi.test.", "amq.")
     if queue.startswith(own) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,200}", queue):
         yield (
             "rabbitmq.requests_queue",
@@ -109,14 +109,14 @@ def _waits(settings: Settings) -> Complaints:
 
 def _listeners(settings: Settings) -> Complaints:
     http, sftp = settings.http, settings.sftp
-    if http.enabled and http.tls.enabled:
-        for name in ("certificate_file", "key_file"):
-            if not getattr(http.tls, name):
-                what = "http.tls.enabled is true, and this file is not named."
-                yield (
-                    f"http.tls.{name}",
-                    Complaint(what, "Name the PEM file, or set http.tls.enabled = false."),
-                )
+    for where, listener in (("http", http), ("management", settings.management)):
+        if not (listener.enabled and listener.tls.enabled):
+            continue
+        for file in ("certificate_file", "key_file"):
+            if not getattr(listener.tls, file):
+                what = f"{where}.tls.enabled is true, and this file is not named."
+                remedy = f"Name the PEM file, or set {where}.tls.enabled = false."
+                yield f"{where}.tls.{file}", Complaint(what, remedy)
     taken: dict[tuple[str, int], str] = {}
     for name, words, section in (
         ("sftp", "The SFTP server", sftp),
@@ -131,14 +131,18 @@ def _listeners(settings: Settings) -> Complaints:
             yield f"{name}.port", Complaint(what, "Choose another port for one of the two.")
 
 
-def open_management(management: Management) -> Complaint | None:
-    """A listener without a login that others than this machine can reach."""
+def open_management(settings: Settings) -> Complaint | None:
+    """A listener whose metrics need no login, and that others than this machine can reach."""
+    management = settings.management
     if not management.enabled or ipaddress.ip_address(management.listen).is_loopback:
         return None
-    return Complaint(
-        f"Whoever reaches {management.listen} reads the metrics: names of partners, certificates.",
-        'Listen on "127.0.0.1", or let only those through who watch the gateway.',
-    )
+    where = management.listen
+    what = f"Whoever reaches {where} reads the metrics: names of partners, certificates."
+    remedy = 'Listen on "127.0.0.1", or let only those through who watch the gateway.'
+    if settings.console.enabled and not management.tls.enabled:
+        what += " Passwords of the console travel in clear text."
+        remedy += " Set management.tls.enabled = true for the console."
+    return Complaint(what, remedy)
 
 
 def antivirus_complaint(address: str) -> Complaint | None:

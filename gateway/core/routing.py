@@ -66,6 +66,15 @@ _CII_PARTY: Final = (
     "ram:URIUniversalCommunication/ram:URIID",
 )
 
+_UBL_NAME: Final = (
+    "cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+    "cac:Party/cac:PartyName/cbc:Name",
+)
+_UBL_AMOUNT: Final = ("TaxInclusiveAmount", "PayableAmount")
+_SETTLEMENT: Final = "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeSettlement"
+_SUMMATION: Final = "ram:SpecifiedTradeSettlementHeaderMonetarySummation"
+_CII_AMOUNT: Final = (f"{_SUMMATION}/ram:GrandTotalAmount", f"{_SUMMATION}/ram:DuePayableAmount")
+
 _REFERENCE: Final = "cdar:AcknowledgementDocument/ram:ReferenceReferencedDocument"
 
 _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
@@ -75,6 +84,10 @@ _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
         "issue_date": ("cbc:IssueDate",),
         "seller_id": tuple(f"cac:AccountingSupplierParty/{path}" for path in _UBL_PARTY),
         "buyer_id": tuple(f"cac:AccountingCustomerParty/{path}" for path in _UBL_PARTY),
+        "seller_name": tuple(f"cac:AccountingSupplierParty/{path}" for path in _UBL_NAME),
+        "buyer_name": tuple(f"cac:AccountingCustomerParty/{path}" for path in _UBL_NAME),
+        "amount": tuple(f"cac:LegalMonetaryTotal/cbc:{name}" for name in _UBL_AMOUNT),
+        "currency": ("cbc:DocumentCurrencyCode",),
     },
     Syntax.CII: {
         "profile": (
@@ -85,6 +98,10 @@ _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
         "issue_date": ("rsm:ExchangedDocument/ram:IssueDateTime/udt:DateTimeString",),
         "seller_id": tuple(f"{_AGREEMENT}/ram:SellerTradeParty/{path}" for path in _CII_PARTY),
         "buyer_id": tuple(f"{_AGREEMENT}/ram:BuyerTradeParty/{path}" for path in _CII_PARTY),
+        "seller_name": (f"{_AGREEMENT}/ram:SellerTradeParty/ram:Name",),
+        "buyer_name": (f"{_AGREEMENT}/ram:BuyerTradeParty/ram:Name",),
+        "amount": tuple(f"{_SETTLEMENT}/{path}" for path in _CII_AMOUNT),
+        "currency": (f"{_SETTLEMENT}/ram:InvoiceCurrencyCode",),
     },
     Syntax.CDAR: {
         "profile": (
@@ -96,7 +113,8 @@ _PATHS: Final[dict[Syntax, dict[str, tuple[str, ...]]]] = {
     },
 }
 """Where each fact stands, the preferred place first: legal registration (BT-30, BT-47), VAT
-identifier, other identifiers, electronic address. A lifecycle message has a guideline (MDT-3), and
+identifier, other identifiers, electronic address; the total with VAT (BT-112) before the amount due
+(BT-115). A lifecycle message has a guideline (MDT-3), and
 its first invoice stands for all it speaks of (MDT-87, MDG-35, MDT-129)."""
 
 _MINIMUM: Final = "urn:factur-x.eu:1p0:minimum"
@@ -123,6 +141,10 @@ class DocumentFacts(msgspec.Struct, frozen=True, kw_only=True):
     issue_date: str | None = None
     seller_id: str | None = None
     buyer_id: str | None = None
+    seller_name: str | None = None
+    buyer_name: str | None = None
+    amount: str | None = None
+    currency: str | None = None
 
 
 def identify(parsed: ParsedXml) -> DocumentFacts | Finding:

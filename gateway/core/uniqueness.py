@@ -10,6 +10,8 @@ invoice says so. Numbers are compared as they are written, capitals and zeros in
 space around them does not count. Credit notes and corrected invoices have numbers of their own,
 so the rule is theirs as well.
 
+What partners send as a test has keys of its own: it repeats nothing real, nor is it repeated.
+
 Who holds a key already is in the journal; here is only how keys are made, and the words.
 """
 
@@ -24,11 +26,14 @@ import msgspec
 
 from gateway.core.explain import own_finding
 from gateway.core.naming import envelope_name
+from gateway.model.interchange import Environment
 from gateway.model.partner import Uniqueness
 from gateway.model.verdict import Accepted, Finding, Judgement, Rejected, Severity
 
 SIREN_SCHEME: Final = "0002"
 SIRET_SCHEME: Final = "0009"
+
+TEST_KEY: Final = "test:"
 
 _SIREN: Final = re.compile(r"[0-9]{9}")
 _SIRET: Final = re.compile(r"[0-9]{14}")
@@ -106,6 +111,11 @@ def seller_key(text: str) -> str | None:
     return _vat(text)
 
 
+def within(environment: Environment, word: str) -> str:
+    """A word of a key, so that tests have keys of their own: no name or number begins like this."""
+    return f"{TEST_KEY}{word}" if environment is Environment.TEST else word
+
+
 def flux_key(partner: str, name: str, sha256: str, policy: Uniqueness) -> FluxKey | None:
     """What of a file its sender may not repeat; None when it may repeat everything."""
     named = policy.envelope == "refuse" or (
@@ -148,7 +158,7 @@ def invoice_finding(
         terms=("BT-1", "BT-2", "BT-30"),
         severity=severity,
         number=key.number,
-        seller=key.seller.partition(":")[2],
+        seller=key.seller.rpartition(":")[2],
         year=key.year,
         file=holder.file if own else "",
         document=holder.document if own else "",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import Configuration
+from gateway.daemon.alerting import alert_handlers
+from gateway.service.console.users import Users
 from gateway.service.control import Handler
 from gateway.service.doctor import Mender
 from gateway.service.earlier_invoices import EarlierInvoices
@@ -13,12 +15,14 @@ from gateway.service.holds import Holds
 from gateway.service.invoice_import import InvoiceImport
 from gateway.service.judges import Judges
 from gateway.service.legal_holds import LegalHolds
-from gateway.service.messages import NO_FLOW
 from gateway.service.purging import Purging
 from gateway.service.quarantine import Quarantine
 from gateway.service.replay import Replay
 from gateway.service.replay_commit import Replaying
+from gateway.service.replays import Replays
 from gateway.service.resend import Resending
+from gateway.service.roster import FlowNames
+from gateway.service.statistics import Statistics
 
 if TYPE_CHECKING:  # the parts are built with these
     from gateway.daemon.parts import Parts
@@ -51,16 +55,18 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
     holds = Holds(
         journal,
         partners=parts.roster,
-        flows=[*configuration.flows, NO_FLOW],
+        flows=FlowNames(parts.flows),
         destinations=[each.name for each in parts.outbox.destinations],
         outbox_written=wake,
         log=log,
     )
     return {
+        **alert_handlers(parts),
         **quarantine.handlers(),
         **parts.reload.handlers(),
         **replay.handlers(),
         **replaying.handlers(),
+        **Replays(journal, replay=replay, replaying=replaying, log=log).handlers(),
         **InvoiceImport(journal, outbox_written=wake, log=log).handlers(),
         **EarlierInvoices(
             journal,
@@ -76,8 +82,12 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
             spool=parts.spool,
             in_thread=parts.in_thread,
             partners=parts.roster,
-            settings=settings.retention,
+            retention=lambda: parts.reload.settings.retention,
             log=log,
+        ).handlers(),
+        **Statistics(journal, spool=parts.spool, in_thread=parts.in_thread, log=log).handlers(),
+        **Users(
+            journal, partners=parts.roster, ended=parts.sessions.end_all_of, log=log
         ).handlers(),
         **Resending(journal, outbox_written=wake, log=log, partners=parts.roster).handlers(),
         **Mender(

@@ -8,7 +8,8 @@ Whatever does not finish is in the journal and resumes at the next start.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,17 +18,20 @@ from twisted.internet import defer, task
 from gateway import faults
 from gateway.config import Configuration
 from gateway.daemon.parts import Parts
+from gateway.daemon.watching import pools_of
 from gateway.durable import make_folder
 from gateway.errors import GatewayError
-from gateway.service.as2.crypto_workers import CryptoWorkers
 from gateway.service.certificate_watch import WARN_SECONDS
 from gateway.service.http_server import HttpServer
 from gateway.service.journal import Journal
+from gateway.service.liveness import Liveness
+from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.sd_notify import Notifier
 from gateway.service.sftp_server import SftpService
-from gateway.service.workers import WorkerPool
 
 STATUS_SECONDS: Final = 10.0
+UPGRADE_SECONDS: Final = 120.0
+"""So long systemd waits for the next word of a journal that is being brought up to date."""
 REVIVE_SECONDS: Final = 60.0
 """How often judges that could not even boot are given another chance; intake goes on meanwhile."""
 
@@ -43,15 +47,15 @@ class Daemon:
         log: Any,
         notifier: Notifier | None = None,
         on_fatal: Callable[[GatewayError], None] | None = None,
+        sockets: Mapping[str, socket.socket] | None = None,
     ) -> None:
         self._reactor = reactor
-        self._drain_seconds = configuration.settings.shutdown.drain_seconds
         self._log = log
         self._notifier = notifier or Notifier({})
         self._on_fatal = on_fatal
         self._started: list[tuple[str, Callable[[], Any]]] = []
         self._loops: list[task.LoopingCall] = []
-        self.parts = Parts(reactor, configuration, log=log)
+        self.parts = Parts(reactor, configuration, log=log, sockets=sockets)
 
     # ---- for those who look at it
 
@@ -90,7 +94,7 @@ class Daemon:
         self._every(STATUS_SECONDS, self._say_status)
         self._every(REVIVE_SECONDS, self._revive_workers)
         if self._notifier.watchdog_seconds:
-            self._every(self._notifier.watchdog_seconds / 3, self._notifier.alive)
+            self._every(self._notifier.watchdog_seconds / 3, self._liveness().look)
         self._every(WARN_SECONDS, self.parts.certificates.warn)
         self.parts.reload.open()
         self.parts.ready = True
@@ -104,7 +108,7 @@ class Daemon:
         )
 
     async def reload(self) -> None:
-        """Take over partners and certificates as their files have them now; the log tells all.
+        """Take over what the files say now, as far as it can be; the log tells all.
 
         What is wrong with them changes nothing and is no exception.
         """
@@ -116,12 +120,15 @@ class Daemon:
     async def _start_parts(self) -> None:
         parts = self.parts
         if parts.management is not None:  # first and last: it tells how far the others are
-            parts.management.start()
+            await parts.management.start()
             self._started.append(("management", parts.management.stop))
         parts.threads.start()
         self._started.append(("threads", parts.threads.stop))
+        parts.journal.upgrading = self._upgrading
         await parts.journal.open()
         self._started.append(("journal", parts.journal.close))
+        parts.console_threads.start()
+        self._started.append(("console-threads", parts.console_threads.stop))
         await parts.in_thread(self._prepare_folders)
         parts.sweeper.start()
         self._started.append(("sweeper", parts.sweeper.stop))
@@ -134,6 +141,8 @@ class Daemon:
         self._started.append(("outbox", lambda: parts.outbox.stop(5.0)))
         parts.delivery_watch.start()
         self._started.append(("delivery-watch", parts.delivery_watch.stop))
+        parts.standing_watch.start()
+        self._started.append(("standing-watch", parts.standing_watch.stop))
         await parts.workers.start()
         if parts.scanner is not None:  # not waited for: a clamd that hangs holds nobody back here
             log = self._log.bind(part="antivirus")
@@ -153,6 +162,13 @@ class Daemon:
         parts.folders.start()
         if parts.requests is not None:
             await parts.requests.start()
+        parts.alerts.start()
+        self._started.append(("alerts", parts.alerts.stop))
+
+    def _upgrading(self, words: str) -> None:
+        """The journal is brought up to date; in its own thread, and it may take its time."""
+        self._log.info("journal_upgrade", progress=words)
+        self._notifier.busy_starting(words, UPGRADE_SECONDS)
 
     def _prepare_folders(self) -> None:
         scratch = self.state / "scratch"
@@ -166,7 +182,7 @@ class Daemon:
     async def stop(self, grace: float | None = None) -> None:
         """Close the doors, drain for at most `grace` seconds, and let everything go."""
         if grace is None:
-            grace = self._drain_seconds
+            grace = self.parts.reload.settings.shutdown.drain_seconds
         self._notifier.stopping()
         self._log.info("stopping", grace_seconds=grace)
         for loop in self._loops:
@@ -210,19 +226,29 @@ class Daemon:
         loop.start(seconds, now=False)
 
     def _revive_workers(self) -> None:
-        pools: list[tuple[str, WorkerPool | CryptoWorkers]] = [("judges", self.parts.workers)]
+        pools: list[tuple[str, ReplaceableWorkers]] = [("judges", self.parts.workers)]
         if self.parts.as2 is not None:
             pools.append(("crypto", self.parts.as2.workers))
         for name, pool in pools:
             if pool.status().broken is not None:
                 self._revive(name, pool)
 
-    def _revive(self, name: str, pool: WorkerPool | CryptoWorkers) -> None:
+    def _revive(self, name: str, pool: ReplaceableWorkers) -> None:
         self._log.warning("workers_restarted", pool=name, broken=pool.status().broken)
         defer.Deferred.fromCoroutine(pool.start()).addErrback(
             lambda failure: self._log.critical(
                 "workers_still_broken", pool=name, error=str(failure.value)
             )
+        )
+
+    def _liveness(self) -> Liveness:
+        return Liveness(
+            self._reactor,
+            journal=self.parts.journal,
+            pools=pools_of(self.parts),
+            alive=self._notifier.alive,
+            tell=self._notifier.status,
+            log=self._log,
         )
 
     def _describe(self) -> str:

@@ -4,40 +4,48 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
+from gateway.config.rule_files import rule_files
+from gateway.daemon.alerting import alert_watch_of
 from gateway.daemon.commands import commands_of
-from gateway.daemon.watching import management_of
+from gateway.daemon.console import THREADS as CONSOLE_THREADS
+from gateway.daemon.live import prepare_live
+from gateway.daemon.watching import management_of, standing_watch_of
 from gateway.model.interchange import Transport
-from gateway.model.job import WorkerBoot
 from gateway.service.amqp import AmqpPublisher
 from gateway.service.amqp_consumer import RequestConsumer
 from gateway.service.antivirus import Clamd
 from gateway.service.as2 import As2Service
+from gateway.service.audit import Audit
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.clock_watch import ClockWatch
+from gateway.service.console.sessions import Sessions
 from gateway.service.control import Control
 from gateway.service.delivery_watch import DeliveryWatch
 from gateway.service.folder_watches import FolderWatches
+from gateway.service.guessing import Guesses
 from gateway.service.http_api import routes as api_routes
 from gateway.service.http_server import Handler, HttpServer
 from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal
-from gateway.service.judges import Judges, judging_budget
+from gateway.service.judges import Judges, judge_boot, judging_budget
+from gateway.service.line_metrics import LineMetrics
 from gateway.service.out_watch import OutWatch
 from gateway.service.outbox import Outbox
 from gateway.service.publications import FilePublisher
 from gateway.service.reload import Reload
-from gateway.service.roster import Roster
+from gateway.service.replaceable_workers import ReplaceableWorkers
+from gateway.service.roster import Committed, Flows, Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
 from gateway.service.spool_sweep import Sweeper
@@ -51,17 +59,31 @@ SPOOL_THREADS: Final = 4
 
 
 class Parts:
-    """The parts, by name. Those that the settings switch off are None."""
+    """The parts, by name. Those that the settings switch off are None.
 
-    def __init__(self, reactor: Any, configuration: Configuration, *, log: Any) -> None:
+    `sockets`: what systemd listens on for them, by name; what it does not, they open themselves.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        configuration: Configuration,
+        *,
+        log: Any,
+        sockets: Mapping[str, socket.socket] | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._sockets = sockets or {}
         self._configuration = configuration
         self._settings = settings = configuration.settings
         self._log = log
         self.threads = ThreadPool(1, SPOOL_THREADS, name="spool")
         self.state = state = configuration.state
         self.roster = Roster(configuration.partners)
+        self.flows = Flows(configuration.flows)
+        self.committed = Committed(self.flows)
         self.journal = Journal(reactor, state / "journal.sqlite")
+        self.line_metrics = LineMetrics()
         self.spool = Spool(state / "spool")
         self.workers = self._judges()
         self.ways_back = WaysBack(
@@ -72,24 +94,24 @@ class Parts:
             log=log.bind(part="outbox"),
         )
         self.broker = self._broker()
-        flows = configuration.flows.values()
-        committed = [flow.name for flow in flows if flow.acknowledge_when == "committed"]
         self.outbox = Outbox(
             reactor,
             journal=self.journal,
             broker=self.broker,
             channels=self.ways_back.channels(),
             settings=settings.outbox,
-            committed=committed,
+            committed=self.committed,
             log=log.bind(part="outbox"),
+            metrics=self.line_metrics,
         )
         self.delivery_watch = DeliveryWatch(
             reactor,
             journal=self.journal,
             late_hours=settings.outbox.late_hours,
-            committed=committed,
+            committed=self.committed,
             log=log.bind(part="outbox"),
         )
+        self.standing_watch = standing_watch_of(self, reactor, settings, log=log)
         self.clock_watch = ClockWatch(
             reactor, journal=self.journal, told=self.outbox.try_now, log=log.bind(part="clock")
         )
@@ -123,6 +145,7 @@ class Parts:
             log=log.bind(part="intake"),
             scanner=self.scanner,
             time_zone=settings.legal.time_zone,
+            metrics=self.line_metrics,
         )
         self.tokens = Tokens(
             self.roster.values(), seconds=reactor.seconds, log=log.bind(part="http")
@@ -159,12 +182,15 @@ class Parts:
             configuration,
             in_thread=self.in_thread,
             roster=self.roster,
+            flows=self.flows,
+            judges=self.workers,
             tokens=self.tokens,
             as2=self.as2,
             sftp=self.sftp,
             folders=self.folders,
             remotes=self.remotes,
             certificates=self.certificates,
+            others=partial(prepare_live, self),
             log=log.bind(part="reload"),
         )
         self.sweeper = Sweeper(
@@ -175,15 +201,32 @@ class Parts:
             log=log.bind(part="sweeper"),
             keep_hours=settings.intake.orphan_hours,
         )
+        self.sessions = Sessions(settings.console, seconds=reactor.seconds)
+        self.console_guesses = Guesses(
+            "console", seconds=reactor.seconds, log=log.bind(part="console")
+        )
+        self.console_threads = ThreadPool(0, CONSOLE_THREADS, name="console")
+        self.audit = Audit(self.journal)
+        self.alerts = alert_watch_of(self, reactor, configuration, log=log.bind(part="alerts"))
         control_log = log.bind(part="control")
-        commands = commands_of(self, configuration, log=control_log)
-        self.control = Control(reactor, state / "control.sock", commands, log=control_log)
+        self.commands = commands_of(self, configuration, log=control_log)
+        self.control = Control(
+            reactor,
+            state / "control.sock",
+            self.commands,
+            log=control_log,
+            audit=self.audit,
+        )
         self.ready = False
         """Set once every door is open, until they close."""
         self.management = None
         if settings.management.enabled:
             self.management = management_of(
-                self, reactor, settings.management, log=log.bind(part="management")
+                self,
+                reactor,
+                configuration,
+                log=log.bind(part="management"),
+                given=self._sockets.get("management"),
             )
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -198,25 +241,24 @@ class Parts:
     def _receive_by(self, transport: Transport) -> Callable[[Upload], Any]:
         return partial(self.intake.receive, transport=transport)
 
-    def _judges(self) -> WorkerPool:
+    def _judges(self) -> ReplaceableWorkers:
         judges = self._settings.judges
-        return WorkerPool(
-            self._reactor,
-            command=[sys.executable, "-m", "gateway.worker"],
-            boot=msgspec.msgpack.encode(
-                WorkerBoot(
-                    flows=tuple(self._configuration.flows.values()),
-                    rule_packs=str(self._configuration.rule_packs),
-                    scratch=str(self.state / "scratch"),
-                    directory=str(self.state / "directory"),
-                    limits=self._settings.documents,
-                    containers=self._settings.containers,
-                )
-            ),
-            size=judges.processes or len(os.sched_getaffinity(0)),
-            boot_limit=judges.boot_limit_seconds,
-            budget=judging_budget(judges),
-            log=self._log.bind(part="judges"),
+        log = self._log.bind(part="judges")
+
+        def pool(boot: bytes) -> WorkerPool:
+            return WorkerPool(
+                self._reactor,
+                command=[sys.executable, "-m", "gateway.worker"],
+                boot=boot,
+                size=judges.processes or len(os.sched_getaffinity(0)),
+                boot_limit=judges.boot_limit_seconds,
+                budget=judging_budget(judges),
+                log=log,
+            )
+
+        configuration = self._configuration
+        return ReplaceableWorkers(
+            pool, judge_boot(configuration), log=log, files=rule_files(configuration)
         )
 
     def _broker(self) -> AmqpPublisher | FilePublisher:
@@ -227,6 +269,7 @@ class Parts:
                 password=self._configuration.rabbitmq_password,
                 log=self._log.bind(part="amqp"),
                 rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
+                tests=self.roster.any_test,
             )
         return FilePublisher(self._reactor, self.state / "publications")
 
@@ -262,6 +305,7 @@ class Parts:
             out=self.out_watch,
             log=self._log.bind(part="sftp"),
             log_level=self._settings.log.level,
+            given=self._sockets.get("sftp"),
         )
 
     def _as2(self) -> As2Service:
@@ -288,6 +332,7 @@ class Parts:
             incoming=self.spool.incoming,
             in_thread=self.in_thread,
             log=self._log.bind(part="http"),
+            given=self._sockets.get("http"),
         )
 
     def _routes(self) -> dict[str, Handler]:

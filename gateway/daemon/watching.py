@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import Metric
 
-from gateway.config.settings import Management
+from gateway.config import Configuration
+from gateway.config.settings import Settings
+from gateway.daemon.alerting import alert_metrics
+from gateway.daemon.console import console_of
 from gateway.service.delivery_metrics import delivery_metrics
+from gateway.service.http_server import Handler
 from gateway.service.management import ManagementServer
-from gateway.service.metrics import GatewayMetrics, login_metrics, request_metrics
+from gateway.service.metrics import (
+    GatewayMetrics,
+    login_metrics,
+    request_metrics,
+    sftp_metrics,
+)
+from gateway.service.standing_metrics import StandingWatch
 from gateway.service.worker_jobs import PoolStatus
 
 if TYPE_CHECKING:  # the parts are built with this
@@ -21,26 +32,67 @@ if TYPE_CHECKING:  # the parts are built with this
 
 
 def management_of(
-    parts: Parts, reactor: Any, settings: Management, *, log: Any
+    parts: Parts,
+    reactor: Any,
+    configuration: Configuration,
+    *,
+    log: Any,
+    given: socket.socket | None,
 ) -> ManagementServer:
     """The listener. The parts it tells of must be built."""
+    settings = configuration.settings
+    unready = partial(_unready, parts)
+    console: Mapping[str, Handler] = {}
+    if settings.console.enabled:
+        console = console_of(
+            parts, reactor, configuration, unready=unready, log=log.bind(part="console")
+        )
+    return ManagementServer(
+        reactor,
+        settings.management,
+        metrics=metrics_of(parts),
+        unready=unready,
+        log=log,
+        incoming=parts.spool.incoming,
+        in_thread=parts.in_thread,
+        console=console,
+        max_body_bytes=settings.http.max_body_bytes,
+        given=given,
+    )
+
+
+def pools_of(parts: Parts) -> dict[str, Callable[[], PoolStatus]]:
+    """The worker processes, by what they do."""
     pools: dict[str, Callable[[], PoolStatus]] = {"judges": parts.workers.status}
     if parts.as2 is not None:
         pools["crypto"] = parts.as2.workers.status
-    return ManagementServer(
+    return pools
+
+
+def standing_watch_of(parts: Parts, reactor: Any, settings: Settings, *, log: Any) -> StandingWatch:
+    """What looks at the journal and at the disk; journal and roster must be built."""
+    http = settings.http
+    return StandingWatch(
         reactor,
-        settings,
-        metrics=GatewayMetrics(
-            certificates=parts.certificates,
-            pools=pools,
-            as2=parts.as2.outcomes if parts.as2 is not None else Counter(),
-            unmapped=parts.judges.unmapped,
-            statuses=parts.intake.statuses,
-            gauges=_gauges(parts),
-            more=partial(_more, parts),
-        ),
-        unready=partial(_unready, parts),
-        log=log,
+        journal=parts.journal,
+        partners=parts.roster,
+        state=parts.state,
+        certificate_file=http.tls.certificate_file if http.enabled and http.tls.enabled else "",
+        in_thread=parts.in_thread,
+        log=log.bind(part="standing"),
+    )
+
+
+def metrics_of(parts: Parts) -> GatewayMetrics:
+    """Every number the parts have to show."""
+    return GatewayMetrics(
+        certificates=parts.certificates,
+        pools=pools_of(parts),
+        as2=parts.as2.outcomes if parts.as2 is not None else Counter(),
+        unmapped=parts.judges.unmapped,
+        statuses=parts.intake.statuses,
+        gauges=_gauges(parts),
+        more=partial(_more, parts),
     )
 
 
@@ -71,10 +123,17 @@ def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
 
 
 def _more(parts: Parts) -> Iterator[Metric]:
+    yield from parts.line_metrics.metrics()
+    yield from parts.standing_watch.metrics()
+    yield from alert_metrics(parts.alerts)
     yield from delivery_metrics(parts.delivery_watch.seen, dt.datetime.now(dt.UTC))
-    guesses = {"http": parts.tokens.guesses.outcomes}
+    guesses = {
+        "http": parts.tokens.guesses.outcomes,
+        "console": parts.console_guesses.outcomes,
+    }
     if parts.sftp is not None:
         guesses["sftp"] = parts.sftp.guesses.outcomes
+        yield from sftp_metrics(parts.sftp.deaths)
     yield from login_metrics(guesses)
     if parts.requests is not None:
         yield from request_metrics(parts.requests.outcomes)

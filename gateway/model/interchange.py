@@ -20,6 +20,13 @@ class Transport(StrEnum):
     SFTP_REMOTE = "sftp-remote"
 
 
+class Environment(StrEnum):
+    """Whether business depends on it. What is of one never comes among what is of the other."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+
+
 class Syntax(StrEnum):
     """What a document is written in."""
 
@@ -53,7 +60,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 class Interchange(msgspec.Struct, frozen=True, kw_only=True):
     """One file as received. `size` in bytes, `sha256` in lower-case hex.
 
-    `rules_on`: the day whose rules judge it, if an operator chose one.
+    `rules_on`: the day whose rules judge it, if an operator chose one. `environment`: that of its
+    partner when it was received, whatever the partner became since.
     """
 
     id: str
@@ -61,6 +69,7 @@ class Interchange(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     size: int
     rules_on: dt.date | None = None
+    environment: Environment = Environment.PRODUCTION
 
     @property
     def judged_on(self) -> dt.date:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.model.as2 import As2Access
+from gateway.model.interchange import Environment
 from gateway.model.verdict import Language
 
 RetentionClass = Literal["commercial", "tax", "operational", "keep"]
@@ -141,7 +142,9 @@ class Portal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may send, in which flows, and in which language answers are written.
 
-    `retention`: the class of what it sends; "" for that of the settings.
+    `retention`: the class of what it sends; "" for that of the settings. `sla_minutes`: within
+    which it was promised an acknowledgement; operators are told when one is late. 0: nothing was.
+    `environment`: `test` while it tries things out; what it sends goes to other exchanges then.
     """
 
     name: str
@@ -150,6 +153,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     language: Language = Language.FR
     flows: tuple[str, ...] = ()
     retention: Literal["", "commercial", "tax", "operational", "keep"] = ""
+    environment: Environment = Environment.PRODUCTION
+    sla_minutes: Annotated[int, msgspec.Meta(ge=0, le=525_600)] = 0
     uniqueness: Uniqueness = Uniqueness()
     statuses: Statuses = Statuses()
     acknowledgements: Acknowledgements = Acknowledgements()

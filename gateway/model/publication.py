@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from gateway.model.interchange import Environment
+
 NAMESPACE = uuid.UUID("6f0f1c3e-3b0e-5b0f-9c52-0d8b3b8f6a11")
 """Namespace of every message id (RFC 9562 §5.5)."""
 
@@ -16,11 +18,25 @@ _PAYLOAD = "urn:edi-gateway:payload:"
 
 
 class Exchange(StrEnum):
-    """Durable topic exchanges that consumers bind to."""
+    """Durable topic exchanges that consumers bind to; those of tests are others."""
 
     DOCUMENTS = "edi.documents"
     ACKNOWLEDGEMENTS = "edi.acknowledgements"
     EVENTS = "edi.events"
+    TEST_DOCUMENTS = "edi.test.documents"
+    TEST_ACKNOWLEDGEMENTS = "edi.test.acknowledgements"
+    TEST_EVENTS = "edi.test.events"
+
+    @property
+    def environment(self) -> Environment:
+        """Whose messages it has."""
+        test = self.value.startswith("edi.test.")
+        return Environment.TEST if test else Environment.PRODUCTION
+
+    def of(self, environment: Environment) -> Exchange:
+        """The one of the same kind for this environment."""
+        kind = self.value.rpartition(".")[2]
+        return Exchange(f"edi.test.{kind}" if environment is Environment.TEST else f"edi.{kind}")
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):

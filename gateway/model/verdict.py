@@ -167,8 +167,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     The identifying fields are what could be read before a check failed; they are for people
     who search, and are never relied on for a decision. `unmapped`: how many values of the document
     the canonical invoice has no place for. `files`: what was attached to an accepted invoice and
-    lies in `JudgeJob.files_to`, each file once. `virus_check` is not the judge's: it was made
-    before, on the payload as received.
+    lies in `JudgeJob.files_to`, each file once. `amount` is what the document says it comes to with
+    VAT (BT-112), as it is written; `pdf`: it came inside a PDF (Factur-X). `virus_check` is not the
+    judge's: it was made before, on the payload as received.
     """
 
     document: str
@@ -184,6 +185,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     issue_date: str | None = None
     seller_id: str | None = None
     buyer_id: str | None = None
+    seller_name: str | None = None
+    buyer_name: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    pdf: bool = False
     timings_ms: dict[str, float] = {}
     unmapped: int = 0
     files: tuple[AttachedFile, ...] = ()

@@ -53,7 +53,8 @@ class AmqpPublisher:
     """The broker, as the outbox sees it.
 
     `available` tells whether publishing makes sense now; `on_available` is called whenever it
-    begins to. `last_error` is what an operator should read while it does not.
+    begins to. `last_error` is what an operator should read while it does not. `tests`: whether
+    there are partners who need the exchanges for tests.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class AmqpPublisher:
         password: str | None,
         log: Any,
         rng: random.Random,
+        tests: Callable[[], bool] = lambda: False,
         setup_seconds: float = SETUP_SECONDS,
         confirm_seconds: float = CONFIRM_SECONDS,
     ) -> None:
@@ -77,6 +79,7 @@ class AmqpPublisher:
         self._backoff = Backoff(settings.reconnect_min_seconds, settings.reconnect_max_seconds, rng)
         self._setup_seconds = setup_seconds
         self._confirm_seconds = confirm_seconds
+        self._tests = tests
         self._session: Session | None = None
         self._largest: int | None = None
         self._stopping = False
@@ -164,6 +167,7 @@ class AmqpPublisher:
             self._settings,
             reactor=self._reactor,
             confirm_seconds=self._confirm_seconds,
+            tests=self._tests,
             log=self._log,
         )
         await session.open()

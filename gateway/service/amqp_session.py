@@ -51,7 +51,8 @@ Arrived = Callable[[Any, Any, Any, bytes], None]
 class Session:
     """`ended` fires once, with the reason, as soon as nothing can be published any more.
 
-    `largest` is the broker's limit on bodies, known once it closed the channel over one.
+    `tests`: whether any partner is a test, so that its exchanges must be there. `largest` is the
+    broker's limit on bodies, known once it closed the channel over one.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Session:
         *,
         reactor: Any,
         confirm_seconds: float,
+        tests: Callable[[], bool],
         log: Any,
     ) -> None:
         self.confirms = Confirms(settings.window, WINDOW_BYTES)
@@ -73,6 +75,7 @@ class Session:
         self._settings = settings
         self._reactor = reactor
         self._confirm_seconds = confirm_seconds
+        self._tests = tests
         self._log = log
         self._channel: Any = None
         self._asked: defer.Deferred[Any] | None = None
@@ -94,7 +97,7 @@ class Session:
             self._channel.add_on_close_callback(self._on_channel_closed)
             self._channel.add_on_return_callback(self._on_return)
             if self._settings.declare:
-                await self._declare(declarations())
+                await self._declare(declarations(tests=self._tests()))
             await self._ask(self._channel.confirm_delivery, ack_nack_callback=self._on_confirm)
         except BaseException:
             self._connection.abort()
@@ -243,7 +246,7 @@ class Session:
         """
         self._declaring = None
         if self._channel.is_open:
-            for _, method, arguments in declarations():
+            for _, method, arguments in declarations(tests=self._tests()):
                 getattr(self._channel, method)(**arguments)
 
     def _on_blocked(self, _connection: Any, frame: Any) -> None:

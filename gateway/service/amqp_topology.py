@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.model.interchange import Environment
 from gateway.model.publication import Exchange
 
 EXCHANGE_TYPE = "topic"
@@ -40,6 +41,11 @@ QUEUES: tuple[Queue, ...] = (
     Queue("edi.documents.rejected", Exchange.DOCUMENTS, "#.rejected"),
     Queue("edi.acknowledgements", Exchange.ACKNOWLEDGEMENTS, "#"),
 )
+TEST_QUEUES: tuple[Queue, ...] = (
+    Queue("edi.test.documents.accepted", Exchange.TEST_DOCUMENTS, "#.accepted"),
+    Queue("edi.test.documents.rejected", Exchange.TEST_DOCUMENTS, "#.rejected"),
+    Queue("edi.test.acknowledgements", Exchange.TEST_ACKNOWLEDGEMENTS, "#"),
+)
 
 
 def definitions(virtual_host: str = "/") -> dict[str, Any]:
@@ -65,7 +71,7 @@ def definitions(virtual_host: str = "/") -> dict[str, Any]:
                 "auto_delete": False,
                 "arguments": QUEUE_ARGUMENTS,
             }
-            for queue in QUEUES
+            for queue in (*QUEUES, *TEST_QUEUES)
         ],
         "bindings": [
             {
@@ -76,20 +82,27 @@ def definitions(virtual_host: str = "/") -> dict[str, Any]:
                 "routing_key": queue.binding,
                 "arguments": {},
             }
-            for queue in QUEUES
+            for queue in (*QUEUES, *TEST_QUEUES)
         ],
     }
 
 
-def declarations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """What to declare, in order: a name for people, the channel's method, its arguments."""
-    for exchange in EXCHANGES:
+def declarations(*, tests: bool = False) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What to declare, in order: a name for people, the channel's method, its arguments.
+
+    `tests`: what test partners need as well. Where there is none, a broker's user who may declare
+    nothing else goes on without it.
+    """
+    wanted = {Environment.PRODUCTION, *([Environment.TEST] if tests else [])}
+    for exchange in Exchange:
+        if exchange.environment not in wanted:
+            continue
         yield (
-            f"exchange {exchange}",
+            f"exchange {exchange.value}",
             "exchange_declare",
-            {"exchange": exchange, "exchange_type": EXCHANGE_TYPE, "durable": True},
+            {"exchange": exchange.value, "exchange_type": EXCHANGE_TYPE, "durable": True},
         )
-    for queue in QUEUES:
+    for queue in (*QUEUES, *(TEST_QUEUES if tests else ())):
         yield (
             f"queue {queue.name}",
             "queue_declare",

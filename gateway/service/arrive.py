@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from gateway.core import uniqueness
 from gateway.core.naming import interface_code
 from gateway.core.outcome import unreadable
 from gateway.core.uniqueness import FluxKey
@@ -45,7 +46,7 @@ def receive(
         conn,
         interchange,
         interface_code=interface_code(interchange.envelope.name),
-        claim_key=interchange.envelope.name if claim_key is None else claim_key,
+        claim_key=_claim_key(interchange) if claim_key is None else claim_key,
         now=now,
         anew_before=window if claim_key is None else None,
         elsewhere=lambda: _same_file(conn, interchange, policy, window),
@@ -59,6 +60,11 @@ def receive(
     return receipt
 
 
+def _claim_key(interchange: Interchange) -> str:
+    """The file's name. What a partner sent as a test does not make its first real file a resend."""
+    return uniqueness.within(interchange.environment, interchange.envelope.name)
+
+
 def _same_file(
     conn: Connection, interchange: Interchange, policy: Uniqueness, since: dt.datetime
 ) -> str | None:
@@ -66,7 +72,8 @@ def _same_file(
     if policy.payload != "refuse":
         return None
     envelope = interchange.envelope
-    for holder in flux_holders(conn, FluxKey(envelope.partner, None, interchange.sha256)):
+    sender = uniqueness.within(interchange.environment, envelope.partner)
+    for holder in flux_holders(conn, FluxKey(sender, None, interchange.sha256)):
         recent = holder.received_at is not None and holder.received_at >= since
         if holder.file == envelope.name and recent:
             return holder.interchange

@@ -35,6 +35,20 @@ class CertificateWatch:
             each for each in configuration.held if each.owner is None or each.owner in enabled
         ]
 
+    @property
+    def warning_days(self) -> int:
+        """So many days beforehand somebody is to be told."""
+        return self._warning_days
+
+    def last_of_each(self) -> list[Held]:
+        """Of each owner the certificate that is valid longest: when it expires, none is left."""
+        last: dict[str | None, Held] = {}
+        for each in self._held:
+            known = last.setdefault(each.owner, each)
+            if each.certificate.not_valid_after_utc > known.certificate.not_valid_after_utc:
+                last[each.owner] = each
+        return list(last.values())
+
     def days_left(self) -> list[tuple[Held, float]]:
         """Each certificate in use, and the days until it expires: below 0 when it has."""
         now = self._now()

@@ -7,8 +7,9 @@ line asks, one answers, in order:
     {"ok": true, "interchange": "0197d5a0-…", "documents": 1}
     {"ok": false, "error": "There is no interchange 0197….", "remedy": "Find it with: …"}
 
-Beside an error that comes of the configuration stand its `faults`. What a command does is its
-handler's to say; here is only the conversation.
+Beside an error that comes of the configuration stand its `faults`. `who`, beside the arguments, is
+the name of whoever asks, for the audit; the kernel's word for it stands there as well. What a
+command does is its handler's to say; here is only the conversation.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from twisted.protocols.policies import TimeoutMixin
 
 from gateway import faults
 from gateway.errors import ConfigurationError, Disposition, GatewayError
+from gateway.service.audit import Audit, Who
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """Gets the arguments of a command, gives what its answer holds.
@@ -54,15 +56,25 @@ class CommandRefused(GatewayError):
 
 
 class Control:
-    """Listens in `path` and hands each command to the handler of its name."""
+    """Listens in `path` and hands each command to the handler of its name.
+
+    With `audit`, each is written down before it is carried out.
+    """
 
     def __init__(
-        self, reactor: Any, path: Path, handlers: Mapping[str, Handler], *, log: Any
+        self,
+        reactor: Any,
+        path: Path,
+        handlers: Mapping[str, Handler],
+        *,
+        log: Any,
+        audit: Audit | None = None,
     ) -> None:
         self._reactor = reactor
         self._path = path
         self._handlers = handlers
         self._log = log
+        self._audit = audit
         self._port: Any = None
         self._talks: set[_Talk] = set()
 
@@ -114,14 +126,17 @@ class Control:
             asked = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as failure:
             return _refusal(f"That is no JSON object: {failure}.")
-        command = asked.pop("command", None)
+        command, who = asked.pop("command", None), asked.pop("who", "")
         handler = self._handlers.get(command) if isinstance(command, str) else None
-        if handler is None:
+        if not isinstance(command, str) or handler is None:
             known = ", ".join(sorted(self._handlers))
             return _refusal(f"There is no command {command!r}.", f"There are: {known}.")
         self._log.info("control_command", command=command, uid=uid)
         try:
-            return {"ok": True, **await handler(asked)}
+            if self._audit is None:
+                return {"ok": True, **await handler(asked)}
+            by = Who(name=f"{who} (uid {uid})".strip(), via="control")
+            return {"ok": True, **await self._audit.carry_out(by, command, asked, handler)}
         except msgspec.ValidationError as failure:
             return _refusal(f"{command}: {failure}.", "Correct the arguments.")
         except ConfigurationError as failure:

@@ -21,6 +21,7 @@ from gateway.service import settle
 from gateway.service.breaker import Breaker, Pauses
 from gateway.service.delivery_log import DeliveryLog
 from gateway.service.journal import Journal, delivery_records, records
+from gateway.service.line_metrics import LineMetrics
 from gateway.service.outcomes import Outcome, is_dead, refuse_afterwards, write_outcomes
 
 LINGER_SECONDS = 0.1
@@ -59,7 +60,9 @@ class Destination:
         rng: random.Random,
         log: Any,
         now: Callable[[], dt.datetime],
+        metrics: LineMetrics,
     ) -> None:
+        self._metrics = metrics
         self.name = name
         self._reactor = reactor
         self._journal = journal
@@ -270,6 +273,8 @@ class Destination:
             return number
 
         written = await self._journal.write("outbox_outcome", write)
+        for row, error in outcomes:
+            self._metrics.attempted(row, error, now)
         if written or any(row.kind == "document" and not error for row, error in outcomes):
             self._written()
         self._words.away([self.breaker.open[partner] for partner in sorted(opened)])

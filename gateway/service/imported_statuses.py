@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.core.cdar.order import Given, Order, order_of
 from gateway.core.uniqueness import InvoiceKey
+from gateway.model.interchange import Environment
 from gateway.model.partner import Statuses
 from gateway.model.standing import Standing
 from gateway.service.invoice_lives import (
@@ -40,7 +41,7 @@ def link(conn: Connection, keys: Iterable[InvoiceKey], now: dt.datetime) -> list
     for key in keys:
         waiting = [
             row
-            for row in status_records.statuses_waiting(conn, key.number)
+            for row in status_records.statuses_waiting(conn, key.number, Environment.PRODUCTION)
             if status_records.speaks_of(row, key)
         ]
         if not waiting or not is_imported(conn, key):

@@ -20,7 +20,13 @@ from sqlalchemy import Connection
 from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import IntakeRefused
-from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
+from gateway.model.interchange import (
+    Envelope,
+    Environment,
+    Interchange,
+    Transport,
+    new_interchange_id,
+)
 from gateway.model.legal import LegalIdentity
 from gateway.model.partner import Partner
 from gateway.service import arrive
@@ -30,6 +36,7 @@ from gateway.service.closing import Closer
 from gateway.service.journal import Journal, records
 from gateway.service.journey import Journey
 from gateway.service.judges import Judging
+from gateway.service.line_metrics import LineMetrics
 from gateway.service.verdicts import Verdicts
 from gateway.spool import Spool
 
@@ -72,7 +79,9 @@ class Intake:
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         scanner: Scanner | None = None,
         time_zone: str = LegalIdentity().time_zone,
+        metrics: LineMetrics | None = None,
     ) -> None:
+        self._metrics = metrics = metrics or LineMetrics()
         self._journal = journal
         self._spool = spool
         self._in_thread = in_thread
@@ -95,6 +104,7 @@ class Intake:
             now=now,
             scanner=scanner,
             time_zone=time_zone,
+            metrics=metrics,
         )
         self.statuses = verdicts.statuses
         closer = Closer(
@@ -117,6 +127,7 @@ class Intake:
             retry_seconds=judging.retry_seconds,
             outbox_written=outbox_written,
             now=now,
+            metrics=metrics,
         )
         self._backlog = verdicts.line = Backlog(
             reactor,
@@ -155,6 +166,7 @@ class Intake:
         """
         self.ready()
         now = self._now()
+        partner = self._partners.get(arrival.partner)
         interchange = Interchange(
             id=new_interchange_id(int(now.timestamp() * 1000), os.urandom(10)),
             envelope=Envelope(
@@ -162,11 +174,11 @@ class Intake:
             ),
             sha256=arrival.sha256,
             size=arrival.size,
+            environment=partner.environment if partner is not None else Environment.PRODUCTION,
         )
         if not stored:
             await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
 
-        partner = self._partners.get(arrival.partner)
         policy = partner.uniqueness if partner is not None else None
 
         def write(conn: Connection) -> records.Receipt:
@@ -176,6 +188,7 @@ class Intake:
             return receipt
 
         receipt = await self._journal.write("receive", write, urgent=True)
+        self._metrics.received(interchange, new=receipt.new)
         self._log.info(
             "interchange_received" if receipt.new else "interchange_resent",
             interchange=receipt.interchange_id,

@@ -32,6 +32,7 @@ from gateway.service.closing import Closer, Ended
 from gateway.service.consequences import Subject
 from gateway.service.journal import Journal, records
 from gateway.service.judges import job_for, member_job
+from gateway.service.line_metrics import LineMetrics
 from gateway.service.members import Due, enter
 from gateway.service.scanning import Scanned
 from gateway.service.verdicts import Said, Verdicts
@@ -60,7 +61,9 @@ class Journey:
         retry_seconds: float,
         outbox_written: Callable[[], None],
         now: Callable[[], dt.datetime],
+        metrics: LineMetrics,
     ) -> None:
+        self._metrics = metrics
         self._verdicts = verdicts
         self._closer = closer
         self._journal = journal
@@ -294,6 +297,8 @@ class Journey:
         if closing is not None:
             self._outbox_written()
             state = closing.state.value if closing.state else None
+            if closing.state is not None:
+                self._metrics.closed(interchange, closing.flow, closing.state, self._now())
             self._about(interchange, closing.flow).info(
                 event,
                 state=state,

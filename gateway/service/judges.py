@@ -10,10 +10,11 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.config import Configuration
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Interchange
-from gateway.model.job import JudgeAnswer, JudgeJob, MessageAnswer, MessageJob
+from gateway.model.job import JudgeAnswer, JudgeJob, MessageAnswer, MessageJob, WorkerBoot
 from gateway.model.partner import Partner
 from gateway.model.verdict import Accepted, Finding
 from gateway.service.worker_budget import Allowance, Budget
@@ -51,6 +52,20 @@ class BudgetedWorkers(Protocol):
     async def run(self, payload: bytes, *, partner: str, size: int, alone: bool) -> bytes:
         """The worker's answer to one job about `size` bytes. Partners take turns."""
         ...
+
+
+def judge_boot(configuration: Configuration) -> bytes:
+    """What a judge learns when it starts."""
+    return msgspec.msgpack.encode(
+        WorkerBoot(
+            flows=tuple(configuration.flows.values()),
+            rule_packs=str(configuration.rule_packs),
+            scratch=str(configuration.state / "scratch"),
+            directory=str(configuration.state / "directory"),
+            limits=configuration.settings.documents,
+            containers=configuration.settings.containers,
+        )
+    )
 
 
 def judging_budget(settings: JudgeSettings) -> Budget:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.core.cdar import told
 from gateway.core.cdar.told import ToldMessage
-from gateway.core.uniqueness import seller_key
+from gateway.core.uniqueness import TEST_KEY, seller_key
 from gateway.model.interchange import Interchange
 from gateway.model.partner import Statuses
 from gateway.model.publication import Publication
@@ -138,7 +138,7 @@ def _linked(
     number, issued = judgement.invoice_number or "", judgement.issue_date or ""
     known = {seller_key(judgement.seller_id or "")}
     if claim is not None and claim.invoice is not None:
-        known.add(claim.invoice.seller)
+        known.add(claim.invoice.seller.removeprefix(TEST_KEY))
     sellers = sorted(each for each in known if each is not None)
     if not sellers:
         return Said()
@@ -150,7 +150,7 @@ def _linked(
         buyer=seller_key(judgement.buyer_id or ""),
     )
     events = []
-    linked = statuses.link(conn, invoice, sellers, number, issued, now)
+    linked = statuses.link(conn, invoice, sellers, number, issued, now, interchange.environment)
     place = f"{interchange.id}/{subject.ordinal}"
     for each in linked:
         source = records.interchange(conn, each.row.interchange_id or "")

@@ -1,34 +1,40 @@
-"""The listener for what watches the gateway: `/metrics`, `/livez`, `/readyz`. No login, no partner.
+"""The listener for who watches the gateway: `/metrics`, `/livez`, `/readyz`; and for the console.
 
-Separate from the partners' port, on loopback unless it is told otherwise.
+Separate from the partners' port, on loopback unless it is told otherwise. The console has a login
+of its own; the three others have none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet import error
-from twisted.internet.defer import maybeDeferred
-from twisted.web.resource import Resource
-from twisted.web.server import Site
-
-from gateway.config.settings import Management
-from gateway.errors import ConfigurationError
+from gateway.config.settings import Http, HttpTls, Management
+from gateway.service.http_server import (
+    Admitted,
+    Answer,
+    Handler,
+    HttpServer,
+    Received,
+    RequestHead,
+    wrong_method,
+)
+from gateway.service.intake import InThread
 from gateway.service.metrics import CONTENT_TYPE, GatewayMetrics
 
-IDLE_SECONDS: Final = 60.0
+IDLE_SECONDS: Final = 60
+CONNECTIONS: Final = 256
 _PLAIN: Final = "text/plain; charset=utf-8"
-# Twisted's web server has no annotations.
-_resource: Any = Resource
-_site: Any = Site
 
 
 class ManagementServer:
-    """Listens where `settings` say.
+    """Listens where `settings` say, or on the socket `given`.
 
     `unready` tells why the gateway takes nothing at this moment: "" when it does. `/livez` answers
-    as long as the process does its work at all.
+    as long as the process does its work at all. `console`: its routes, none where it is switched
+    off; what is sent to it, up to `max_body_bytes`, is written into `incoming` by `in_thread`.
     """
 
     def __init__(
@@ -39,59 +45,78 @@ class ManagementServer:
         metrics: GatewayMetrics,
         unready: Callable[[], str],
         log: Any,
+        incoming: Path,
+        in_thread: InThread,
+        console: Mapping[str, Handler] | None = None,
+        max_body_bytes: int = 1,
+        given: socket.socket | None = None,
     ) -> None:
-        self._reactor = reactor
-        self._settings = settings
-        self._log = log
-        self._listener: Any = None
-        root = _resource()
-        root.putChild(b"metrics", _Page(lambda: (200, CONTENT_TYPE, metrics.text())))
-        root.putChild(b"livez", _Page(lambda: (200, _PLAIN, b"alive\n")))
-        root.putChild(b"readyz", _Page(lambda: _readiness(unready())))
-        self._site = _site(root, timeout=IDLE_SECONDS)
-        self._site.noisy = False
-        self._site.log = lambda _request: None  # a line for every look would hide the others
+        tls = settings.tls
+        self._server = HttpServer(
+            reactor,
+            settings=Http(
+                enabled=True,
+                listen=settings.listen,
+                port=settings.port,
+                max_body_bytes=max_body_bytes,
+                max_connections=CONNECTIONS,
+                idle_timeout_seconds=IDLE_SECONDS,
+                tls=HttpTls(
+                    enabled=tls.enabled,
+                    certificate_file=tls.certificate_file,
+                    key_file=tls.key_file,
+                ),
+            ),
+            routes={
+                "/metrics": _Page(lambda: (200, CONTENT_TYPE, metrics.text())),
+                "/livez": _Page(lambda: (200, _PLAIN, b"alive\n")),
+                "/readyz": _Page(lambda: _readiness(unready())),
+                **(console or {}),
+            },
+            incoming=incoming,
+            in_thread=in_thread,
+            log=log,
+            given=given,
+            section="management",
+        )
 
     @property
     def port(self) -> int:
         """The port listened on; 0 before `start`."""
-        return int(self._listener.getHost().port) if self._listener is not None else 0
+        return self._server.port
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Listen. Raises `ConfigurationError` when there is no listening."""
-        where, port = self._settings.listen, self._settings.port
-        try:
-            self._listener = self._reactor.listenTCP(port, self._site, interface=where)
-        except error.CannotListenError as failure:
-            why = getattr(failure.socketError, "strerror", None) or failure.socketError
-            raise ConfigurationError(
-                f"The management listener cannot listen on {where} port {port}: {why}.",
-                remedy="Change management.listen or management.port, or stop what uses it.",
-            ) from failure
-        self._log.info("management_listening", listen=where, port=self.port)
+        await self._server.start()
 
-    async def stop(self) -> None:
-        """Listen no more."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            await maybeDeferred(listener.stopListening)
+    def prepare(self) -> Callable[[], None]:
+        """Get ready for what is in the files of TLS now, as `HttpServer.prepare`."""
+        return self._server.prepare()
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Listen no more; what is under way may finish for `grace` seconds."""
+        await self._server.stop(grace)
 
 
-class _Page(Resource):
+class _Page:
     """One answer, made when it is asked for: status, content type, body."""
 
-    isLeaf = True  # noqa: N815  # Twisted's name
-
     def __init__(self, answer: Callable[[], tuple[int, str, bytes]]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's, without annotations
         self._answer = answer
 
-    def render_GET(self, request: Any) -> bytes:  # noqa: N802  # Twisted's name; HEAD comes here too
+    def admit(self, head: RequestHead) -> Answer | Admitted:
+        """Anybody may read it."""
+        if head.method not in ("GET", "HEAD"):
+            return wrong_method("GET", "HEAD")
+        return Admitted(max_bytes=0, key=None, max_connections=0)
+
+    async def handle(self, received: Received) -> Answer:
+        """As it is now."""
         status, kind, body = self._answer()
-        request.setResponseCode(status)
-        request.setHeader("Content-Type", kind)
-        request.setHeader("Cache-Control", "no-store")
-        return body
+        # Whoever asks every few seconds would fill the log with a gateway that is not ready yet.
+        return Answer(
+            status, (("Content-Type", kind), ("Cache-Control", "no-store")), body, told=True
+        )
 
 
 def _readiness(why_not: str) -> tuple[int, str, bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from gateway.model.interchange import Environment
 from gateway.model.publication import Publication
 
 SOURCE = "/edi-gateway"
@@ -36,12 +37,13 @@ def headers_for(
     flow: str,
     sha256: str,
     filename: str | None = None,
+    environment: Environment = Environment.PRODUCTION,
 ) -> dict[str, str | int]:
     """The AMQP headers of a message about a document (`ordinal` ≥ 1) or an interchange (0).
 
     `time` must be aware; it is written in UTC, RFC 3339, to the millisecond. `sha256` is the
     document's as received (of an acknowledgement: of the file itself), lower-case hex.
-    `document-id` is there for documents only.
+    `document-id` is there for documents only, `environment` for tests only.
     """
     subject = f"{interchange_id}/{ordinal}" if ordinal else interchange_id
     headers: dict[str, str | int] = {
@@ -59,6 +61,8 @@ def headers_for(
         headers["document-id"] = subject
     if filename is not None:
         headers["filename"] = filename
+    if environment is Environment.TEST:
+        headers["environment"] = environment.value
     return headers
 
 

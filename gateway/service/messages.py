@@ -297,7 +297,10 @@ def publication_about(
     mandatory: bool = True,
     filename: str | None = None,
 ) -> Publication:
-    """Anything the gateway says about an interchange, or about its document `ordinal`."""
+    """Anything the gateway says about an interchange, or about its document `ordinal`.
+
+    What it says about a test goes to the exchange for tests, whoever asks for it.
+    """
     headers = headers_for(
         message_id=id_,
         type=type_,
@@ -308,10 +311,11 @@ def publication_about(
         flow=flow,
         sha256=sha256,
         filename=filename,
+        environment=interchange.environment,
     )
     return Publication(
         message_id=id_,
-        exchange=exchange,
+        exchange=exchange.of(interchange.environment),
         routing_key=routing_key,
         content_type=content_type,
         type=type_,

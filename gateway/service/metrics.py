@@ -1,6 +1,8 @@
 """What `GET /metrics` shows, for Prometheus: gathered when it is asked for, kept nowhere.
 
-Names begin with `edi_gateway_`. Labels never hold what a partner chooses freely.
+Names begin with `edi_gateway_`. Labels never hold what a partner chooses freely: what flows,
+partners and files are called is the operator's word. Counters count from the start of this process.
+docs/metrics.md lists all of them, and a test compares it with what a gateway says.
 """
 
 from __future__ import annotations
@@ -95,16 +97,16 @@ class GatewayMetrics(Collector):
         expiry = GaugeMetricFamily(
             "edi_gateway_certificate_expiry_days",
             "Days until an AS2 certificate expires, below 0 when it has. owner is ours or partner.",
-            labels=["owner", "partner", "subject", "serial"],
+            labels=["owner", "partner", "file", "serial"],
         )
-        # Two files may hold the same certificate; a series may stand here once only.
+        # A file may hold a certificate twice; a series may stand here once only.
         seen = {}
         for held, days in self._certificates.days_left():
             certificate = held.certificate
             labels = (
                 "ours" if held.owner is None else "partner",
                 held.owner or "",
-                certificate.subject.rfc4514_string(),
+                held.file.name,
                 f"{certificate.serial_number:x}",
             )
             seen[labels] = days
@@ -121,7 +123,7 @@ class GatewayMetrics(Collector):
         )
         deaths = CounterMetricFamily(
             "edi_gateway_worker_deaths",
-            "Workers that ended other than as they were told to.",
+            "Workers that ended other than as they were told to; each is started anew.",
             labels=["pool"],
         )
         broken = GaugeMetricFamily(
@@ -149,6 +151,15 @@ def request_metrics(outcomes: Counter[str]) -> Iterator[Metric]:
     for outcome, number in sorted(outcomes.items()):
         requests.add_metric([outcome], number)
     yield requests
+
+
+def sftp_metrics(deaths: int) -> Iterator[Metric]:
+    """The processes of the SFTP server."""
+    yield CounterMetricFamily(
+        "edi_gateway_sftp_process_deaths",
+        "SFTP processes that ended by themselves; each is started anew.",
+        value=deaths,
+    )
 
 
 def login_metrics(channels: Mapping[str, Counter[str]]) -> Iterator[Metric]:

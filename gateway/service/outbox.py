@@ -23,6 +23,7 @@ from gateway.model.publication import Publication
 from gateway.service import settle
 from gateway.service.destination import Destination, Send
 from gateway.service.journal import Journal, delivery_records, records
+from gateway.service.line_metrics import LineMetrics
 
 __all__ = ["Outbox", "Publisher", "Send"]
 
@@ -56,7 +57,9 @@ class Outbox:
         committed: Collection[str] = (),
         rng: random.Random | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        metrics: LineMetrics | None = None,
     ) -> None:
+        metrics = metrics or LineMetrics()
         self._journal = journal
         self._log = log
         self._now = now
@@ -84,6 +87,7 @@ class Outbox:
                 rng=spread,
                 log=log,
                 now=now,
+                metrics=metrics,
             )
 
         self.destinations = [destination(settle.BROKER, to_broker, lambda: broker.available)]

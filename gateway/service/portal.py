@@ -35,7 +35,7 @@ def ways_to_portal(
     payload = form.stored.sha256 if form.stored else None
     return [
         _way(interchange, form.publication, channel, portal.name, ordinal, form.filename, payload)
-        for portal, channel in _channels(portal)
+        for portal, channel in _channels(portal, interchange)
     ]
 
 
@@ -66,14 +66,19 @@ def add_missing_ways(
                 row.filename,
                 None if payload is None else str(payload),
             )
-            for portal, channel in _channels(portal)
+            for portal, channel in _channels(portal, interchange)
         ]
         records.add_outbox_many(conn, ways)
 
 
-def _channels(portal: Partner | None) -> list[tuple[Partner, str]]:
-    """The portal with the outbox's name of each channel that leads to it."""
+def _channels(portal: Partner | None, interchange: Interchange) -> list[tuple[Partner, str]]:
+    """The portal with the outbox's name of each channel that leads to it.
+
+    None for a test where the portal is no test, or the other way round.
+    """
     if portal is None or portal.portal is None:
+        return []
+    if portal.environment is not interchange.environment:
         return []
     names = (channel.replace("_", "-") for channel in portal.portal.channels)
     return [(portal, Transport(name).value) for name in names]

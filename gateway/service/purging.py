@@ -89,7 +89,10 @@ class _Total(msgspec.Struct):
 
 
 class Purging:
-    """Answers an operator's commands; `handlers` is what `Control` wants."""
+    """Answers an operator's commands; `handlers` is what `Control` wants.
+
+    `retention`: how long things are kept, as it is when it is asked.
+    """
 
     def __init__(
         self,
@@ -98,7 +101,7 @@ class Purging:
         spool: Spool,
         in_thread: Callable[..., Awaitable[Any]],
         partners: Mapping[str, Partner],
-        settings: Retention,
+        retention: Callable[[], Retention],
         log: Any,
         grace_seconds: float = GRACE_SECONDS,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -107,7 +110,7 @@ class Purging:
         self._spool = spool
         self._in_thread = in_thread
         self._partners = partners
-        self._settings = settings
+        self._retention = retention
         self._log = log
         self._grace = dt.timedelta(seconds=grace_seconds)
         self._now = now
@@ -169,7 +172,7 @@ class Purging:
             return "it is purged already"
         if max(row.received_at, row.updated_at) >= wanted.before:
             return f"it is not older than {wanted.before:%Y-%m-%d %H:%M} UTC"
-        why = kept_back(conn, row, self._partners, self._settings, now)
+        why = kept_back(conn, row, self._partners, self._retention(), now)
         if why is not None:
             return why
         if purge_records.version_of(conn, row.id) != chosen.version:

@@ -38,13 +38,17 @@ def claim_of(interchange: Interchange, judgement: Judgement, policy: Uniqueness)
     invoice = None
     if policy.invoice != "off" and judgement.verdict.invoice:
         invoice = uniqueness.invoice_key(judgement.verdict.invoice)
+        if invoice is not None:
+            seller = uniqueness.within(interchange.environment, invoice.seller)
+            invoice = msgspec.structs.replace(invoice, seller=seller)
     return Claim(flux_of(interchange, policy), invoice, policy)
 
 
 def flux_of(interchange: Interchange, policy: Uniqueness) -> FluxKey | None:
     """What of the file its partner may not send again."""
     envelope = interchange.envelope
-    return uniqueness.flux_key(envelope.partner, envelope.name, interchange.sha256, policy)
+    sender = uniqueness.within(interchange.environment, envelope.partner)
+    return uniqueness.flux_key(sender, envelope.name, interchange.sha256, policy)
 
 
 def flux_repeated(conn: Connection, interchange: Interchange, key: FluxKey) -> Finding | None:

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from twisted.internet import defer
@@ -29,12 +29,13 @@ from gateway.model.container import Member, Role
 from gateway.model.interchange import Interchange
 from gateway.model.job import JudgeAnswer, JudgeJob
 from gateway.model.partner import Partner
-from gateway.model.verdict import Judgement, Severity, verdict_name
+from gateway.model.verdict import Judgement
 from gateway.service.control import CommandRefused, Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
 from gateway.service.judges import Judging, job_for, member_job
 from gateway.service.payloads_gone import refuse_purged
+from gateway.service.replay_differences import Difference, difference_of, said_of
 from gateway.spool import Spool
 
 WIDTH: Final = 4
@@ -42,9 +43,6 @@ WIDTH: Final = 4
 PAGE: Final = 200
 SHOWN: Final = 200
 """Documents named in an answer; of more there is the number."""
-RULES_SHOWN: Final = 20
-
-UNJUDGED: Final = "not judged"
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,16 +55,12 @@ class Try(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rules: dt.date | None = None
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that would be judged otherwise, with the rules it violates no more, and newly."""
+class Compared(NamedTuple):
+    """An interchange judged again: how many documents, and what would be different."""
 
-    document: int
-    name: str
-    before: str
-    after: str
-    cause: str | None = None
-    gone: tuple[str, ...] = ()
-    new: tuple[str, ...] = ()
+    interchange: str
+    documents: int
+    differences: list[Difference]
 
 
 class Replay:
@@ -104,7 +98,16 @@ class Replay:
 
         Raises `CommandRefused` for what cannot be judged again.
         """
-        wanted = msgspec.convert(arguments, Try)
+        compared = await self.compare(msgspec.convert(arguments, Try))
+        return {
+            "interchange": compared.interchange,
+            "documents": compared.documents,
+            "changed": len(compared.differences),
+            "differences": [msgspec.to_builtins(each) for each in compared.differences[:SHOWN]],
+        }
+
+    async def compare(self, wanted: Try) -> Compared:
+        """Judge it again, and write nothing. Raises `CommandRefused`."""
         row = await self._journal.read(
             "interchange", lambda conn: records.interchange(conn, wanted.interchange)
         )
@@ -138,12 +141,7 @@ class Replay:
             documents=count,
             changed=len(differences),
         )
-        return {
-            "interchange": row.id,
-            "documents": count,
-            "changed": len(differences),
-            "differences": [msgspec.to_builtins(each) for each in differences[:SHOWN]],
-        }
+        return Compared(row.id, count, differences)
 
     async def judge(self, job: JudgeJob) -> JudgeAnswer:
         """Have it judged. Raises `GatewayError` when the judge failed."""
@@ -207,10 +205,10 @@ class _Trial:
             findings = (unpacked.refused,) if unpacked.refused is not None else ()
             said = self._shut(self._interchange.envelope.name, findings)
         else:
-            said = _said(answer)
+            said = said_of(answer)
         known = await self._replay.known(self._interchange.id, 0)
         name = self._interchange.envelope.name
-        found = _difference(1, name, known[0] if known else None, said)
+        found = difference_of(1, name, known[0] if known else None, said)
         return 1, [found] if found is not None else []
 
     async def _members(self) -> tuple[int, list[Difference]]:
@@ -226,7 +224,7 @@ class _Trial:
             said = await defer.gatherResults(going, consumeErrors=True)
             for member, each in zip(page, said, strict=True):
                 count += 1
-                found = _difference(count, member.name, rows.get(count), each)
+                found = difference_of(count, member.name, rows.get(count), each)
                 if found is not None:
                     differences.append(found)
         return count, differences
@@ -246,7 +244,7 @@ class _Trial:
             sha256=member.sha256,
             size=member.size,
         )
-        return _said(await self._asked(job))
+        return said_of(await self._asked(job))
 
     async def _asked(self, job: JudgeJob) -> JudgeAnswer | GatewayError:
         try:
@@ -256,42 +254,3 @@ class _Trial:
 
     def _shut(self, name: str, findings: tuple[Any, ...]) -> Judgement:
         return unreadable(name, self._interchange.sha256, self._interchange.size, findings)
-
-
-def _said(answer: JudgeAnswer | GatewayError) -> Judgement | str:
-    """What the judge says, or the words of why it says nothing."""
-    if isinstance(answer, GatewayError):
-        return answer.what
-    assert answer.judgement is not None
-    return answer.judgement
-
-
-def _difference(
-    ordinal: int, name: str, row: records.DocumentRow | None, said: Judgement | str
-) -> Difference | None:
-    """How the document would be judged otherwise; None when it would not."""
-    kept = records.load_judgement(row) if row is not None and row.judgement is not None else None
-    before = UNJUDGED if kept is None else verdict_name(kept.verdict)
-    violated = set() if kept is None else _violated(kept)
-    if isinstance(said, str):  # the gateway's own failure: undetermined, as it would be in the line
-        if before == "undetermined":
-            return None
-        return Difference(
-            document=ordinal, name=name, before=before, after="undetermined", cause=said
-        )
-    after, now = verdict_name(said.verdict), _violated(said)
-    if before == after and violated == now:
-        return None
-    return Difference(
-        document=ordinal,
-        name=name,
-        before=before,
-        after=after,
-        cause=getattr(said.verdict, "cause", None),
-        gone=tuple(sorted(violated - now))[:RULES_SHOWN],
-        new=tuple(sorted(now - violated))[:RULES_SHOWN],
-    )
-
-
-def _violated(judgement: Judgement) -> set[str]:
-    return {each.rule for each in judgement.findings if each.severity is not Severity.INFO}

@@ -108,11 +108,27 @@ class Replaying:
         It is on its way when this answers, and not judged yet. Raises `CommandRefused`.
         """
         wanted = msgspec.convert(arguments, Try)
+        taken = await self.judge_again(wanted)
+        assert taken is not None
+        return {"interchange": taken.interchange.id, "documents": taken.documents}
+
+    async def judge_again(
+        self, wanted: Try, once: Callable[[Connection], bool] = lambda _conn: True
+    ) -> TakenBack | None:
+        """Take the verdicts back and have the line go on; None when `once` says it was done.
+
+        `once` is asked in the transaction that takes them back. Raises `CommandRefused`.
+        """
         await self._payload_is_there(wanted.interchange)
         now = self._now()
         taken = await self._journal.write(
-            "replay", lambda conn: take_back(conn, wanted.interchange, wanted.rules, now)
+            "replay",
+            lambda conn: (
+                take_back(conn, wanted.interchange, wanted.rules, now) if once(conn) else None
+            ),
         )
+        if taken is None:
+            return None
         row = taken.interchange
         self._outbox_written()
         self._log.info(
@@ -124,7 +140,7 @@ class Replaying:
             documents=taken.documents,
         )
         await self._resume(row.id, row.partner)
-        return {"interchange": row.id, "documents": taken.documents}
+        return taken
 
     async def _payload_is_there(self, interchange_id: str) -> None:
         """Before anything is taken back: without the payload nothing could be said again."""

@@ -34,6 +34,10 @@ class Notifier:
         """The watchdog's sign of life."""
         self._send("WATCHDOG=1")
 
+    def busy_starting(self, text: str, seconds: float) -> None:
+        """Start-up takes longer than the unit says: wait so much longer, and show why."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}\nSTATUS={text}")
+
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
         self._send(f"STATUS={text}")

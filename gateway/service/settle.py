@@ -26,7 +26,7 @@ from gateway.model.verdict import (
 )
 from gateway.service import lifecycle, messages, repeats
 from gateway.service.consequences import Retry, Subject
-from gateway.service.journal import records, status_records, uniqueness_records
+from gateway.service.journal import records, search_records, status_records, uniqueness_records
 from gateway.service.lifecycle import Telling
 from gateway.spool import StoredPayload
 
@@ -121,6 +121,7 @@ def settle_document(
     if state is DocumentState.UNDETERMINED:
         move(DocumentState.EXTRACTED, f"attempt {subject.attempts + 1}")
     records.store_judgement(conn, interchange.id, ordinal, judgement)
+    search_records.enter(conn, interchange, ordinal, judgement)
     verdict = judgement.verdict
     match verdict:
         case Accepted():

@@ -27,8 +27,8 @@ from sqlalchemy import Connection
 
 from gateway.core.cdar.order import Given, Order, order_of
 from gateway.core.cdar.told import ToldMessage, ToldStatus
-from gateway.core.uniqueness import InvoiceKey, seller_key
-from gateway.model.interchange import Interchange
+from gateway.core.uniqueness import InvoiceKey, seller_key, within
+from gateway.model.interchange import Environment, Interchange
 from gateway.model.partner import Statuses
 from gateway.model.standing import Direction, Standing
 from gateway.service.imported_statuses import Linked
@@ -101,8 +101,9 @@ def _weighed(
         return msgspec.structs.replace(one, standing=Standing.REPEATED)
     if told.of_flux or seller is None or not told.number or told.issued is None:
         return one
-    invoice = status_records.find_invoice(conn, seller, told.number, told.issued)
-    number = InvoiceKey(seller, told.number, told.issued.year)
+    environment = interchange.environment
+    invoice = status_records.find_invoice(conn, seller, told.number, told.issued, environment)
+    number = InvoiceKey(within(environment, seller), told.number, told.issued.year)
     life = life_of(conn, partner, rights, invoice, number, but=(interchange.id, ordinal))
     if life is None:
         return one
@@ -208,6 +209,7 @@ def link(
     number: str,
     issued: str,
     now: dt.datetime,
+    environment: Environment = Environment.PRODUCTION,
 ) -> list[Linked]:
     """Give an invoice that is accepted now the statuses that came before it.
 
@@ -216,10 +218,11 @@ def link(
     """
     waiting = [
         row
-        for row in status_records.statuses_waiting(conn, number)
+        for row in status_records.statuses_waiting(conn, number, environment)
         if row.issued == issued and row.seller in sellers
     ]
-    for seller in sellers if issued[:4].isdecimal() else ():
+    real = environment is Environment.PRODUCTION and issued[:4].isdecimal()
+    for seller in sellers if real else ():
         key = InvoiceKey(seller, number, int(issued[:4]))
         told = status_records.statuses_of_imported(conn, key)
         waiting += [row for row in told if row.issued == issued]

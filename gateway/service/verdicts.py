@@ -35,6 +35,7 @@ from gateway.service.consequences import Subject
 from gateway.service.journal import Journal
 from gateway.service.judges import Judging
 from gateway.service.lifecycle import Telling, telling_of
+from gateway.service.line_metrics import LineMetrics
 from gateway.service.scanning import Scanned, look
 from gateway.spool import Spool, StoredPayload
 
@@ -79,7 +80,9 @@ class Verdicts:
         now: Callable[[], dt.datetime],
         scanner: Scanner | None = None,
         time_zone: str = LegalIdentity().time_zone,
+        metrics: LineMetrics,
     ) -> None:
+        self._metrics = metrics
         self._journal = journal
         self._time_zone = time_zone
         self.statuses = Counter[str]()
@@ -228,6 +231,9 @@ class Verdicts:
         judgement = said.judgement
         self._outbox_written()
         self._count_statuses(telling, settled)
+        self._metrics.judged(
+            interchange, judgement, settled.state, again=subject.revision > 0, now=self._now()
+        )
         self.about(interchange, judgement.flow).info(
             "document_judged",
             document=subject.ordinal,

@@ -51,6 +51,14 @@ def state(gateway: GatewayProcess) -> str:
     return row(gateway).state.value
 
 
+def wait_until_acknowledged(gateway: GatewayProcess, revision: int = 1) -> None:
+    """Bounded; with this report, or a later one."""
+    deadline = time.monotonic() + 60
+    while state(gateway) != "acknowledged" or row(gateway).report_revision < revision:
+        assert time.monotonic() < deadline, gateway.log_tail()
+        time.sleep(0.05)
+
+
 def replay(gateway: GatewayProcess, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a person would."""
     return gateway.command("replay", *words)
@@ -86,12 +94,10 @@ def test_without_dry_run_it_is_judged_again(gateway: GatewayProcess) -> None:
         0,
         f"{before.id}: 1 judged again. What comes of it: edi-gateway show {before.id}\n",
     ), done.stderr
-    deadline = time.monotonic() + 60
-    while state(gateway) != "acknowledged":
-        assert time.monotonic() < deadline, gateway.log_tail()
-        time.sleep(0.05)
+    wait_until_acknowledged(gateway, before.report_revision + 1)
     after = row(gateway)
-    assert (after.report_revision, str(after.rules_on)) == (2, "2026-09-01")
+    assert after.report_revision == before.report_revision + 1
+    assert str(after.rules_on) == "2026-09-01"
     shown = gateway.command("show", before.id)
     assert "replayed by an operator with the rules of 2026-09-01" in shown.stdout
     reports = list((gateway.state).rglob("*.report*.xml"))
@@ -104,3 +110,49 @@ def test_a_day_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
         main(["replay", "0197", "--dry-run", "--rules", "1.9.2026"])
     assert ended.value.code == 2
     assert "write it as 2026-09-01" in capsys.readouterr().err
+
+
+def test_many_are_tried_first(gateway: GatewayProcess) -> None:
+    """What would change is told; here nothing would, so there is nothing to commit."""
+    wait_until_acknowledged(gateway)
+    done = replay(gateway, "--dry-run", "--verdict", "rejected", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["interchanges"], answer["tried"], answer["changed"]) == (1, 1, 0)
+    again = replay(gateway, "--try", answer["replay"])
+    assert "1 interchanges (verdict rejected), 1 documents judged again" in again.stdout
+    revision = row(gateway).report_revision
+    done = replay(gateway, "--commit", answer["replay"])
+    assert (done.returncode, done.stdout.split(";")[0]) == (0, "0 interchanges are judged again")
+    done = replay(gateway, "--commit", answer["replay"], "--unchanged", "--json")
+    assert json.loads(done.stdout)["committed"] == 1, done.stderr
+    wait_until_acknowledged(gateway, revision + 1)
+    assert "1 committed" in replay(gateway, "--list").stdout
+
+
+def test_totals_are_right_after_all_that(gateway: GatewayProcess) -> None:
+    """A document that was judged again and again is counted once; a rebuild finds nothing wrong."""
+    rebuilt = gateway.command("statistics", "rebuild", "--json")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert json.loads(rebuilt.stdout)["wrong"] == 0
+    shown = gateway.command("statistics", "--by", "channel", "--json")
+    assert json.loads(shown.stdout)["rejected"] == 1
+    found = gateway.command("search", "--file", "faulty", "--json")
+    assert json.loads(found.stdout.splitlines()[0])["interchange"] == row(gateway).id
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "Nothing is chosen"),
+        (["--since", "2026-01-01"], "tried before they are committed"),
+        (["0197", "--rule", "BR-1", "--dry-run"], "Either interchanges are named"),
+        (["--commit", "x", "--rule", "BR-1"], "was chosen when it was made"),
+    ],
+)
+def test_what_does_not_fit_together(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    """A wrong call, before anything is asked."""
+    assert main(["replay", *words]) == 2
+    assert told in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import resources
 from gateway.config.loader import Configuration
-from gateway.config.reloading import reread
+from gateway.config.reloading import LIVE, reread
 from gateway.errors import ConfigurationError
 from tests.config.as2_folder import PARTNER, SETTINGS, As2Folder
 from tests.config.certificates import certificate, pem
@@ -69,29 +69,64 @@ def test_another_certificate_under_the_same_name_is_a_change(
 
 
 def test_what_waits_for_the_next_start(folder: As2Folder, running: Configuration) -> None:
-    """Settings by key, but for those of our certificates; flows by name. They stay as they are."""
+    """Settings by key, but for those that can change while it runs. They stay as they are."""
+    folder.identity("next.pem", certificate("ours", days=(-1, 400)))
+    settings = SETTINGS.replace('["ours.pem"]', '["ours.pem", "next.pem"]')
+    settings = settings.replace("[as2]\n", '[as2]\nmdn_url = "http://x/"\n')
+    folder.settings(
+        settings + '[log]\nlevel = "error"\n[retention]\ntax_days = 3000\n'
+        "[shutdown]\ndrain_seconds = 5\n[intake]\nmin_free_mb = 7\n"
+    )
+    done = reread(running)
+    assert done.later == ("as2.mdn_url", "intake.min_free_mb")
+    assert [line for line in done.changes if line.startswith("setting")] == [
+        "setting as2.identities: changed",
+        "setting retention.tax_days: changed",
+        "setting log.level: changed",
+        "setting shutdown.drain_seconds: changed",
+    ]
+    assert done.configuration.settings.intake == running.settings.intake
+    assert done.configuration.settings.log.level == "error"
+    assert done.configuration.settings.as2.mdn_url == ""
+    assert len(done.configuration.identities) == 2
+
+
+def own_flows(folder: As2Folder) -> Path:
+    """The flows of the installation, in a folder of this configuration's own."""
     flows = folder.root / "flows"
     flows.mkdir()
     for file in resources.data_folder("flows").glob("*.toml"):
         (flows / file.name).write_bytes(file.read_bytes())
-    folder.settings(SETTINGS)
     file = folder.file
     file.write_text(file.read_text().replace("[paths]\n", '[paths]\nflows = "flows"\n'))
+    return flows
+
+
+def test_flows_and_the_files_of_rules_are_taken_over(folder: As2Folder) -> None:
+    """A flow is told by name and key; other rules show in what stands for their files."""
+    flows = own_flows(folder)
     running = folder.load()
-    folder.identity("next.pem", certificate("ours", days=(-1, 400)))
-    settings = SETTINGS.replace('["ours.pem"]', '["ours.pem", "next.pem"]')
-    settings = settings.replace("[as2]\n", '[as2]\nmdn_url = "http://x/"\n')
-    folder.settings(settings + '[log]\nlevel = "error"\n')
-    file.write_text(file.read_text().replace("[paths]\n", '[paths]\nflows = "flows"\n'))
-    flow = flows / "ctc-fr-invoice.toml"
+    before = reread(running)
+    assert (before.changes, before.later) == ((), ())
+    flow = flows / "en16931-invoice.toml"
     flow.write_text(flow.read_text().replace("description = ", "description = 'x'\n# ", 1))
+    (flows / "b2g-invoice.toml").unlink()
     done = reread(running)
-    assert done.later == ("as2.mdn_url", "log.level", "flow ctc-fr-invoice")
-    assert done.changes[0] == "setting as2.identities: changed"
-    assert done.configuration.flows == running.flows
-    assert done.configuration.settings.log == running.settings.log
-    assert done.configuration.settings.as2.mdn_url == ""
-    assert len(done.configuration.identities) == 2
+    assert done.changes == (
+        "flow b2g-invoice: removed",
+        "flow en16931-invoice: changed description",
+    )
+    assert "b2g-invoice" not in done.configuration.flows
+    assert done.rules != before.rules
+    assert reread(done.configuration).rules == done.rules
+    (flows / "acme.sch").write_text("<schema/>")
+    assert reread(done.configuration).rules != done.rules
+
+
+def test_a_setting_is_live_only_where_it_is_one(running: Configuration) -> None:
+    """Each key of LIVE is a setting, so none is promised that does not exist."""
+    for section, keys in LIVE.items():
+        assert set(keys) <= set(getattr(running.settings, section).__struct_fields__)
 
 
 def broken_partner(folder: As2Folder) -> None:
@@ -111,16 +146,10 @@ def needs_a_waiting_setting(folder: As2Folder) -> None:
 
 
 def needs_a_waiting_flow(folder: As2Folder) -> None:
-    """A flow that was written after the gateway started."""
-    flows = folder.root / "flows"
-    flows.mkdir()
-    for file in resources.data_folder("flows").glob("*.toml"):
-        (flows / file.name).write_bytes(file.read_bytes())
+    """A flow in a folder that counts only from the next start."""
+    flows = own_flows(folder)
     text = (flows / "ctc-fr-invoice.toml").read_text()
     (flows / "late.toml").write_text(text.replace('name = "ctc-fr-invoice"', 'name = "late"'))
-    folder.file.write_text(
-        folder.file.read_text().replace("[paths]\n", '[paths]\nflows = "flows"\n')
-    )
     folder.partner(PARTNER.replace('"ctc-fr-invoice"', '"late"'))
 
 

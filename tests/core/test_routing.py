@@ -22,6 +22,7 @@ from gateway.model.flow import Chain, Flow, FlowMatch
 from gateway.model.interchange import DocumentType, Syntax
 from gateway.model.job import DocumentLimits
 from gateway.model.verdict import Finding, Layer
+from gateway.samples import sample_bytes
 
 EN = "urn:cen.eu:en16931:2017"
 EXTENDED = f"{EN}#conformant#urn.cpro.gouv.fr:1p0:extended-ctc-fr"
@@ -108,6 +109,33 @@ def test_a_cii_credit_note_is_told_by_bt3(code: str) -> None:
     assert facts.syntax is Syntax.CII
     assert (facts.invoice_number, facts.issue_date) == ("FA-2", "2026-01-31")
     assert (facts.seller_id, facts.buyer_id) == ("123456789", "B1")
+
+
+@pytest.mark.parametrize(
+    ("sample", "seller", "buyer", "amount"),
+    [
+        ("ubl-credit-note.xml", "Ateliers du Ponant SAS", "Cabinet Vauquelin SELARL", "368.82"),
+        ("cii-invoice.xml", "Brûlerie des Trois Caps SARL", "Hôtel du Belvédère SAS", "1612.04"),
+    ],
+)
+def test_names_and_amount_for_people_who_search(
+    sample: str, seller: str, buyer: str, amount: str
+) -> None:
+    """Of the parties (BT-27, BT-44), and the total with VAT (BT-112)."""
+    facts = facts_of(sample_bytes(sample).decode())
+    assert (facts.seller_name, facts.buyer_name) == (seller, buyer)
+    assert (facts.amount, facts.currency) == (amount, "EUR")
+
+
+def test_a_trading_name_and_the_amount_due_where_there_is_no_other() -> None:
+    """BT-28 and BT-115 are better than nothing."""
+    body = (
+        "<cac:AccountingSupplierParty><cac:Party><cac:PartyName><cbc:Name>Ponant</cbc:Name>"
+        "</cac:PartyName></cac:Party></cac:AccountingSupplierParty><cac:LegalMonetaryTotal>"
+        "<cbc:PayableAmount>7.10</cbc:PayableAmount></cac:LegalMonetaryTotal>"
+    )
+    facts = facts_of(ubl(body=body))
+    assert (facts.seller_name, facts.buyer_name, facts.amount) == ("Ponant", None, "7.10")
 
 
 @pytest.mark.parametrize("date", ["20261331", "yesterday", "2026", "202601311", "", "٢٠٢٦٠١٣١"])

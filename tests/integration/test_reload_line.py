@@ -337,13 +337,16 @@ def test_an_open_session_ends_with_its_partner(rolling: RollingGateway, tmp_path
 
 
 def test_what_waits_for_a_restart_is_named(rolling: RollingGateway) -> None:
-    """By its key; what the gateway goes by stays as it was."""
-    rolling.use("old", more='[log]\nlevel = "warning"\n[shutdown]\ndrain_seconds = 7\n')
+    """By its key; what the gateway goes by stays as it was. Others are taken over at once."""
+    more = '[log]\nlevel = "warning"\n[shutdown]\ndrain_seconds = 7\n[outbox]\nlate_hours = 7\n'
+    rolling.use("old", more=more)
     said = rolling.reloaded()
-    waiting = said.partition("Takes effect at the next restart:")[2].partition("\n\n")[0]
-    assert waiting.split() == ["log.level", "shutdown.drain_seconds"]
+    waiting = said.partition("Needs a restart:")[2].partition("\n\n")[0]
+    assert waiting.split() == ["outbox.late_hours"]
+    assert lines_about(said, ["setting log.level: changed"])
+    assert lines_about(said, ["setting shutdown.drain_seconds: changed"])
     rolling.use("old")
-    assert "next restart" not in rolling.reloaded()
+    assert "Needs a restart" not in rolling.reloaded()
 
 
 def watched(path: str) -> str:
@@ -362,9 +365,9 @@ def test_metrics_follow_a_reload(rolling: RollingGateway, tmp_path: Path) -> Non
     assert watched("/readyz") == "ready\n"
     before = watched("/metrics")
     (line,) = lines_about(before, ["expiry_days{", 'owner="partner",partner="seen"'])
-    assert 'subject="CN=seen-first"' in line
+    assert 'file="seen-first.crt"' in line
     assert 40 < float(line.split()[-1]) < 42
-    assert lines_about(before, ["expiry_days{", 'owner="ours"', 'subject="CN=us-old"'])
+    assert lines_about(before, ["expiry_days{", 'owner="ours"', 'file="us-old.pem"'])
     rolling.send("seen", first, "old")
     rolling.send("seen", rolling.them, "old")
     rolling.partner("seen", first, Dated(tmp_path, "seen-next", (-1, 141)))

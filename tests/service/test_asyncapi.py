@@ -41,7 +41,13 @@ from gateway.resources import data_folder
 from gateway.samples import SAMPLES, sample_bytes
 from gateway.service import messages, status_messages
 from gateway.service.alerts import Alert, alert_event
-from gateway.service.amqp_topology import EXCHANGE_TYPE, EXCHANGES, QUEUE_ARGUMENTS, QUEUES
+from gateway.service.amqp_topology import (
+    EXCHANGE_TYPE,
+    EXCHANGES,
+    QUEUE_ARGUMENTS,
+    QUEUES,
+    TEST_QUEUES,
+)
 from gateway.service.journal.rows import Transition
 from gateway.service.journal.status_records import Invoice
 from gateway.service.message_headers import properties_of
@@ -350,7 +356,7 @@ def test_queues_are_those_the_gateway_declares() -> None:
             QUEUE_ARGUMENTS["x-queue-type"],
             {"exchange": queue.exchange.value, "routingKey": queue.binding},
         )
-        for queue in QUEUES
+        for queue in (*QUEUES, *TEST_QUEUES)
     ]
 
 

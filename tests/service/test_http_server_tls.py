@@ -89,6 +89,37 @@ async def test_a_request_over_tls(tmp_path: Path, tls: HttpTls, authority: trust
 
 
 @ensureDeferred
+async def test_a_renewed_certificate_is_shown_to_whoever_comes_next(
+    tmp_path: Path, tls: HttpTls, authority: trustme.CA
+) -> None:
+    """Whoever is connected goes on; a file that cannot be used changes nothing."""
+    other = trustme.CA()
+    async with http_house(tmp_path, tls=tls) as house:
+        staying = HTTPSConnection("127.0.0.1", house.port, context=trusting(authority), timeout=10)
+
+        def again() -> int:
+            staying.request("POST", "/x", body=b"hello")
+            answer: HTTPResponse = staying.getresponse()
+            answer.read()
+            return answer.status
+
+        assert await deferToThread(again) == 200
+        Path(tls.certificate_file).write_text("no certificate")
+        with pytest.raises(ConfigurationError, match="certificate_file"):
+            house.server.prepare()
+        assert (await ask(house, trusting(authority)))[0] == 200
+        renewed = other.issue_cert("127.0.0.1")
+        renewed.private_key_pem.write_to_path(tls.key_file)
+        renewed.cert_chain_pems[0].write_to_path(tls.certificate_file)
+        house.server.prepare()()
+        assert (await ask(house, trusting(other)))[0] == 200
+        with pytest.raises(ssl.SSLError):
+            await ask(house, trusting(authority))
+        assert await deferToThread(again) == 200
+        staying.close()
+
+
+@ensureDeferred
 async def test_refusals_are_heard_over_tls(
     tmp_path: Path, tls: HttpTls, authority: trustme.CA
 ) -> None:

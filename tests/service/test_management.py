@@ -92,15 +92,17 @@ def test_days_to_expiry_of_every_certificate_in_use(folder: As2Folder) -> None:
         if name == "edi_gateway_certificate_expiry_days"
     }
     days = {
-        (dict(labels)["owner"], dict(labels)["partner"], dict(labels)["subject"]): []
+        (dict(labels)["owner"], dict(labels)["partner"], dict(labels)["file"]): []
         for labels in found
     }
     for labels, left in found.items():
         kept = dict(labels)
-        days[kept["owner"], kept["partner"], kept["subject"]].append(round(left))
+        days[kept["owner"], kept["partner"], kept["file"]].append(round(left))
     assert {key: sorted(each) for key, each in days.items()} == {
-        ("ours", "", "CN=ours"): [300],
-        ("partner", "acme", "CN=acme"): [-2, 9],
+        ("ours", "", "ours.pem"): [300],
+        ("partner", "acme", "old.pem"): [-2],
+        ("partner", "acme", "new.pem"): [9],
+        ("partner", "acme", "again.pem"): [9],
     }
     serials = {f"{held.certificate.serial_number:x}" for held in folder.load().held}
     assert {dict(labels)["serial"] for labels in found} == serials
@@ -165,8 +167,10 @@ async def served(
         metrics=metrics_of(watch_of(folder)),
         unready=unready,
         log=structlog.get_logger(),
+        incoming=folder.root,
+        in_thread=deferToThread,
     )
-    server.start()
+    await server.start()
     try:
         yield server
     finally:

@@ -17,6 +17,7 @@ VERSIONS = [f"{number:04d}" for number in range(1, int(schema.HEAD))]
 MOMENT = "2026-03-01 08:00:00.000000"
 WORDS = {
     ("interchanges", "state"): "acknowledged",
+    ("interchanges", "environment"): "production",
     ("documents", "state"): "published",
     ("documents", "verdict"): "accepted",
     ("outbox", "state"): "delivered",

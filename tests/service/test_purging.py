@@ -48,7 +48,7 @@ def purging(
         spool=house.spool,
         in_thread=deferToThread,
         partners=partners,
-        settings=settings,
+        retention=lambda: settings,
         log=SILENT,
         now=lambda: in_days(days),
     )
@@ -394,7 +394,7 @@ async def test_a_file_that_was_just_stored_again_or_is_copied_is_left_to_the_swe
         spool=house.spool,
         in_thread=deferToThread,
         partners=PARTNERS,
-        settings=SHORT,
+        retention=lambda: SHORT,
         log=SILENT,
         grace_seconds=11 * 86400.0,
         now=lambda: in_days(10),

@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, WorkersBroken
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.http_tokens import Tokens
 from gateway.service.reload import Reload
-from gateway.service.roster import Roster
+from gateway.service.roster import Flows, Roster
 from tests.config.as2_folder import PARTNER, As2Folder
 
 
@@ -42,6 +42,25 @@ class Broken(Doors):
         raise OSError("no")
 
 
+class Judges:
+    """Remember which flows and rules they were started with, and which are in place."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.in_place: list[str] = []
+        self.given_up = 0
+
+    async def prepare(self, boot: bytes, files: str) -> Callable[[], None]:
+        """As `ReplaceableWorkers`."""
+        assert b"ctc-fr-invoice" in boot
+        self.started.append(files)
+        return lambda: self.in_place.append(files)
+
+    async def give_up(self) -> None:
+        """As `ReplaceableWorkers`."""
+        self.given_up += 1
+
+
 class Workers:
     """AS2 whose workers do not start with anything new."""
 
@@ -55,6 +74,9 @@ class Reloading:
 
     def __init__(self, folder: As2Folder, *, as2: Any = None, folders: Doors | None = None) -> None:
         configuration = folder.load()
+        self.flows = Flows(configuration.flows)
+        self.judges = Judges()
+        self.levels: list[str] = []
         self.roster = Roster(configuration.partners)
         self.said = structlog.testing.CapturingLogger()
         log = structlog.wrap_logger(self.said, processors=[])
@@ -65,12 +87,15 @@ class Reloading:
             configuration,
             in_thread=self._in_thread,
             roster=self.roster,
+            flows=self.flows,
+            judges=self.judges,  # type: ignore[arg-type]
             tokens=Tokens((), seconds=lambda: 0.0, log=log),
             as2=as2,
             sftp=None,
             folders=folders or Doors(),  # type: ignore[arg-type]
             remotes=self.remotes,  # type: ignore[arg-type]
             certificates=CertificateWatch(configuration, log=log),
+            others=lambda new: [lambda: self.levels.append(new.log.level)],
             log=log,
         )
 

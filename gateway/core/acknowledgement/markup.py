@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.core.acknowledgement.report_facts import clean
 
-_VOID: Final = frozenset({"br", "meta", "wbr"})
+_VOID: Final = frozenset({"br", "input", "link", "meta", "wbr"})
 _BLOCKS: Final = frozenset(
     {
         *("article", "body", "dd", "div", "dl", "dt", "footer", "h1", "h2", "h3", "head", "header"),

@@ -14,7 +14,6 @@ from gateway.config import Configuration
 from gateway.service.as2 import receipts
 from gateway.service.as2.admission import Admission
 from gateway.service.as2.crypto import Crypto, clear_after_the_dead, crypto_boot
-from gateway.service.as2.crypto_workers import CryptoWorkers
 from gateway.service.as2.partners import Relations
 from gateway.service.as2.patience import Patience, Record
 from gateway.service.as2.posting import Poster
@@ -24,6 +23,7 @@ from gateway.service.as2.sending import As2Sender, Refuse
 from gateway.service.http_server import Handler
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, records
+from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.workers import WorkerPool
 from gateway.spool import Spool
 
@@ -69,7 +69,9 @@ class As2Service:
                 log=log.bind(part="crypto"),
             )
 
-        self.workers = CryptoWorkers(pool, crypto_boot(configuration), log=log.bind(part="crypto"))
+        self.workers = ReplaceableWorkers(
+            pool, crypto_boot(configuration), log=log.bind(part="crypto")
+        )
         crypto = Crypto(self.workers, large_bytes=settings.large_bytes)
         known = self._relations = Relations(configuration.partners, settings.id)
         self._poster = Poster(

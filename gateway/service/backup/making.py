@@ -29,7 +29,7 @@ from gateway.service.journal.schema import HEAD
 from gateway.spool import Spool
 
 _NOT_TAKEN = {
-    *("spool", "scratch", "journal.lock", "control.sock"),
+    *("spool", "scratch", "journal.lock", "control.sock", "upgrades"),
     *("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"),
 }
 """Of the state directory: payloads and journal are taken by themselves, the others not at all."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from gateway.service.http_server import limits
 from gateway.service.http_server.body import InThread
 from gateway.service.http_server.channel import HttpChannel
 from gateway.service.http_server.desk import Desk
-from gateway.service.http_server.tls import context_factory
+from gateway.service.http_server.tls import Secrets, context_factory
 from gateway.service.http_server.values import Handler
+from gateway.service.listening import listen
 
 LAST_WORDS_SECONDS = 0.2
 """How long "the gateway is stopping" may take to reach those whose work was cut off."""
@@ -26,10 +28,11 @@ HANG_UP_SECONDS = 5.0
 
 
 class HttpServer:
-    """Listens where `settings` say and gives each request to the handler of its route.
+    """Listens where `settings` say, or on the socket `given`; requests go to their routes.
 
     `routes`: an exact path, or a prefix that ends in "/"; of several prefixes the longest counts.
-    Bodies are written into `incoming`, which is on the spool's file system.
+    Bodies are written into `incoming`, which is on the spool's file system. `section`: where the
+    settings stand, for what people read.
     """
 
     def __init__(
@@ -41,9 +44,13 @@ class HttpServer:
         incoming: Path,
         in_thread: InThread,
         log: Any,
+        given: socket.socket | None = None,
+        section: str = "http",
     ) -> None:
         self._reactor = reactor
         self._settings = settings
+        self._given = given
+        self._section = section
         self._log = log
         self._desk = Desk(
             reactor,
@@ -54,6 +61,7 @@ class HttpServer:
             log=log,
         )
         self._listener: Any = None
+        self._secrets: Secrets | None = None
 
     @property
     def port(self) -> int:
@@ -72,29 +80,51 @@ class HttpServer:
     async def start(self) -> None:
         """Listen. Raises `ConfigurationError` (address in use, unusable certificates)."""
         factory = _Factory(self._desk)
-        where = {"backlog": limits.LISTEN_BACKLOG, "interface": self._settings.listen}
+        tls = self._settings.tls
+        self._secrets = Secrets(context_factory(tls, self._section)) if tls.enabled else None
         self._desk.stopping = False
         try:
-            if self._settings.tls.enabled:
-                secrets = context_factory(self._settings.tls)
-                listener = self._reactor.listenSSL(self._settings.port, factory, secrets, **where)
-            else:
-                listener = self._reactor.listenTCP(self._settings.port, factory, **where)
+            listener = listen(
+                self._reactor,
+                factory,
+                self._given,
+                interface=self._settings.listen,
+                port=self._settings.port,
+                backlog=limits.LISTEN_BACKLOG,
+                secrets=self._secrets,
+            )
         except error.CannotListenError as failure:
             why = getattr(failure.socketError, "strerror", None) or failure.socketError
             raise ConfigurationError(
-                f"The HTTP server cannot listen on {self._settings.listen} port"
-                f" {self._settings.port}: {why}.",
-                remedy="Change http.listen or http.port, or stop what uses it"
-                " (below 1024 it takes a right of its own).",
+                f"The {self._section.replace('http', 'HTTP')} server cannot listen on"
+                f" {self._settings.listen} port {self._settings.port}: {why}.",
+                remedy=f"Change {self._section}.listen or {self._section}.port, or stop what uses"
+                " it (below 1024 it takes a right of its own).",
             ) from failure
         self._listener = listener
         self._log.info(
-            "http_listening",
-            listen=self._settings.listen,
+            f"{self._section}_listening",
+            listen=listener.getHost().host,
             port=self.port,
             tls=self._settings.tls.enabled,
         )
+
+    def prepare(self, settings: Http | None = None) -> Callable[[], None]:
+        """Get ready for what is in the files of TLS now, and for other limits; the answer takes it.
+
+        Connections go on with what they began with. Raises `ConfigurationError` for files that
+        cannot be used. Address, port and the names of the files stay as they are.
+        """
+        own = self._settings.tls
+        fresh = context_factory(own, self._section) if own.enabled else None
+
+        def take() -> None:
+            if settings is not None:
+                self._desk.settings = settings
+            if fresh is not None and self._secrets is not None:
+                self._secrets.replace(fresh)
+
+        return take
 
     async def stop(self, grace: float) -> None:
         """Take nothing new; what is under way may finish for `grace` seconds."""

@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL, crypto
 from twisted.internet import ssl
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer  # type: ignore[import-untyped]  # it has no annotations
 
 from gateway.config.settings import HttpTls
 from gateway.errors import ConfigurationError
@@ -19,10 +21,12 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!SHA1:!aNULL:!DSS:!P
 whoever gets our private key later reads nothing of today. CBC only with SHA-2, for old clients."""
 
 
-def context_factory(tls: HttpTls) -> ssl.CertificateOptions:
+def context_factory(tls: HttpTls, section: str = "http") -> ssl.CertificateOptions:
     """What listens with TLS. Raises `ConfigurationError` when a file cannot be used."""
-    key = _read("http.tls.key_file", tls.key_file, lambda pem: load_pem_private_key(pem, None))
-    first, *others = _certificates("http.tls.certificate_file", tls.certificate_file)
+    key = _read(
+        f"{section}.tls.key_file", tls.key_file, lambda pem: load_pem_private_key(pem, None)
+    )
+    first, *others = _certificates(f"{section}.tls.certificate_file", tls.certificate_file)
     roots = None
     if tls.client_ca_file:
         roots = _certificates("http.tls.client_ca_file", tls.client_ca_file)
@@ -44,10 +48,27 @@ def context_factory(tls: HttpTls) -> ssl.CertificateOptions:
                 context.add_client_ca(crypto.X509.from_cryptography(root))
     except (SSL.Error, crypto.Error, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"http.tls: certificate and key cannot be used together: {error}.",
+            f"{section}.tls: certificate and key cannot be used together: {error}.",
             remedy="Name the PEM files of a certificate (with its chain) and of its own key.",
         ) from error
     return options
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Secrets:
+    """What listens with TLS, which may be replaced: each connection begins with the latest."""
+
+    def __init__(self, options: ssl.CertificateOptions) -> None:
+        self._options = options
+
+    def replace(self, options: ssl.CertificateOptions) -> None:
+        """From now on it is this one."""
+        self._options = options
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:  # noqa: N802  # Twisted's
+        """The next connection."""
+        made: SSL.Connection = self._options.serverConnectionForTLS(protocol)
+        return made
 
 
 def fingerprint(transport: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gateway.model.container import Role
+from gateway.model.interchange import Environment
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.service.journal.columns import As2State, Number, UtcTime, Word, metadata
 
@@ -29,6 +30,7 @@ interchanges = sa.Table(
     sa.Column("report_revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", UtcTime, nullable=False),
     sa.Column("rules_on", sa.Date),
+    sa.Column("environment", Word(Environment), nullable=False, server_default="production"),
     # Ids sort by time, so an index that ends with the id also gives "the newest first".
     sa.Index("ix_interchanges_state", "state", "id"),
     sa.Index("ix_interchanges_partner", "partner", "id"),
@@ -149,6 +151,7 @@ as2_messages = sa.Table(
     sa.Column("mdn_at", UtcTime),
     sa.Column("error", sa.Text),
     sa.Index("ix_as2_messages_interchange_id", "interchange_id"),
+    sa.Index("ix_as2_messages_message_id", "message_id"),
     # A Message-ID used again for other content is another message, where the partner may do so.
     sa.Index(
         "uq_as2_messages_message_id",

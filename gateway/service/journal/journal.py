@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred
 from gateway.durable import sync_folder
 from gateway.errors import JournalError
 from gateway.service.journal.batch import BUSY_SECONDS, Task, Tasks, answer, commit, read, take
+from gateway.service.journal.before_upgrade import keep_older, telling
 from gateway.service.journal.engine import (
     driver,
     enforce_foreign_keys,
@@ -74,6 +75,8 @@ class Journal:
         self._threads: list[tuple[Tasks, Deferred[None]]] = []
         self._open = False
         self._pending = 0
+        self.upgrading: Callable[[str], None] = lambda _: None
+        """Hears how far the journal of an older version is, in the writer's thread."""
         self.commits = 0
         self._committed = 0.0
 
@@ -84,6 +87,8 @@ class Journal:
 
     async def open(self) -> None:
         """Lock the state directory, check and upgrade the journal, start both threads.
+
+        The journal of an older version is copied into `upgrades` before.
 
         Raises `JournalError` when another daemon holds the lock, the file is damaged, a newer
         gateway wrote it, or it cannot be opened. The journal can then be opened again.
@@ -108,13 +113,15 @@ class Journal:
         """
         self._pending += 1
         try:
-            return await self._ask(self._writes, Task(name, work, Deferred(), urgent))
+            answered: T = await self._ask(self._writes, Task(name, work, Deferred(), urgent))
+            return answered
         finally:
             self._pending -= 1
 
     async def read(self, name: str, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` on what is committed now; what it returned."""
-        return await self._ask(self._reads, Task(name, work, Deferred()))
+        answered: T = await self._ask(self._reads, Task(name, work, Deferred()))
+        return answered
 
     async def close(self) -> None:
         """Answer everything that was asked, then let go of the file and of the lock."""
@@ -180,8 +187,11 @@ class Journal:
             raise self._unusable(error) from error
         try:
             check_integrity(driver(conn), self._path)
-            with conn.begin():
+            kept = keep_older(conn, self._path, self.upgrading)
+            with conn.begin(), telling(conn, self.upgrading):
                 upgrade(conn, self._path)
+            if kept is not None:
+                self.upgrading(f"The journal is up to date; as it was, it is kept in {kept}.")
             enforce_foreign_keys(conn)
             sync_folder(self._path.parent, "journal.made")
         except (sa.exc.DatabaseError, sqlite3.Error) as error:

@@ -55,7 +55,7 @@ _NEXT_RESULT = (
 )
 
 _encode_judgement = msgspec.msgpack.Encoder().encode
-_decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
+decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
 
 
 def store_judgement(
@@ -97,7 +97,7 @@ def load_judgement(row: DocumentRow) -> Judgement:
         raise JournalError(
             f"Document {row.ordinal} of interchange {row.interchange_id} has not been judged yet."
         )
-    return _decode_judgement(row.judgement)
+    return decode_judgement(row.judgement)
 
 
 def set_retry(

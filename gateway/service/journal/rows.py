@@ -11,7 +11,7 @@ import datetime as dt
 import msgspec
 
 from gateway.model.container import Role
-from gateway.model.interchange import Envelope, Interchange, Transport
+from gateway.model.interchange import Envelope, Environment, Interchange, Transport
 from gateway.model.lifecycle import DocumentState, InterchangeState, State
 from gateway.model.publication import Exchange, Publication
 from gateway.service.journal.tables import OutboxState
@@ -66,6 +66,7 @@ class InterchangeRow(msgspec.Struct, frozen=True):
     report_revision: int
     updated_at: dt.datetime
     rules_on: dt.date | None = None
+    environment: Environment = Environment.PRODUCTION
 
     def interchange(self) -> Interchange:
         """The value that arrived."""
@@ -80,6 +81,7 @@ class InterchangeRow(msgspec.Struct, frozen=True):
             sha256=self.sha256,
             size=self.size,
             rules_on=self.rules_on,
+            environment=self.environment,
         )
 
 

@@ -13,8 +13,8 @@ import msgspec
 import sqlalchemy as sa
 
 from gateway.core.cdar.order import Order
-from gateway.core.uniqueness import InvoiceKey, seller_key
-from gateway.model.interchange import INVOICE_SYNTAXES
+from gateway.core.uniqueness import InvoiceKey, seller_key, within
+from gateway.model.interchange import INVOICE_SYNTAXES, Environment
 from gateway.model.standing import Direction, Standing
 from gateway.service.journal.tables import (
     OF_IMPORTED,
@@ -93,7 +93,12 @@ _TOLD_BY: Final = _ROW.where(
     invoice_statuses.c.ordinal == sa.bindparam("b_ordinal"),
 ).order_by(invoice_statuses.c.id)
 _WAITING: Final = _ROW.where(
-    UNKNOWN, invoice_statuses.c.number == sa.bindparam("b_number")
+    UNKNOWN,
+    invoice_statuses.c.number == sa.bindparam("b_number"),
+    sa.exists().where(
+        interchanges.c.id == invoice_statuses.c.interchange_id,
+        interchanges.c.environment == sa.bindparam("b_environment"),
+    ),
 ).order_by(invoice_statuses.c.id)
 _OF_IMPORTED: Final = _ROW.where(
     OF_IMPORTED, invoice_statuses.c.number == sa.bindparam("b_number")
@@ -131,6 +136,7 @@ _ACCEPTED: Final = sa.and_(
     documents.c.verdict == "accepted",
     documents.c.syntax.in_([syntax.value for syntax in INVOICE_SYNTAXES]),
     documents.c.issue_date == sa.bindparam("b_issued"),
+    interchanges.c.environment == sa.bindparam("b_environment"),
 )
 _BY_KEY: Final = _INVOICE.join(
     invoice_keys,
@@ -151,13 +157,24 @@ _BY_NUMBER: Final = (
 )
 
 
-def find_invoice(conn: sa.Connection, seller: str, number: str, issued: dt.date) -> Invoice | None:
+def find_invoice(
+    conn: sa.Connection,
+    seller: str,
+    number: str,
+    issued: dt.date,
+    environment: Environment = Environment.PRODUCTION,
+) -> Invoice | None:
     """The accepted invoice of this seller (a key of core.uniqueness), number and day.
 
     Where several are (they need not be unique), the one that holds the invoice, else the newest.
     """
-    wanted = {"b_number": number, "b_issued": issued.isoformat()}
-    row = conn.execute(_BY_KEY, {**wanted, "b_seller": seller, "b_year": issued.year}).first()
+    wanted = {
+        "b_number": number,
+        "b_issued": issued.isoformat(),
+        "b_environment": environment.value,
+    }
+    key = {"b_seller": within(environment, seller), "b_year": issued.year}
+    row = conn.execute(_BY_KEY, {**wanted, **key}).first()
     if row is not None:
         return _invoice(row, seller)
     for each in conn.execute(_BY_NUMBER, wanted):
@@ -219,9 +236,10 @@ def statuses_told_by(conn: sa.Connection, interchange_id: str, ordinal: int) -> 
     return [_row(row) for row in found]
 
 
-def statuses_waiting(conn: sa.Connection, number: str) -> list[StatusRow]:
+def statuses_waiting(conn: sa.Connection, number: str, environment: Environment) -> list[StatusRow]:
     """Statuses of an invoice with this number that was not here when they came."""
-    return [_row(row) for row in conn.execute(_WAITING, {"b_number": number})]
+    wanted = {"b_number": number, "b_environment": environment.value}
+    return [_row(row) for row in conn.execute(_WAITING, wanted)]
 
 
 def statuses_of_imported(conn: sa.Connection, key: InvoiceKey) -> list[StatusRow]:

@@ -123,6 +123,7 @@ def receive(
             "received_at": envelope.received_at,
             "sha256": interchange.sha256,
             "size": interchange.size,
+            "environment": interchange.environment,
             "state": InterchangeState.RECEIVED,
             "updated_at": now,
         },

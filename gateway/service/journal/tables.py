@@ -20,6 +20,12 @@
     late_alerts                       interchanges that an event called late
     legal_holds                       what must not be purged, and who said so
     interchanges  ─── purged          payloads are gone: when, by whom, to which archive
+    alerts        ─< alert_messages   what needs or needed somebody, and what is to be told of it
+    users                             who may log in to the console
+    audit                             what people did, there and by commands
+    interchanges  ─< searchable       what people find its documents by, and as what they count
+    replays       ─< replay_items     many interchanges to be judged again: tried, then committed
+    totals, rejection_causes          running totals of verdicts, by month and by day
     payloads                          how many interchanges need each file of the spool
 
 A change here needs a migration in migrations/versions; a test compares the two.
@@ -27,6 +33,8 @@ A change here needs a migration in migrations/versions; a test compares the two.
 
 from __future__ import annotations
 
+from gateway.service.journal.access_tables import audit, users
+from gateway.service.journal.alert_tables import ON, UNSENT, alert_messages, alerts
 from gateway.service.journal.columns import As2State, OutboxState, UtcTime, Word, metadata
 from gateway.service.journal.delivery_tables import (
     DEAD,
@@ -53,7 +61,10 @@ from gateway.service.journal.intake_tables import (
     payloads,
     transitions,
 )
+from gateway.service.journal.replay_tables import ItemState, replay_items, replays
 from gateway.service.journal.retention_tables import UNFREED, legal_holds, purged
+from gateway.service.journal.search_tables import searchable
+from gateway.service.journal.statistics_tables import rejection_causes, totals
 from gateway.service.journal.status_tables import (
     OF_IMPORTED,
     UNKNOWN,
@@ -66,18 +77,24 @@ from gateway.service.journal.status_tables import (
 __all__ = [
     "DEAD",
     "OF_IMPORTED",
+    "ON",
     "PENDING",
     "TO_PARTNERS",
     "UNFINISHED",
     "UNFREED",
     "UNKNOWN",
+    "UNSENT",
     "UNSETTLED",
     "As2State",
+    "ItemState",
     "OutboxState",
     "UtcTime",
     "Word",
+    "alert_messages",
+    "alerts",
     "as2_messages",
     "attachments",
+    "audit",
     "circuits",
     "claims",
     "documents",
@@ -94,9 +111,15 @@ __all__ = [
     "outbox",
     "payloads",
     "purged",
+    "rejection_causes",
+    "replay_items",
+    "replays",
+    "searchable",
     "sendings",
     "status_requests",
     "statuses_given",
     "statuses_owed",
+    "totals",
     "transitions",
+    "users",
 ]

@@ -45,6 +45,8 @@ NOT_RECEIVED = "not received: the gateway could not store it; send it again late
 class SftpService:
     """The SFTP server. `out` hears what became of the files in partners' `out/`.
 
+    It listens where `settings` say, or on the socket `given`.
+
     `receive` gets each complete file and returns the interchange id once it is durable; whatever
     it raises, the partner hears "not received". `on_broken`, if set, hears when the processes are
     given up.
@@ -62,8 +64,10 @@ class SftpService:
         log: Any,
         log_level: str = "info",
         command: Sequence[str] = COMMAND,
+        given: socket.socket | None = None,
     ) -> None:
         self._reactor = reactor
+        self._given = given
         self._settings = settings
         self._state = state
         self._receive = receive
@@ -82,6 +86,8 @@ class SftpService:
         self._failed_boots = 0
         self._stopping = False
         self.broken: WorkersBroken | None = None
+        self.deaths = 0
+        """Processes that ended by themselves, since the start."""
         self.on_broken: Callable[[WorkersBroken], None] | None = None
 
     @property
@@ -121,6 +127,7 @@ class SftpService:
             log_level=self._log_level,
         )
         self._listener = self._listen()
+        where = self._listener.getsockname()[0]
         booting = [self._spawn(index) for index in range(max(1, self._settings.processes))]
         outcomes = await defer.DeferredList([child.booted for child in booting])
         failed = [child for child, (_, ready) in zip(booting, outcomes, strict=True) if not ready]
@@ -131,7 +138,7 @@ class SftpService:
                 f"An SFTP process does not start: {words}",
                 remedy="Read what it wrote to the log just before.",
             )
-        self._log.info("sftp_listening", listen=self._settings.listen, port=self.port)
+        self._log.info("sftp_listening", listen=where, port=self.port)
 
     def prepare(self, partners: Iterable[Partner]) -> Callable[[], defer.Deferred[None]]:
         """Get ready for other partners; the answer takes them, and fires once every process did.
@@ -186,6 +193,8 @@ class SftpService:
                 self._recovered.add(partner)
 
     def _listen(self) -> socket.socket:
+        if self._given is not None:
+            return self._given.dup()
         host, port = self._settings.listen, self._settings.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -220,6 +229,7 @@ class SftpService:
             del self._children[child.index]
         if self._stopping:
             return
+        self.deaths += 1
         if child.ready:
             self._failed_boots = 0
         else:

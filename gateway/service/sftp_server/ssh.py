@@ -234,5 +234,6 @@ def load_host_keys(pems: Mapping[str, str]) -> list[paramiko.PKey]:
     classes: Mapping[str, type[paramiko.PKey]] = {
         "ed25519": paramiko.Ed25519Key,
         "ecdsa": paramiko.ECDSAKey,
+        "rsa": paramiko.RSAKey,
     }
     return [classes[kind].from_private_key(io.StringIO(pem)) for kind, pem in pems.items()]

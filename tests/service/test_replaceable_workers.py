@@ -1,4 +1,4 @@
-"""Crypto workers that are replaced: who does which job, and what stays when new ones do not start.
+"""Workers that are replaced: who does which job, and what stays when new ones do not start.
 
 With real worker processes it is tested in tests/integration/test_reload_line.py.
 """
@@ -13,7 +13,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import defer
 
 from gateway.errors import WorkersBroken
-from gateway.service.as2.crypto_workers import CryptoWorkers
+from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.worker_jobs import PoolStatus
 
 
@@ -31,11 +31,12 @@ class FakePool:
         if self.name == "broken":
             raise WorkersBroken("no worker starts")
 
-    async def run(self, payload: bytes, *, partner: str, alone: bool) -> bytes:
+    async def run(self, payload: bytes, *, partner: str, size: int, alone: bool) -> bytes:
         """As `WorkerPool`."""
         job: defer.Deferred[bytes] = defer.Deferred()
         self.jobs.append(job)
         self._events.append(f"{self.name} runs {payload.decode()} of {partner}, alone: {alone}")
+        assert size == 7
         return await job
 
     async def stop(self, grace: float) -> None:
@@ -53,7 +54,7 @@ class Crew:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.pools: dict[str, FakePool] = {}
-        self.workers = CryptoWorkers(self._make, b"first", log=structlog.get_logger())
+        self.workers = ReplaceableWorkers(self._make, b"first", log=structlog.get_logger())
 
     def _make(self, boot: bytes) -> Any:
         self.pools[boot.decode()] = FakePool(boot, self.events)
@@ -61,7 +62,7 @@ class Crew:
 
     def run(self, payload: bytes) -> defer.Deferred[bytes]:
         """Begin a job."""
-        going = self.workers.run(payload, partner="acme", alone=True)
+        going = self.workers.run(payload, partner="acme", size=7, alone=True)
         return defer.Deferred.fromCoroutine(going)
 
 

@@ -1,9 +1,10 @@
-"""The crypto workers as one that never goes away: a reload puts a new pool in the old one's place.
+"""Workers as one pool that never goes away: a reload puts a new one in the old one's place.
 
-Workers learn keys and certificates once, when they start. So new ones are started beside the old;
-when every one of them is ready, new jobs are theirs, and the old ones end when the last job that
-was given to them, or waits for them, is done. Nothing is refused meanwhile, and what began with a
-certificate ends with it. New workers that do not start leave everything as it was.
+Workers learn once, when they start: crypto workers keys and certificates, judges flows and rules.
+So new ones are started beside the old; when every one of them is ready, new jobs are theirs, and
+the old ones end when the last job that was given to them, or waits for them, is done. Nothing is
+refused meanwhile, and what began with a certificate or a rule ends with it. New workers that do not
+start leave everything as it was.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ from gateway.service.worker_jobs import PoolStatus
 from gateway.service.workers import WorkerPool
 
 
-class CryptoWorkers:
-    """`make` builds a pool, not started, for a boot frame."""
+class ReplaceableWorkers:
+    """`make` builds a pool, not started, for a boot frame.
 
-    def __init__(self, make: Callable[[bytes], WorkerPool], boot: bytes, *, log: Any) -> None:
+    `files` stands for what the workers read beside it: when it differs, they are replaced too.
+    """
+
+    def __init__(
+        self, make: Callable[[bytes], WorkerPool], boot: bytes, *, log: Any, files: str = ""
+    ) -> None:
         self._make = make
-        self._boot = boot
+        self._learnt = (boot, files)
         self._pool = make(boot)
         self._log = log
+        self._prepared: WorkerPool | None = None
         self._under_way: Counter[WorkerPool] = Counter()
         self._leaving: dict[WorkerPool, defer.Deferred[None] | None] = {}
 
@@ -38,22 +45,25 @@ class CryptoWorkers:
         """A snapshot for people: of those that take new jobs."""
         return self._pool.status()
 
-    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
+    async def run(
+        self, payload: bytes, *, partner: str = "", size: int = 0, alone: bool = False
+    ) -> bytes:
         """As `WorkerPool.run`."""
         pool = self._pool
         self._under_way[pool] += 1
         try:
-            return await pool.run(payload, partner=partner, alone=alone)
+            return await pool.run(payload, partner=partner, size=size, alone=alone)
         finally:
             self._under_way[pool] -= 1
             self._let_go(pool)
 
-    async def prepare(self, boot: bytes) -> Callable[[], None]:
+    async def prepare(self, boot: bytes, files: str = "") -> Callable[[], None]:
         """Start others with this boot frame; the answer puts them in place, at once.
 
-        Raises `WorkersBroken`, in their words; then none of them is left.
+        Whoever does not want them any more calls `give_up`. Raises `WorkersBroken`, in their words;
+        then none of them is left.
         """
-        if boot == self._boot and self._pool.status().broken is None:
+        if (boot, files) == self._learnt and self._pool.status().broken is None:
             return lambda: None
         pool = self._make(boot)
         try:
@@ -61,7 +71,14 @@ class CryptoWorkers:
         except BaseException:
             await pool.stop(0.0)
             raise
-        return lambda: self._switch(pool, boot)
+        self._prepared = pool
+        return lambda: self._switch(pool, (boot, files))
+
+    async def give_up(self) -> None:
+        """End those that were started and not put in place."""
+        pool, self._prepared = self._prepared, None
+        if pool is not None:
+            await pool.stop(0.0)
 
     async def stop(self, grace: float) -> None:
         """Let running jobs finish for `grace` seconds, then end every process, old ones too."""
@@ -74,8 +91,9 @@ class CryptoWorkers:
         await self._pool.stop(grace)
         await defer.DeferredList(stopping, consumeErrors=True)
 
-    def _switch(self, pool: WorkerPool, boot: bytes) -> None:
-        old, self._pool, self._boot = self._pool, pool, boot
+    def _switch(self, pool: WorkerPool, learnt: tuple[bytes, str]) -> None:
+        old, self._pool, self._learnt = self._pool, pool, learnt
+        self._prepared = None
         self._leaving[old] = None
         self._log.info("workers_replaced", jobs_left_to_the_old=self._under_way[old])
         self._let_go(old)

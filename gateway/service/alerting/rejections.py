@@ -1,0 +1,64 @@
+"""How many documents were rejected lately: a window over what this process counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.service.alerting.facts import Rejections
+
+Verdicts = Mapping[tuple[str, str, str], int]
+"""How many so far, by flow, partner and verdict."""
+
+SLOTS: Final = 60
+"""The window moves in so many steps: of each only what changed is kept, however many partners."""
+
+_JUDGED: Final = frozenset({"accepted", "rejected"})
+_Numbers = Counter[tuple[str, str, str]]
+
+
+class Window:
+    """Remembers what was judged between looks, for as long as rejections are counted over."""
+
+    def __init__(self) -> None:
+        self._slots: deque[tuple[dt.datetime, _Numbers]] = deque()
+        self._before = _Numbers()
+        self._since: dt.datetime | None = None
+        self.full = False
+
+    def look(
+        self, verdicts: Verdicts, now: dt.datetime, *, minutes: int, documents: int
+    ) -> dict[str, Rejections]:
+        """By flow: the documents of the so many minutes that end now.
+
+        With fewer `documents` of a flow nothing is known of it, until the window is full once.
+        """
+        length = dt.timedelta(minutes=minutes)
+        current = _Numbers({key: n for key, n in verdicts.items() if key[2] in _JUDGED})
+        if not self._slots or now - self._slots[-1][0] >= length / SLOTS:
+            self._slots.append((now, _Numbers()))
+        self._slots[-1][1].update(current - self._before)
+        self._before = current
+        while self._slots[0][0] <= now - length and len(self._slots) > 1:
+            self._slots.popleft()
+        self._since = self._since or now
+        self.full = now - self._since >= length
+        within = _Numbers()
+        for _, numbers in self._slots:
+            within.update(numbers)
+        return {flow: self._of(flow, within, documents) for flow in {key[0] for key in current}}
+
+    def _of(self, flow: str, within: _Numbers, documents: int) -> Rejections:
+        judged = sum(number for key, number in within.items() if key[0] == flow)
+        by_partner = Counter(
+            {
+                partner: number
+                for (of, partner, verdict), number in within.items()
+                if of == flow and verdict == "rejected"
+            }
+        )
+        worst = sorted(by_partner, key=lambda name: (-by_partner[name], name))
+        enough = judged >= documents
+        return Rejections(judged, by_partner.total(), tuple(worst), known=self.full or enough)

@@ -1,0 +1,149 @@
+"""Rule packs: which version applies today, and which did or will on other days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+
+from gateway.core.acknowledgement.markup import Piece, element
+from gateway.core.schematron.catalogue import Catalogue, PackProblem
+from gateway.core.schematron.versions import applying, key_of, last_day
+from gateway.errors import RulePackError
+from gateway.service.console.elements import chip, empty, table
+from gateway.service.console.layout import page
+from gateway.service.console.sources import Sources
+from gateway.service.console.visit import ROOT, Route, Visit
+from gateway.service.http_server import Answer
+
+
+class _Pack(msgspec.Struct, frozen=True):
+    name: str
+    title: str
+    version: str
+    since: dt.date | None
+    until: dt.date | None
+    applies: bool
+    problem: str
+    remedy: str
+    sha256: str
+
+
+class RulesPage:
+    """The list."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def routes(self) -> list[Route]:
+        """What is answered here."""
+        return [Route(method="GET", path=f"{ROOT}/rules", page=self.show)]
+
+    async def show(self, visit: Visit) -> Answer:
+        """Every version of every pack."""
+        say = visit.say
+        today = self._sources.now().date()
+        try:
+            packs: list[_Pack] = await self._sources.in_thread(
+                _packs, self._sources.rule_packs, today
+            )
+        except RulePackError as error:
+            return page(
+                visit,
+                say("Rules", "Règles"),
+                element("p", f"{error}", class_="failed", role="alert"),
+                active="rules",
+            )
+        rows: list[list[Piece]] = [
+            [
+                each.name,
+                each.title,
+                each.version,
+                self._validity(visit, each),
+                self._stands(visit, each),
+                element("span", each.sha256[:12], class_="mono"),
+            ]
+            for each in packs
+        ]
+        content: Piece = empty(
+            say(
+                "There is no rule pack: nothing can be judged, and every document waits in"
+                " quarantine. See: edi-gateway rules.",
+                "Aucun paquet de règles : rien ne peut être contrôlé, et chaque document attend en"
+                " quarantaine. Voir : edi-gateway rules.",
+            )
+        )
+        if rows:
+            content = table(
+                say("Every version of every pack", "Toutes les versions de chaque paquet"),
+                [
+                    say("Pack", "Paquet"),
+                    say("Title", "Titre"),
+                    say("Version", "Version"),
+                    say("Valid", "Validité"),
+                    say("State", "État"),
+                    "SHA-256",
+                ],
+                rows,
+            )
+        return page(
+            visit,
+            say("Rules", "Règles"),
+            element(
+                "p",
+                say(
+                    "A file is judged by the versions that are valid on the day it was received.",
+                    "Un fichier est contrôlé par les versions valides le jour de sa réception.",
+                ),
+            ),
+            content,
+            active="rules",
+        )
+
+    def _validity(self, visit: Visit, pack: _Pack) -> str:
+        say = visit.say
+        if pack.since is None and pack.until is None:
+            return say("always", "toujours")
+        since = say(f"from {pack.since}", f"du {pack.since}") if pack.since else ""
+        until = say(f"to {pack.until}", f"au {pack.until}") if pack.until else ""
+        return f"{since} {until}".strip()
+
+    def _stands(self, visit: Visit, pack: _Pack) -> Piece:
+        if pack.problem:
+            return element(
+                "span",
+                chip(visit.say("unusable", "inutilisable"), "bad"),
+                f" {pack.problem} {pack.remedy}",
+            )
+        if pack.applies:
+            return chip(visit.say("applies today", "en vigueur"), "good")
+        return chip(visit.say("not today", "pas aujourd'hui"))
+
+
+def _packs(folder: Path | None, today: dt.date) -> list[_Pack]:
+    """In a thread: files are read and their sums compared."""
+    catalogue = Catalogue.load(folder)
+    found = []
+    for name in catalogue.names():
+        versions = catalogue.versions(name)
+        for entry in versions:
+            problem = remedy = ""
+            try:
+                catalogue.artefact(key_of(entry, versions))
+            except PackProblem as error:
+                problem, remedy = error.what, error.remedy
+            found.append(
+                _Pack(
+                    name,
+                    entry.title,
+                    entry.version,
+                    entry.valid_from,
+                    last_day(entry, versions),
+                    applying(versions, today) is entry,
+                    problem,
+                    remedy,
+                    entry.sha256,
+                )
+            )
+    return found

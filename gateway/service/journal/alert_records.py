@@ -1,0 +1,139 @@
+"""Which alerts are on, which were, and what is still to be told of them: one transaction each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from gateway.service.journal.alert_tables import ON, UNSENT, alert_messages, alerts
+
+KEPT: dt.timedelta = dt.timedelta(days=400)
+"""How long alerts that are over can still be looked up."""
+
+
+class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert. `since`: when it began to be so, `began_at`: when that was noticed."""
+
+    id: str
+    kind: str
+    subject: str
+    partner: str
+    since: dt.datetime
+    began_at: dt.datetime
+    ended_at: dt.datetime | None = None
+    what_en: str
+    what_fr: str
+    remedy_en: str
+    remedy_fr: str
+
+
+class ToldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message about an alert, for one receiver: `body` is JSON."""
+
+    id: int = 0
+    alert_id: str
+    about: str
+    receiver: str
+    body: bytes
+    created_at: dt.datetime
+    attempts: int = 0
+    next_attempt_at: dt.datetime
+    last_error: str | None = None
+
+
+_ALERT = sa.select(*(alerts.c[name] for name in AlertRow.__struct_fields__))
+_ON = _ALERT.where(ON).order_by(alerts.c.began_at, alerts.c.id)
+_NEWEST = _ALERT.order_by(alerts.c.began_at.desc(), alerts.c.id.desc())
+_NEXT = (
+    sa.select(*(alert_messages.c[name] for name in ToldRow.__struct_fields__))
+    .where(UNSENT, alert_messages.c.receiver == sa.bindparam("b_receiver"))
+    .order_by(alert_messages.c.id)
+    .limit(1)
+)
+_TOLD = sa.select(alert_messages.c.receiver).where(
+    alert_messages.c.alert_id == sa.bindparam("b_alert"), alert_messages.c.about == "began"
+)
+_UNSENT = (
+    sa.select(alert_messages.c.receiver, sa.func.count().label("number"))
+    .where(UNSENT)
+    .group_by(alert_messages.c.receiver)
+)
+
+
+def alerts_on(conn: sa.Connection) -> list[AlertRow]:
+    """Those that are on, the oldest first."""
+    return [AlertRow(**row._mapping) for row in conn.execute(_ON)]
+
+
+def newest_alerts(conn: sa.Connection, limit: int) -> list[AlertRow]:
+    """Those that are on and those that were, the newest first."""
+    return [AlertRow(**row._mapping) for row in conn.execute(_NEWEST.limit(limit))]
+
+
+def begin_alert(conn: sa.Connection, row: AlertRow) -> None:
+    """It is on."""
+    conn.execute(sa.insert(alerts), msgspec.structs.asdict(row))
+
+
+def end_alert(conn: sa.Connection, alert_id: str, now: dt.datetime) -> list[str]:
+    """It is over; the receivers that were told, or are to be told, that it began.
+
+    What was over long ago is forgotten with this.
+    """
+    conn.execute(sa.update(alerts).where(alerts.c.id == alert_id).values(ended_at=now))
+    _forget(conn, now - KEPT)
+    return [row.receiver for row in conn.execute(_TOLD, {"b_alert": alert_id})]
+
+
+def _forget(conn: sa.Connection, before: dt.datetime) -> None:
+    old = sa.select(alerts.c.id).where(alerts.c.ended_at < before)
+    conn.execute(sa.delete(alert_messages).where(alert_messages.c.alert_id.in_(old)))
+    conn.execute(sa.delete(alerts).where(alerts.c.ended_at < before))
+
+
+def add_messages(conn: sa.Connection, rows: Sequence[ToldRow]) -> None:
+    """Messages that are to be sent."""
+    for row in rows:
+        values = msgspec.structs.asdict(row)
+        del values["id"]
+        conn.execute(sa.insert(alert_messages), values)
+
+
+def next_message(conn: sa.Connection, receiver: str) -> ToldRow | None:
+    """The oldest that a receiver has not got; whether it is due, it says itself."""
+    row = conn.execute(_NEXT, {"b_receiver": receiver}).first()
+    return None if row is None else ToldRow(**row._mapping)
+
+
+def close_message(
+    conn: sa.Connection, message_id: int, now: dt.datetime, error: str | None = None
+) -> None:
+    """It was sent; or, with an error, it is not tried any more."""
+    conn.execute(
+        sa.update(alert_messages)
+        .where(alert_messages.c.id == message_id)
+        .values(closed_at=now, last_error=error, attempts=alert_messages.c.attempts + 1)
+    )
+
+
+def put_off_message(
+    conn: sa.Connection, message_id: int, next_attempt_at: dt.datetime, error: str
+) -> None:
+    """It did not arrive, and is tried again then."""
+    conn.execute(
+        sa.update(alert_messages)
+        .where(alert_messages.c.id == message_id)
+        .values(
+            next_attempt_at=next_attempt_at,
+            last_error=error,
+            attempts=alert_messages.c.attempts + 1,
+        )
+    )
+
+
+def unsent_messages(conn: sa.Connection) -> dict[str, int]:
+    """How many wait, by receiver."""
+    return {row.receiver: row.number for row in conn.execute(_UNSENT)}
