@@ -130,9 +130,10 @@ def todo(visit: Visit, sources: Sources, found: Standing, late_hours: int) -> Ht
         items.append(_late(visit, found.late, now, late_hours))
     items += _certificates(visit, sources)
     for hold in found.held[:_SHOWN]:
+        subject = hold_subject(visit, hold)
         items.append(
             _item(
-                say(f"Held: {hold.subject}", f"Suspendu : {hold.subject}"),
+                say(f"Held: {subject}", f"Suspendu : {subject}"),
                 say(
                     f"{hold.placed_by}, {since(visit, now, hold.placed_at)}: {hold.reason}",
                     f"{hold.placed_by}, {since(visit, now, hold.placed_at)} : {hold.reason}",
@@ -147,6 +148,17 @@ def todo(visit: Visit, sources: Sources, found: Standing, late_hours: int) -> Ht
             class_="calm",
         )
     return element("ul", *items, class_="todo")
+
+
+def hold_subject(visit: Visit, hold: Hold) -> str:
+    """What a hold is about, in words."""
+    named = (
+        (visit.say("partner", "partenaire"), hold.partner),
+        (visit.say("flow", "flux"), hold.flow),
+        (visit.say("destination", "destination"), hold.destination),
+    )
+    told = ", ".join(f"{word} {name}" for word, name in named if name)
+    return told or visit.say("everything", "tout")
 
 
 def _late(visit: Visit, late: list[Late], now: dt.datetime, hours: int) -> Html:

@@ -46,7 +46,7 @@ class AuditPage:
         pieces: list[Piece] = [
             element(
                 "form",
-                field(say("By", "Par"), "by", value=by or None, spellcheck="false"),
+                field(say("Who", "Qui"), "by", value=by or None, spellcheck="false"),
                 element("button", say("Show", "Afficher"), class_="second"),
                 method="get",
                 action=f"{ROOT}/audit",
@@ -60,7 +60,7 @@ class AuditPage:
                     [
                         say("When", "Quand"),
                         say("Who", "Qui"),
-                        say("By way of", "Par"),
+                        say("By way of", "Par la voie"),
                         say("What", "Quoi"),
                         say("On what", "Sur quoi"),
                         say("Outcome", "Issue"),

@@ -171,7 +171,10 @@ class FlowsPage:
                     sparkline(visit, line.days),
                 ]
             )
-        return table(say("By partner and flow", "Par partenaire et flux"), titles, rows)
+        caption = say("By partner and flow", "Par partenaire et flux")
+        if visit.scope:
+            caption = say("Today, and the last two weeks", "Aujourd'hui, et deux semaines")
+        return table(caption, titles, rows)
 
 
 def sparkline(visit: Visit, days: list[int]) -> Html:

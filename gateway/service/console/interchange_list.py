@@ -169,5 +169,7 @@ def verdict_chips(visit: Visit, verdicts: dict[str, int]) -> Piece:
         number = verdicts.get(verdict, 0)
         if number:
             word, tone = state_word(verdict, visit.language)
+            if number > 1:
+                word = visit.say(word, f"{word}s")
             shown.append(chip(f"{count(visit, number)} {word}", tone))
     return lines(*shown) if shown else ""
