@@ -25,7 +25,8 @@ from gateway.service.sftp_server import keys
 
 _LIMITING = ("from=", "expiry-time=", "cert-authority", "principals=", "verify-required")
 """Options of a line that keep somebody out. Without them it would let in more than it did."""
-_WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
+_WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*+(?:"|\\?$))++', re.DOTALL)
+"""A quote that is never closed goes on to the end of the line."""
 
 
 def host_keys(args: argparse.Namespace) -> int:

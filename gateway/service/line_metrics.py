@@ -45,7 +45,7 @@ MOST_LETTERS: Final = 60
 MOST_OPEN: Final = 10_000
 """Interchanges whose last verdict is kept in mind until they are settled."""
 
-_NUMBER: Final = re.compile(r"(?<=\w)-?\d+[A-Za-z]?(_.*)?$")
+_NUMBER: Final = re.compile(r"(?<=\w)-?\d{1,9}[A-Za-z]?(?:_.{0,200})?$")
 
 
 class Histogram:

@@ -263,6 +263,7 @@ class TestForget:
         ]
         (asked,) = daemon.asked
         assert asked.pop("by")
+        assert asked.pop("who")
         assert asked == {
             "command": "invoices.forget",
             "invoice": [SELLER, "FA-1", 2025],

@@ -91,8 +91,8 @@ def test_the_reference_of_commands_is_complete_both_ways() -> None:
 def test_every_subcommand_is_told_of(command: str) -> None:
     """As a line of the section's list, or with the command in front of it."""
     text = SECTIONS[command]
-    named = set(re.findall(r"^- `(?:\w+ )?([a-z]+)\b", text, re.M))
-    for words in re.findall(rf"`(?:edi-gateway )?{command} ([a-z|]+)\b", text):
+    named = set(re.findall(r"^- `(?:\w+ )?([a-z-]+)", text, re.M))
+    for words in re.findall(rf"`(?:edi-gateway )?{command} ([a-z|-]+)", text):
         named |= set(words.split("|"))
     assert subcommands_of(command) - named == set()
 

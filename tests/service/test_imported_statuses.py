@@ -168,7 +168,7 @@ async def test_a_number_that_changes_hands_while_its_status_is_written(
         await operator.take({"invoices": [ROW]})
     write = house.journal.write
 
-    async def late(name: str, work: Any) -> Any:
+    async def late(name: str, work: Any, **_: Any) -> Any:
         if name == "settle_document":
             monkeypatch.setattr(house.journal, "write", write)
             await (operator.forget(wrong()) if forgets else operator.take({"invoices": [ROW]}))

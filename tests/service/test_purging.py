@@ -338,7 +338,7 @@ async def test_killed_anywhere_it_goes_on(house: House, monkeypatch: pytest.Monk
             if left < 0:
                 raise Crash
 
-        async def write(name: str, work: Any) -> Any:
+        async def write(name: str, work: Any, **_: Any) -> Any:
             step()
             done = await original_write(name, work)
             step()

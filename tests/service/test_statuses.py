@@ -363,7 +363,7 @@ async def test_an_invoice_that_arrives_while_its_status_is_written(house: House)
     write = house.journal.write
     between: list[str] = []
 
-    async def late(name: str, work: Any) -> Any:
+    async def late(name: str, work: Any, **_: Any) -> Any:
         if name == "settle_document" and not between:
             between.append("")
             house.journal.write = write  # type: ignore[method-assign]

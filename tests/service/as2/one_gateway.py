@@ -58,9 +58,11 @@ class InProcess:
     def __init__(self, _reactor: Any, *, boot: bytes, **_limits: Any) -> None:
         self._answer = crypto_worker.build(boot)
 
-    async def run(self, payload: bytes, *, partner: str = "", alone: bool = False) -> bytes:
+    async def run(
+        self, payload: bytes, *, partner: str = "", size: int = 0, alone: bool = False
+    ) -> bytes:
         """The answer to a job."""
-        del partner, alone
+        del partner, size, alone
         try:
             return self._answer(payload)
         except Exception as error:  # as the loop of a worker does
