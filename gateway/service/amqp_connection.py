@@ -31,7 +31,7 @@ LEAVE_SECONDS = 2.0
 """How long the other side may take to read our last words."""
 
 _PEM_CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\s*", re.DOTALL
+    rb"-----BEGIN CERTIFICATE-----(?:(?!-----BEGIN ).)+?-----END CERTIFICATE-----\s*", re.DOTALL
 )
 
 

@@ -338,11 +338,11 @@ def test_an_open_session_ends_with_its_partner(rolling: RollingGateway, tmp_path
 
 def test_what_waits_for_a_restart_is_named(rolling: RollingGateway) -> None:
     """By its key; what the gateway goes by stays as it was. Others are taken over at once."""
-    more = '[log]\nlevel = "warning"\n[shutdown]\ndrain_seconds = 7\n[outbox]\nlate_hours = 7\n'
+    more = '[log]\nlevel = "warning"\n[shutdown]\ndrain_seconds = 7\n[documents]\nmax_depth = 90\n'
     rolling.use("old", more=more)
     said = rolling.reloaded()
     waiting = said.partition("Needs a restart:")[2].partition("\n\n")[0]
-    assert waiting.split() == ["outbox.late_hours"]
+    assert waiting.split() == ["documents.max_depth"]
     assert lines_about(said, ["setting log.level: changed"])
     assert lines_about(said, ["setting shutdown.drain_seconds: changed"])
     rolling.use("old")

@@ -43,9 +43,9 @@ def test_is_a_uuid_of_version_5() -> None:
 
 
 def test_exchanges() -> None:
-    """The three exchanges consumers bind to."""
+    """The three exchanges consumers bind to, and those of tests, which are others."""
+    kinds = ["documents", "acknowledgements", "events"]
     assert [exchange.value for exchange in Exchange] == [
-        "edi.documents",
-        "edi.acknowledgements",
-        "edi.events",
+        *(f"edi.{kind}" for kind in kinds),
+        *(f"edi.test.{kind}" for kind in kinds),
     ]

@@ -30,7 +30,7 @@ MAX_CAUSES_OF_ONE: Final = 8
 """Causes named in the row of one document."""
 
 _POSITION: Final = re.compile(r"\[\d+\]")
-_QUOTED: Final = re.compile(r"'[^']*'|“[^”]*”|«[^»]*»")
+_QUOTED: Final = re.compile(r"'[^']*'|“[^“”]*”|«[^«»]*»")
 _DIGITS: Final = re.compile(r"\d+")
 _LINE: Final = re.compile(r",? (?:ligne|line) \d+")
 """Where a remedy says on which line a term stands: `(BT-112, line 187)`."""

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.model.as2 import CertificateInfo
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----BEGIN ).)*?-----END \1-----", re.DOTALL)
 _PEM_CERTIFICATES: Final = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _PEM_PKCS7: Final = (b"PKCS7", b"CMS")
 
