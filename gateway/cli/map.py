@@ -18,10 +18,10 @@ import msgspec
 from gateway.cli.options import printable
 from gateway.core.container.document import open_document
 from gateway.core.explain import own_finding
+from gateway.core.facts import identify
 from gateway.core.mapping import Mapping
 from gateway.core.mapping.writer import InvoiceWriter
 from gateway.core.mapping.writer_contents import contents
-from gateway.core.routing import identify
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import locate, parse, size_finding
 from gateway.model.interchange import INVOICE_SYNTAXES, Syntax

@@ -238,7 +238,7 @@ def catalogued(rule_packs: Path | None = None) -> consistency.Catalogued:
 
     Raises `ConfigurationError` when the catalogue cannot be read.
     """
-    from gateway.core.routing import ROOTS
+    from gateway.core.facts import ROOTS
     from gateway.core.schematron.catalogue import Catalogue
 
     try:

@@ -14,9 +14,9 @@ from lxml import etree
 
 from gateway.core.attachments import Attachments
 from gateway.core.explain import quoted
+from gateway.core.facts import DocumentFacts
 from gateway.core.mapping import FileRules, Files, Locator, MappingResult
 from gateway.core.readiness import Readiness, Watcher
-from gateway.core.routing import DocumentFacts
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml
 from gateway.core.xsd import SchemaStore

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.core.explain import own_finding
+from gateway.core.facts import DocumentFacts
 from gateway.core.naming import interface_code
-from gateway.core.routing import DocumentFacts, chain_for, route
+from gateway.core.routing import chain_for, route
 from gateway.errors import GatewayError
 from gateway.model.flow import Chain, Flow
 from gateway.model.job import JudgeJob

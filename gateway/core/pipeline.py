@@ -25,13 +25,14 @@ from gateway.core.cdar.told import encode, tell
 from gateway.core.container.document import open_document
 from gateway.core.container.xmp import misfit
 from gateway.core.directory import Snapshots
+from gateway.core.facts import identify
 from gateway.core.flow_choice import flow_for
 from gateway.core.mapping import Files, Mapping
 from gateway.core.mapping.file_rules import rules_for
 from gateway.core.naming import envelope_finding
 from gateway.core.outcome import judgement
 from gateway.core.readiness import Readiness, Unwatched, Watcher, version_on
-from gateway.core.routing import chain_for, identify, placed
+from gateway.core.routing import chain_for, placed
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.partners import WithPartnerRules
 from gateway.core.schematron.preparation import stylesheets as official_stylesheets

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -14,15 +11,13 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
-from gateway.config.rule_files import rule_files
 from gateway.daemon.alerting import alert_watch_of
+from gateway.daemon.building import broker_of, judges_of, requests_of
 from gateway.daemon.commands import commands_of
 from gateway.daemon.console import THREADS as CONSOLE_THREADS
 from gateway.daemon.live import prepare_live
 from gateway.daemon.watching import management_of, standing_watch_of
 from gateway.model.interchange import Transport
-from gateway.service.amqp import AmqpPublisher
-from gateway.service.amqp_consumer import RequestConsumer
 from gateway.service.antivirus import Clamd
 from gateway.service.as2 import As2Service
 from gateway.service.audit import Audit
@@ -38,21 +33,17 @@ from gateway.service.http_server import Handler, HttpServer
 from gateway.service.http_tokens import Tokens
 from gateway.service.intake import Intake
 from gateway.service.journal import Journal
-from gateway.service.judges import Judges, judge_boot, judging_budget
+from gateway.service.judges import Judges
 from gateway.service.line_metrics import LineMetrics
 from gateway.service.out_watch import OutWatch
 from gateway.service.outbox import Outbox
-from gateway.service.publications import FilePublisher
 from gateway.service.reload import Reload
-from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.roster import Committed, Flows, Roster
 from gateway.service.sftp_client import SftpClients
 from gateway.service.sftp_server import SftpService, Upload
 from gateway.service.spool_sweep import Sweeper
-from gateway.service.status_requests import StatusRequests
 from gateway.service.status_sender import StatusSender
 from gateway.service.ways_back import WaysBack
-from gateway.service.workers import WorkerPool
 from gateway.spool import Spool
 
 SPOOL_THREADS: Final = 4
@@ -85,7 +76,7 @@ class Parts:
         self.journal = Journal(reactor, state / "journal.sqlite")
         self.line_metrics = LineMetrics()
         self.spool = Spool(state / "spool")
-        self.workers = self._judges()
+        self.workers = judges_of(reactor, configuration, log=log.bind(part="judges"))
         self.ways_back = WaysBack(
             state=state,
             partners=self.roster,
@@ -93,7 +84,7 @@ class Parts:
             in_thread=self.in_thread,
             log=log.bind(part="outbox"),
         )
-        self.broker = self._broker()
+        self.broker = broker_of(self, reactor, configuration, log=log.bind(part="amqp"))
         self.outbox = Outbox(
             reactor,
             journal=self.journal,
@@ -129,7 +120,9 @@ class Parts:
             outbox_written=self.outbox.wake,
             log=log.bind(part="statuses"),
         )
-        self.requests = self._requests() if settings.rabbitmq.requests_queue else None
+        self.requests = None
+        if settings.rabbitmq.requests_queue:
+            self.requests = requests_of(self, reactor, configuration, log=log.bind(part="requests"))
         self.intake = Intake(
             reactor,
             journal=self.journal,
@@ -240,60 +233,6 @@ class Parts:
 
     def _receive_by(self, transport: Transport) -> Callable[[Upload], Any]:
         return partial(self.intake.receive, transport=transport)
-
-    def _judges(self) -> ReplaceableWorkers:
-        judges = self._settings.judges
-        log = self._log.bind(part="judges")
-
-        def pool(boot: bytes) -> WorkerPool:
-            return WorkerPool(
-                self._reactor,
-                command=[sys.executable, "-m", "gateway.worker"],
-                boot=boot,
-                size=judges.processes or len(os.sched_getaffinity(0)),
-                boot_limit=judges.boot_limit_seconds,
-                budget=judging_budget(judges),
-                log=log,
-            )
-
-        configuration = self._configuration
-        return ReplaceableWorkers(
-            pool, judge_boot(configuration), log=log, files=rule_files(configuration)
-        )
-
-    def _broker(self) -> AmqpPublisher | FilePublisher:
-        if self._settings.rabbitmq.host:
-            return AmqpPublisher(
-                self._reactor,
-                self._settings.rabbitmq,
-                password=self._configuration.rabbitmq_password,
-                log=self._log.bind(part="amqp"),
-                rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
-                tests=self.roster.any_test,
-            )
-        return FilePublisher(self._reactor, self.state / "publications")
-
-    def _requests(self) -> RequestConsumer:
-        """Statuses that a back office asks for by the broker."""
-        log = self._log.bind(part="requests")
-        return RequestConsumer(
-            self._reactor,
-            self._settings.rabbitmq,
-            password=self._configuration.rabbitmq_password,
-            requests=StatusRequests(
-                journal=self.journal,
-                spool=self.spool,
-                in_thread=self.in_thread,
-                checking=self.judges,
-                partners=self.roster,
-                we=self._settings.legal,
-                inline_bytes=self._settings.outbox.inline_bytes,
-                outbox_written=self.outbox.wake,
-                log=log,
-            ),
-            log=log,
-            rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
-        )
 
     def _sftp(self) -> SftpService:
         return SftpService(

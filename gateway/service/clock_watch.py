@@ -14,9 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet import defer, task
-
 from gateway.service.journal import Journal, clock_records
+from gateway.service.looking import Looking
 
 SECONDS: Final = 1.0
 """How often it looks."""
@@ -42,9 +41,7 @@ class ClockWatch:
         self._log = log
         self._now = now
         self._offset = dt.timedelta()
-        self._looking = task.LoopingCall(self._turn)
-        self._looking.clock = reactor
-        self._going: defer.Deferred[None] | None = None
+        self._looking = Looking(reactor, self.look, failed="clock_watch_failed", log=log)
 
     async def start(self) -> None:
         """Compare with the journal, whose last step may lie in the future, then look on."""
@@ -56,10 +53,7 @@ class ClockWatch:
 
     async def stop(self) -> None:
         """Look no more, and let the look under way end."""
-        if self._looking.running:
-            self._looking.stop()
-        if self._going is not None:
-            await self._going
+        await self._looking.stop()
 
     async def look(self) -> None:
         """Find out whether the clock was set since the last look, and by how much."""
@@ -84,14 +78,3 @@ class ClockWatch:
         )
         self._log.warning("clock_set_back", seconds=round(by.total_seconds()), tried_at_once=number)
         self._told()
-
-    def _turn(self) -> defer.Deferred[None]:
-        self._going = defer.Deferred.fromCoroutine(self._quietly())
-        return self._going
-
-    async def _quietly(self) -> None:
-        try:
-            await self.look()
-        except Exception as error:
-            # The journal refuses (disk full, say): the offset is as it was, so it looks again.
-            self._log.error("clock_watch_failed", error=str(error))

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
-from twisted.internet import defer, task
 
 from gateway.service.journal import Journal, delivery_records, given_records, queue_records
 from gateway.service.late_alerts import Untold, ended, tell, untold, why_late
+from gateway.service.looking import Looking
 
 SECONDS: Final = 60.0
 MOST_LATE: Final = 10_000
@@ -56,9 +56,7 @@ class DeliveryWatch:
         self._log = log
         self._now = now
         self.seen = Deliveries()
-        self._looking = task.LoopingCall(self._turn)
-        self._looking.clock = reactor
-        self._going: defer.Deferred[None] | None = None
+        self._looking = Looking(reactor, self.look, failed="delivery_watch_failed", log=log)
 
     def start(self) -> None:
         """Look at once, then every minute."""
@@ -66,21 +64,7 @@ class DeliveryWatch:
 
     async def stop(self) -> None:
         """Look no more, and let the look under way end."""
-        if self._looking.running:
-            self._looking.stop()
-        if self._going is not None:
-            await self._going
-
-    def _turn(self) -> defer.Deferred[None]:
-        self._going = defer.Deferred.fromCoroutine(self._quietly())
-        return self._going
-
-    async def _quietly(self) -> None:
-        try:
-            await self.look()
-        except Exception as error:
-            # It only watches: whatever keeps it from looking, it looks again in a minute.
-            self._log.error("delivery_watch_failed", error=str(error))
+        await self._looking.stop()
 
     async def look(self) -> Deliveries:
         """Look now, and tell what began or ended since the last time."""

@@ -16,13 +16,13 @@ import msgspec
 from cryptography import x509
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection
-from twisted.internet import defer, task
 
 from gateway.model.as2 import MdnMode
 from gateway.model.partner import Partner
 from gateway.service.intake import InThread
 from gateway.service.journal import Journal, standing_records
 from gateway.service.journal.standing_records import Overdue
+from gateway.service.looking import Looking
 
 SECONDS: Final = 30.0
 
@@ -78,9 +78,7 @@ class StandingWatch:
         self._log = log
         self._now = now
         self.seen: Standing | None = None
-        self._looking = task.LoopingCall(self._turn)
-        self._looking.clock = reactor
-        self._going: defer.Deferred[None] | None = None
+        self._looking = Looking(reactor, self.look, failed="standing_watch_failed", log=log)
 
     def start(self) -> None:
         """Look at once, then twice a minute."""
@@ -88,21 +86,7 @@ class StandingWatch:
 
     async def stop(self) -> None:
         """Look no more, and let the look under way end."""
-        if self._looking.running:
-            self._looking.stop()
-        if self._going is not None:
-            await self._going
-
-    def _turn(self) -> defer.Deferred[None]:
-        self._going = defer.Deferred.fromCoroutine(self._quietly())
-        return self._going
-
-    async def _quietly(self) -> None:
-        try:
-            await self.look()
-        except Exception as error:
-            # It only watches: whatever keeps it from looking, it looks again.
-            self._log.error("standing_watch_failed", error=str(error))
+        await self._looking.stop()
 
     async def look(self) -> Standing:
         """Look now."""

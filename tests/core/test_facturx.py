@@ -14,8 +14,9 @@ import pytest
 from lxml import etree
 
 from gateway.config import load_flows
+from gateway.core.facts import DocumentFacts, identify
 from gateway.core.pipeline import Judge
-from gateway.core.routing import DocumentFacts, chain_for, identify
+from gateway.core.routing import chain_for
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.xml import ParsedXml, parse
 from gateway.model.flow import Chain, Flow

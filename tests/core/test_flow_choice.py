@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
+from gateway.core.facts import DocumentFacts
 from gateway.core.flow_choice import FLOW_CHOSEN, flow_for
-from gateway.core.routing import DocumentFacts
 from gateway.errors import GatewayError
 from gateway.model.flow import Chain, Flow, FlowMatch
 from gateway.model.interchange import DocumentType, Syntax

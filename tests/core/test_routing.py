@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.routing import (
-    CREDIT_NOTE_CODES,
-    DocumentFacts,
-    chain_for,
-    identify,
-    overlaps,
-    placed,
-    route,
-)
+from gateway.core.facts import CREDIT_NOTE_CODES, DocumentFacts, identify
+from gateway.core.routing import chain_for, overlaps, placed, route
 from gateway.core.xml import ParsedXml, parse
 from gateway.model.flow import Chain, Flow, FlowMatch
 from gateway.model.interchange import DocumentType, Syntax

@@ -14,12 +14,13 @@ from gateway.config.loader import load_flows
 from gateway.core.acknowledgement.forms import Form, Forms
 from gateway.core.acknowledgement.report import InterchangeReport, document_of, report_filename
 from gateway.core.cdar.told import Told, encode, tell
+from gateway.core.facts import DocumentFacts, identify
 from gateway.core.flow_choice import flow_for
 from gateway.core.mapping import Mapping
 from gateway.core.mapping.writer import InvoiceWriter
 from gateway.core.mapping.writer_contents import contents
 from gateway.core.pipeline import Judge
-from gateway.core.routing import DocumentFacts, chain_for, identify
+from gateway.core.routing import chain_for
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.uniqueness import invoice_key
 from gateway.core.xml import ParsedXml, friendly_path, locate, locate_all, parse

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.core.routing import ROOTS
+from gateway.core.facts import ROOTS
 from gateway.core.schematron.catalogue_entries import Artefact, PackEntry
 from gateway.core.schematron.locked import LockedSaxon, saxon_error
 from gateway.core.schematron.preparation import prepared

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
-from twisted.internet import defer, task
 
 from gateway.config.alert_settings import Alerts
 from gateway.model.interchange import new_interchange_id
@@ -27,6 +26,7 @@ from gateway.service.alerting.messages import AlertMessage, Event, over_words, t
 from gateway.service.alerting.telling import Teller
 from gateway.service.journal import Journal, alert_records
 from gateway.service.journal.alert_records import AlertRow, ToldRow
+from gateway.service.looking import Looking
 
 SECONDS: Final = 30.0
 _KINDS: Final = frozenset(kind.value for kind in AlertKind)
@@ -67,9 +67,7 @@ class AlertWatch:
         self.unsent: dict[str, int] = {}
         self._gone: dict[Key, dt.datetime] = {}
         """Conditions that hold no more, of alerts that are on still."""
-        self._looking = task.LoopingCall(self._turn)
-        self._looking.clock = reactor
-        self._going: defer.Deferred[None] | None = None
+        self._looking = Looking(reactor, self.look, failed="alert_watch_failed", log=log)
 
     def start(self) -> None:
         """Look twice a minute, first when everybody else has looked once."""
@@ -79,10 +77,7 @@ class AlertWatch:
 
     async def stop(self) -> None:
         """Look no more, tell no more; what is to be told waits for the next start."""
-        if self._looking.running:
-            self._looking.stop()
-        if self._going is not None:
-            await self._going
+        await self._looking.stop()
         for teller in self._tellers:
             await teller.stop()
 
@@ -127,17 +122,6 @@ class AlertWatch:
         return [(teller.name, await teller.now_or_never(message)) for teller in self._tellers]
 
     # ---- inside
-
-    def _turn(self) -> defer.Deferred[None]:
-        self._going = defer.Deferred.fromCoroutine(self._quietly())
-        return self._going
-
-    async def _quietly(self) -> None:
-        try:
-            await self.look()
-        except Exception as error:
-            # It only watches: whatever keeps it from looking, it looks again.
-            self._log.error("alert_watch_failed", error=str(error))
 
     def _over(self, found: dict[Key, Condition], facts: Facts, now: dt.datetime) -> list[AlertRow]:
         """Alerts whose condition has been gone for long enough."""
