@@ -73,6 +73,15 @@ class Reader(Protocol):
     ) -> MappingResult:
         """The canonical invoice; `locate` places what it objects to, `files` takes attachments."""
 
+    def given_twice(
+        self,
+        root: etree._Element,
+        syntax: Syntax,
+        locate: Locator | None,
+        where: Callable[[etree._Element], bool],
+    ) -> tuple[Finding, ...]:
+        """What is given again that there is once, where `where` says that this is meant."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tools:

@@ -37,6 +37,7 @@ from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.partners import WithPartnerRules
 from gateway.core.schematron.preparation import stylesheets as official_stylesheets
 from gateway.core.schematron.runner import RulePacks
+from gateway.core.schematron.several import meant_by
 from gateway.core.xml import locate, parse, size_finding
 from gateway.core.xsd import SchemaStore
 from gateway.errors import GatewayError, RulePackError
@@ -116,9 +117,24 @@ def _check_rules(tools: Tools, case: Case) -> Case:
             case = case.failing(pack, error)
         else:
             case = dataclasses.replace(case.having(*found), rules=(*case.rules, reference))
+    if case.failures and not case.objected:
+        case = case.having(*_given_twice(tools, case))
     if (directory := tools.packs.directory()) is not None:
         case = dataclasses.replace(case, rules=(*case.rules, directory))
     return case
+
+
+def _given_twice(tools: Tools, case: Case) -> tuple[Finding, ...]:
+    """What the document says twice, where the rules stopped because they take one for granted.
+
+    That is the document's fault and no failure of ours; its sender is told.
+    """
+    meant = meant_by(failed.outcome.cause for failed in case.failures)
+    parsed, facts, flow = given(case.parsed), given(case.facts), given(case.flow)
+    if meant is None or facts.syntax is Syntax.CDAR:
+        return ()
+    reader = tools.mapping(flow.mapping)
+    return reader.given_twice(parsed.root, facts.syntax, functools.partial(locate, parsed), meant)
 
 
 def _map(tools: Tools, case: Case) -> Case:

@@ -9,6 +9,7 @@ term is written in code.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path as File
 
 from lxml import etree
@@ -20,6 +21,7 @@ from gateway.core.mapping.files import Files
 from gateway.core.mapping.table import Table, read_table
 from gateway.errors import ConfigurationError
 from gateway.model.interchange import Syntax
+from gateway.model.verdict import Finding
 from gateway.resources import data_folder
 
 __all__ = ["FileRules", "Files", "Locator", "Mapping", "MappingResult"]
@@ -62,6 +64,24 @@ class Mapping:
         when the table has no such root element: the flow names the wrong mapping. Raises
         SpoolError or ScratchFull when `files` cannot write.
         """
+        return self._reader(root, syntax).read(root, locate, files, file_rules)
+
+    def given_twice(
+        self,
+        root: etree._Element,
+        syntax: Syntax,
+        locate: Locator | None,
+        where: Callable[[etree._Element], bool],
+    ) -> tuple[Finding, ...]:
+        """Terms and groups that EN 16931-1 has once and the document gives again, as errors.
+
+        `where` says of the element of each repetition whether it is meant; repeated values that
+        are equal count, too. Most documents live with such a repetition (`MAP-REPEATED` tells of
+        it): this is for one on which the official rules gave up. Raises as `to_canonical`.
+        """
+        return self._reader(root, syntax).given_twice(root, locate, where)
+
+    def _reader(self, root: etree._Element, syntax: Syntax) -> DocumentReader:
         reader = self._readers.get(str(root.tag))
         if reader is None or reader.form.syntax != syntax:
             raise ConfigurationError(
@@ -69,4 +89,4 @@ class Mapping:
                 f"element {root.tag}.",
                 remedy="Give the flow another mapping, or add the root to the table's [documents].",
             )
-        return reader.read(root, locate, files, file_rules)
+        return reader

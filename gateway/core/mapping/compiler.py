@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -59,16 +60,8 @@ class DocumentReader:
         file_rules: FileRules | None = None,
     ) -> MappingResult:
         """See `Mapping.to_canonical`."""
-        terms = {
-            term: value.upper()
-            for term, paths in self._compared.items()
-            if (value := next(filter(None, (path.first_value(root) for path in paths)), None))
-        }
-        for term in self._unlike:
-            if terms.get(term) == terms.get(self._table.terms[term].unlike or ""):
-                terms.pop(term, None)
         unmapped = Unmapped(self._names)
-        reading = Reading(terms, unmapped, locate, files, file_rules)
+        reading = Reading(self._compared_with(root), unmapped, locate, files, file_rules)
         frame: dict[str, Any] = {}
         walk(root, self._start, [frame], reading)
         name = etree.QName(root)
@@ -92,6 +85,26 @@ class DocumentReader:
             if held is None and term not in told:  # else a finding says why it is not there
                 reading.report("MAP-MISSING", root, term, path=self._full_path(entry))
         return MappingResult(invoice, tuple(reading.findings))
+
+    def given_twice(
+        self, root: etree._Element, locate: Locator | None, where: Callable[[etree._Element], bool]
+    ) -> tuple[Finding, ...]:
+        """See `Mapping.given_twice`."""
+        reading = Reading(self._compared_with(root), Unmapped(self._names), locate, twice=where)
+        walk(root, self._start, [{}], reading)
+        return tuple(one for one in reading.findings if one.rule in {"MAP-TWICE", "MAP-MORE"})
+
+    def _compared_with(self, root: etree._Element) -> dict[str, str]:
+        """The values that conditions and currencies ask for, in upper case, by term."""
+        terms = {
+            term: value.upper()
+            for term, paths in self._compared.items()
+            if (value := next(filter(None, (path.first_value(root) for path in paths)), None))
+        }
+        for term in self._unlike:
+            if terms.get(term) == terms.get(self._table.terms[term].unlike or ""):
+                terms.pop(term, None)
+        return terms
 
     def _compiled(self, struct: type[BusinessGroup], at: Branch) -> Builder:
         """Grow the tree below `at` for the terms of `struct`; the builder for what it reads."""

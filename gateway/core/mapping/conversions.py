@@ -44,7 +44,9 @@ class Reading:
 
     `terms` holds the values that conditions compare with, in upper case, by BT id. `locate` says
     where in the bytes an element stands; it is asked only for findings. `files` takes what is
-    attached, `attached` counts it, `file_rules` says what to look at in it.
+    attached, `attached` counts it, `file_rules` says what to look at in it. `twice` is asked of
+    each element that gives a term, or a group, a second time by the same path, whether that is to
+    be reported.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class Reading:
         "files",
         "findings",
         "terms",
+        "twice",
         "unmapped",
     )
 
@@ -65,8 +68,10 @@ class Reading:
         locate: Locator | None = None,
         files: Files | None = None,
         file_rules: FileRules | None = None,
+        twice: Callable[[etree._Element], bool] = lambda _: False,
     ) -> None:
         self.terms = terms
+        self.twice = twice
         self.unmapped = unmapped
         self.findings: list[Finding] = []
         self.derived: list[tuple[BusinessGroup, str]] = []

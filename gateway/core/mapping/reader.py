@@ -73,7 +73,9 @@ class Leaf:
                 frame[_rank_of(term)] = self.rank
         else:
             kept = frame[term]
-            if self.rank < frame.get(_rank_of(term), 0):
+            if self.rank == frame.get(_rank_of(term), 0) and reading.twice(element):
+                reading.report("MAP-TWICE", element, term, value=_shown(value))
+            elif self.rank < frame.get(_rank_of(term), 0):
                 frame[term], frame[_rank_of(term)] = value, self.rank
                 kept, value = value, kept
             if not same(kept, value):
@@ -165,6 +167,10 @@ class GroupReader:
             frame.setdefault(self.term, []).append((self.rank, group))
         elif self.term not in frame:
             frame[self.term] = group
+            if self.rank:
+                frame[_rank_of(self.term)] = self.rank
+        elif self.rank == frame.get(_rank_of(self.term), 0) and reading.twice(element):
+            reading.report("MAP-TWICE", element, self.term, value=_shown(group))
         elif frame[self.term] != group:
             # The first stands: mixing two elements would make an address nobody wrote.
             reading.report(
