@@ -1,7 +1,7 @@
 """Intake by SFTP, durable, beside OpenSSH's own server with `put -f`, in one run.
 
     python -m bench.sftp_intake [-n 1000] [--kb 21] [--sessions 4] [--mb 500] [--rounds 3]
-                               [--embedded] [--json]
+                               [--embedded] [--floor] [--json]
 
 The same files go, with the same client, to the gateway and to an `internal-sftp` of our own on
 loopback (`tests/service/sshd.py`), in turns:
@@ -11,10 +11,12 @@ loopback (`tests/service/sshd.py`), in turns:
 
 A close that the gateway confirms says that file, folder and journal are on the disk; `put -f` makes
 OpenSSH's server fsync each file (fsync@openssh.com), and no folder. Seconds count from the first
-`put` of a client that has logged in to the end of the last one. Each round has files of its own,
+`put`, once every client has logged in, to the end of the last one. Each round has files of its own,
 for what the gateway has in its spool already would be nothing new to write, and each server begins
 half of the rounds. The judges stand still meanwhile: they would measure the number of cores. What
-the gateway publishes of each file goes to a real RabbitMQ, or to files (`--embedded`).
+the gateway publishes of each file goes to a real RabbitMQ, or to files (`--embedded`). With
+`--floor` the same files also go to paramiko's own server with nothing around it
+(`bench/sftp_bare.py`): what is left for the gateway lies between the two.
 
 Printed are the seconds of each round, their medians, the server's seconds of CPU, and the median of
 the rounds' ratios beside what is allowed. Exit code 1 when one is higher, or when the journal does
@@ -45,7 +47,9 @@ from tabulate import tabulate
 from bench.disk import creation_us, folder_apart
 from bench.invoices import ubl_invoice
 from bench.meters import processes, wait_for_rest, wait_until_out
+from bench.sftp_bare import BareSftp
 from bench.sftp_servers import Gateway, OpenSsh, Server
+from gateway.config.settings import Sftp
 from gateway.durable import sync_file_system
 from gateway.service.journal import open_reader
 from gateway.service.journal.tables import interchanges
@@ -57,8 +61,9 @@ ALLOWED = {"small": 3.0, "large": 1.5}
 """How many times as long as OpenSSH's server the gateway may take."""
 DEADLINE_SECONDS = 1800.0
 KB, MB = 1_000, 1_000_000
-GATEWAY, OPENSSH = "gateway", "OpenSSH"
+GATEWAY, OPENSSH, FLOOR = "gateway", "OpenSSH", "paramiko"
 _CHUNK = 1 << 20
+_LOGIN_SECONDS = 60.0
 _WARM = 5
 """Files sent before anything is counted: the first session loads what all share."""
 _DISK = 3.5
@@ -92,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mb", type=int, default=500, help="MB of the large file (default 500)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
     parser.add_argument("--embedded", action="store_true", help="publish to files, no broker")
+    parser.add_argument("--floor", action="store_true", help="paramiko's own server as well")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args(arguments)
     plan = Plan(args.n, args.kb, args.sessions, args.mb, args.rounds)
@@ -100,15 +106,15 @@ def main(arguments: list[str] | None = None) -> int:
         free = shutil.disk_usage(folder).free
         if free < need:
             sys.exit(f"{need / 1e9:.1f} GB of disk are needed; {folder} has {free / 1e9:.1f} free.")
-        measured = measure(folder, plan, embedded=args.embedded)
+        measured = measure(folder, plan, embedded=args.embedded, floor=args.floor)
     show(measured)
     if args.json:
         print(json.dumps(measured))
     return 1 if measured["faults"] else 0
 
 
-def measure(folder: Path, plan: Plan, *, embedded: bool) -> dict[str, Any]:
-    """Start both servers, with a broker behind the one, and send to them in turns."""
+def measure(folder: Path, plan: Plan, *, embedded: bool, floor: bool = False) -> dict[str, Any]:
+    """Start the servers, with a broker behind the gateway, and send to them in turns."""
     broker = None if embedded else Broker(folder / "broker")
     process = GatewayProcess(
         folder / "gateway", judges=1, rabbitmq_port=broker.port if broker else None
@@ -117,6 +123,9 @@ def measure(folder: Path, plan: Plan, *, embedded: bool) -> dict[str, Any]:
     (folder / "openssh").mkdir()
     server = Sshd(folder / "openssh")
     servers: dict[str, Server] = {GATEWAY: Gateway(process), OPENSSH: OpenSsh(server)}
+    bare = _bare(folder / "bare", server.remote().key_file) if floor else None
+    if bare is not None:
+        servers[FLOOR] = bare
     taken: dict[str, dict[str, list[Taken]]] = {
         kind: {name: [] for name in servers} for kind in ALLOWED
     }
@@ -142,6 +151,8 @@ def measure(folder: Path, plan: Plan, *, embedded: bool) -> dict[str, Any]:
     finally:
         process.ensure_gone()
         server.stop()
+        if bare is not None:
+            bare.stop()
         if broker is not None:
             broker.close()
     sent = _WARM + plan.rounds * (plan.n + 1)
@@ -152,7 +163,11 @@ def measure(folder: Path, plan: Plan, *, embedded: bool) -> dict[str, Any]:
 
 def figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
     """Of one kind of files: each round, the medians, and how the two compare."""
-    pairs = zip(taken[GATEWAY], taken[OPENSSH], strict=True)
+
+    def ratio(name: str) -> float:
+        pairs = zip(taken[name], taken[OPENSSH], strict=True)
+        return round(statistics.median(a.seconds / b.seconds for a, b in pairs), 3)
+
     return {
         "seconds": {name: [round(one.seconds, 3) for one in each] for name, each in taken.items()},
         "median": {
@@ -163,7 +178,8 @@ def figures(kind: str, taken: dict[str, list[Taken]]) -> dict[str, Any]:
             name: round(statistics.median(one.cpu for one in each), 3)
             for name, each in taken.items()
         },
-        "ratio": round(statistics.median(a.seconds / b.seconds for a, b in pairs), 3),
+        "ratio": ratio(GATEWAY),
+        **({"floor": ratio(FLOOR)} if FLOOR in taken else {}),
         "allowed": ALLOWED[kind],
     }
 
@@ -176,6 +192,12 @@ def faults_of(kinds: dict[str, dict[str, Any]], *, sent: int, received: int) -> 
         for kind, found in kinds.items()
         if found["ratio"] > found["allowed"]
     ]
+
+
+def _bare(folder: Path, key_file: str) -> BareSftp:
+    """As many processes as the gateway has by default."""
+    folder.mkdir()
+    return BareSftp(folder, key_file, Sftp().processes)
 
 
 def _patient(process: GatewayProcess) -> None:
@@ -227,25 +249,35 @@ def _small_files(folder: Path, prefix: str, count: int, kb: int) -> list[Path]:
 def _send(server: Server, batches: Sequence[Sequence[Path]]) -> Taken:
     """Each batch in a session of its own, all at once: from the first put to the end of the last.
 
-    The CPU is that of the logins, too.
+    All have logged in before the first begins. The CPU is that of the logins, too.
     """
     before = server.cpu_seconds()
     spans: list[tuple[float, float]] = []
     faults: list[str] = []
+    together = threading.Barrier(len(batches))
 
     def session(batch: Sequence[Path]) -> None:
         clock = "!date +%s.%N"
-        done = subprocess.run(
+        with subprocess.Popen(
             server.command(),
-            input="\n".join([clock, *(server.put(path) for path in batch), clock]) + "\n",
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=DEADLINE_SECONDS,
-            check=False,
-        )
-        times = [float(line) for line in done.stdout.splitlines() if _is_time(line)]
-        if done.returncode != 0 or len(times) != 2:
-            faults.append(done.stderr)
+        ) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(clock + "\n")
+            client.stdin.flush()
+            while (line := client.stdout.readline()) and not _is_time(line.strip()):
+                pass
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(_LOGIN_SECONDS)
+            work = "\n".join([clock, *(server.put(path) for path in batch), clock]) + "\n"
+            said, complaints = client.communicate(work, timeout=DEADLINE_SECONDS)
+        times = [float(line) for line in said.splitlines() if _is_time(line)]
+        if client.returncode != 0 or len(times) != 2:
+            faults.append(complaints)
         else:
             spans.append((times[0], times[1]))
 
@@ -254,7 +286,7 @@ def _send(server: Server, batches: Sequence[Sequence[Path]]) -> Taken:
         thread.start()
     for thread in threads:
         thread.join()
-    if faults or len(spans) != len(batches):
+    if faults or together.broken or len(spans) != len(batches):
         sys.exit(f"sftp failed: {faults}")
     seconds = max(end for _, end in spans) - min(start for start, _ in spans)
     return Taken(seconds, server.cpu_seconds() - before)
@@ -284,12 +316,11 @@ def show(measured: dict[str, Any]) -> None:
             *(f"{each:.2f}" for each in measured[kind]["seconds"][name]),
             f"{measured[kind]['median'][name]:.2f}",
             f"{measured[kind]['cpu_seconds'][name]:.2f}",
-            f"{measured[kind]['ratio']:.2f} (allowed {measured[kind]['allowed']})"
-            if name == GATEWAY
-            else "",
+            _compared(measured[kind], name),
         )
         for kind, title in titles.items()
-        for name in (OPENSSH, GATEWAY)
+        for name in (OPENSSH, FLOOR, GATEWAY)
+        if name in measured[kind]["seconds"]
     ]
     rounds = [f"round {number + 1} (s)" for number in range(plan.rounds)]
     headers = ("files", "server", *rounds, "median", "CPU (s)", "ratio")
@@ -297,6 +328,13 @@ def show(measured: dict[str, Any]) -> None:
     print(f"A new file cost {measured['new_file_us']} µs of CPU here before the first round.")
     for fault in measured["faults"]:
         print(f"FAULT {fault}")
+
+
+def _compared(found: dict[str, Any], name: str) -> str:
+    """How many times as long as OpenSSH's server."""
+    if name == GATEWAY:
+        return f"{found['ratio']:.2f} (allowed {found['allowed']})"
+    return f"{found['floor']:.2f}" if name == FLOOR else ""
 
 
 if __name__ == "__main__":

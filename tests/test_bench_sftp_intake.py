@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.sftp_intake import GATEWAY, OPENSSH, Plan, Taken, faults_of, figures, measure, show
+from bench.sftp_intake import (
+    FLOOR,
+    GATEWAY,
+    OPENSSH,
+    Plan,
+    Taken,
+    faults_of,
+    figures,
+    measure,
+    show,
+)
 from tests.service.sshd import needs_sshd
 
 
@@ -20,6 +30,9 @@ def test_the_ratio_is_the_median_of_those_of_the_rounds() -> None:
     assert found["ratio"] == 2.5
     assert found["median"] == {GATEWAY: 2.5, OPENSSH: 1.0}
     assert found["cpu_seconds"] == {GATEWAY: 1.0, OPENSSH: 0.1}
+    assert "floor" not in found
+    with_floor = figures("small", {**taken, FLOOR: [Taken(1.5, 0.3), Taken(18.0, 1), Taken(2, 1)]})
+    assert (with_floor["ratio"], with_floor["floor"]) == (2.5, 1.8)
 
 
 @pytest.mark.parametrize(("ratio", "number"), [(3.0, 0), (3.01, 1)])
@@ -36,15 +49,13 @@ def test_a_file_the_journal_does_not_have_is_a_fault() -> None:
 @needs_sshd
 @pytest.mark.ssh
 @pytest.mark.timeout(300)
-def test_both_servers_get_the_same_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_servers_get_the_same_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the gateway has all of them. How long it took is not looked at here."""
     plan = Plan(n=8, kb=21, sessions=2, mb=2, rounds=2)
-    measured = measure(tmp_path, plan, embedded=True)
+    measured = measure(tmp_path, plan, embedded=True, floor=True)
     assert [fault for fault in measured["faults"] if "journal" in fault] == []
     for kind in ("small", "large"):
-        for name in (GATEWAY, OPENSSH):
+        for name in (GATEWAY, FLOOR, OPENSSH):
             assert len(measured[kind]["seconds"][name]) == 2
             assert all(each > 0 for each in measured[kind]["seconds"][name])
             assert measured[kind]["cpu_seconds"][name] > 0
