@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bench import console, console_journal, console_kinds, console_settle
+from bench import (
+    console,
+    console_cost,
+    console_journal,
+    console_kinds,
+    console_pages,
+    console_settle,
+    console_visits,
+)
 from gateway.service.journal import open_reader
 from gateway.service.journal.statistics_check import day_differs, month_differs, months_counted
 from gateway.service.journal.tables import documents, interchanges, searchable
@@ -72,3 +80,32 @@ def test_the_95th_percentile() -> None:
     """Of a hundred values, the 95th."""
     assert console.percentile([float(each) for each in range(100, 0, -1)]) == 95.0
     assert console.percentile([3.0]) == 3.0
+
+
+@pytest.mark.timeout(300)
+def test_every_page_is_timed(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a real gateway; that each was answered is looked at there."""
+    times = console_pages.page_times(path, tmp_path, 3)
+    assert len(times) > 15
+    assert all(0 < each.median <= each.slowest for each in times)
+    assert all(each.kb > 1 for each in times if each.page != "live numbers")
+    console.show_pages(times)
+    assert "search: seller" in capsys.readouterr().out
+
+
+@pytest.mark.ssh
+@pytest.mark.timeout(300)
+def test_what_being_watched_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How much that is, is not looked at here."""
+    monkeypatch.setattr(console_cost, "_WARM", 2)
+    monkeypatch.setattr(console_visits, "_LOOKED_SECONDS", 0.05)
+    cost = console_cost.watched_cost(tmp_path, 6, 1)
+    assert cost.documents == 6
+    assert cost.pages > 0
+    assert min(cost.plain_rate, cost.watched_rate, cost.ratio, cost.cpu_ratio) > 0
+    console.show_watching(cost)
+    assert "6 invoices" in capsys.readouterr().out
