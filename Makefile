@@ -21,7 +21,7 @@ run: install rules
 test: $(VENV)/.dev $(VENV)/.docs rules
 	@scripts/install-test-tools
 	@scripts/install-axe
-	$(BIN)/python -m pytest $(ARGS)
+	@scripts/run-tests $(BIN)/python $(ARGS)
 
 # The rewritten rules against the shipped ones, more thoroughly than `make test`: some hours.
 equivalence: $(VENV)/.dev rules

@@ -37,6 +37,8 @@ from tests.core.archives import (
     zipped,
 )
 
+pytestmark = pytest.mark.alone
+
 GB = 1_000_000_000
 
 

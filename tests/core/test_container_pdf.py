@@ -28,6 +28,8 @@ from gateway.model.verdict import Finding, Layer, Severity
 from gateway.samples import sample_bytes
 from tests.pdfs import FX, objects, pdf, stream, written, xmp
 
+pytestmark = pytest.mark.alone
+
 LIMITS = DocumentLimits(max_bytes=1_000_000)
 XML = b"<a>invoice</a>"
 SECONDS = 10.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import signal
@@ -22,7 +21,6 @@ from twisted.internet import reactor
 
 from gateway import faults
 from gateway.cli.main import main
-from gateway.cli.progress import Progress
 from gateway.errors import BackupFailed, ConfigurationError, JournalError, SpoolHeld
 from gateway.faults import Faults, When
 from gateway.service.backup import complete, make_backup, restore, verify
@@ -369,25 +367,6 @@ async def test_a_gateway_refuses_what_was_restored_in_part(tmp_path: Path) -> No
     with pytest.raises(JournalError, match="not restored yet, or was restored in part"):
         await journal.open()
     assert path.read_bytes() == UNDER_RESTORE
-
-
-def test_a_terminal_is_told_how_far_it_is() -> None:
-    """One line, written over; a pipe is told nothing."""
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal, pipe = Terminal(), io.StringIO()
-    for stream in (terminal, pipe):
-        progress = Progress(stream)
-        progress("payloads", 50_000, 200_000)
-        progress("payloads", 50_001, 200_000)  # too soon after the first
-        progress.end()
-    assert terminal.getvalue().startswith("\rpayloads: 50,000 of 200,000 (25 %)\r")
-    assert terminal.getvalue().endswith("\r")
-    assert "50,001" not in terminal.getvalue()
-    assert pipe.getvalue() == ""
 
 
 def alter(path: Path) -> None:
