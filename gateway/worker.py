@@ -2,7 +2,8 @@
 
 It opens archives as well: the members go into the folder the job names, each to become a job of
 its own. The files attached to an invoice go into another folder, for the daemon to keep. Lifecycle
-messages of ours are checked here as well, for here is what the official rules need. The daemon
+messages of ours are checked here as well, for here is what the official rules need; and here SVRL
+is made of a document that was judged before, for whoever asks what a rule pack said. The daemon
 talks to it in frames (gateway.frames) over standard input and output: a boot frame, then jobs. It
 reads payloads from the spool, never from the network, and knows nothing of the journal or the
 broker: model and core only, so that it starts fast and a hostile document finds little to reach. It
@@ -34,7 +35,7 @@ from gateway.core.directory import Directories
 from gateway.core.pipeline import Judge
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.heap import keep_small
-from gateway.errors import ScratchFull, SpoolError
+from gateway.errors import GatewayError, ScratchFull, SpoolError
 from gateway.model.container import ContainerLimits
 from gateway.model.job import (
     DocumentLimits,
@@ -42,6 +43,8 @@ from gateway.model.job import (
     JudgeJob,
     MessageAnswer,
     MessageJob,
+    SvrlAnswer,
+    SvrlJob,
     Unpacked,
     WorkerBoot,
 )
@@ -70,7 +73,7 @@ def build(boot_payload: bytes, teller: Teller) -> Work:
     judge = Judge(boot.flows, catalogue, boot.limits, directory=directory, watcher=teller)
     judge.load_mappings()
     bench = Bench(judge, boot.limits, boot.containers)
-    jobs = msgspec.msgpack.Decoder(JudgeJob | MessageJob)
+    jobs = msgspec.msgpack.Decoder(JudgeJob | MessageJob | SvrlJob)
     answers = msgspec.msgpack.Encoder()
 
     def answer(payload: bytes) -> bytes:
@@ -78,6 +81,8 @@ def build(boot_payload: bytes, teller: Teller) -> Work:
         if isinstance(job, MessageJob):
             findings = judge.message_findings(job.messages, job.on)
             return answers.encode(MessageAnswer(findings))
+        if isinstance(job, SvrlJob):
+            return answers.encode(SvrlAnswer(size=reported(judge, job)))
         return answers.encode(answered(bench, job))
 
     return Work(answer, _warmed_up(judge))
@@ -121,13 +126,39 @@ def answered(bench: Bench, job: JudgeJob) -> JudgeAnswer:
                 return JudgeAnswer(judgement=judge.refuse_size(job))
             data = file.read(job.size + 1)
     except OSError as error:
-        raise SpoolError(
-            f"The payload {job.path} cannot be read: {error.strerror or error}.",
-            remedy="Check the spool's folder, its rights and its disk.",
-        ) from error
+        raise _unreadable(job, error) from error
     if hashlib.sha256(data).hexdigest() != job.sha256:
         raise _altered(job)
     return JudgeAnswer(judgement=_judged(judge, job, data))
+
+
+def reported(judge: Judge, job: SvrlJob) -> int:
+    """Write the SVRL report of the job: its size in bytes.
+
+    Raises SpoolError as `answered`, RulePackError when the pack cannot be asked, GatewayError for a
+    report that is too large or cannot be written.
+    """
+    try:
+        data = Path(job.document.path).read_bytes()
+    except OSError as error:
+        raise _unreadable(job.document, error) from error
+    if hashlib.sha256(data).hexdigest() != job.document.sha256:
+        raise _altered(job.document)
+    svrl = judge.report(job.document, data, job.pack)
+    if len(svrl) > job.most_bytes:
+        raise GatewayError(
+            f"The SVRL report of {job.pack.pack} on this document has {len(svrl):,} bytes; more"
+            f" than {job.most_bytes:,} are not given away here.",
+            remedy="Make it from the file itself: edi-gateway validate FILE --svrl DIR",
+        )
+    try:
+        Path(job.into).write_bytes(svrl)
+    except OSError as error:
+        raise GatewayError(
+            f"The SVRL report cannot be written: {error.strerror or error}.",
+            remedy="Check the file system of paths.state.",
+        ) from error
+    return len(svrl)
 
 
 def _judged(judge: Judge, job: JudgeJob, data: bytes) -> Judgement:
@@ -174,6 +205,13 @@ def _unpacked(bench: Bench, job: JudgeJob, file: BinaryIO) -> Unpacked:
             f"The archive {job.path} cannot be unpacked: {error.strerror or error}.",
             remedy="Check the file system of paths.state and the rights on its scratch folder.",
         ) from error
+
+
+def _unreadable(job: JudgeJob, error: OSError) -> SpoolError:
+    return SpoolError(
+        f"The payload {job.path} cannot be read: {error.strerror or error}.",
+        remedy="Check the spool's folder, its rights and its disk.",
+    )
 
 
 def _altered(job: JudgeJob) -> SpoolError:

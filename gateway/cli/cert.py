@@ -19,6 +19,7 @@ from gateway.cli.certificate_store import (
     read_password,
     store_identity,
 )
+from gateway.cli.deed import written_down
 from gateway.config.certificates import key_complaint
 from gateway.errors import ConfigurationError
 
@@ -47,6 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         whose.add_argument("--partner", metavar="NAME", help="a partner's")
         whose.add_argument("--ours", action="store_true", help="our own")
     cert_rotate.configure(rotating)
+    for action in (adding, rotating):
+        action.add_argument("--json", action="store_true", help="one JSON object")
     for action in (listing, adding, rotating):
         conf_files.add_config(action)
 
@@ -78,16 +81,35 @@ def _import(args: argparse.Namespace) -> int:
     settings = conf_files.settings_to_change(args)
     reading = conf_files.reading_of(args)
     file = partner_file(reading, args.partner)
-    with conf_files.Changes() as changes:
+    on = {"partner": args.partner, "file": args.file.name}
+    with (
+        written_down(reading.configuration.state, "cert.import", **on) as deed,
+        conf_files.Changes() as changes,
+    ):
         name = add_partner_certificate(changes, reading, args.partner, args.file)
         if name is None:
-            print(f'Partner "{args.partner}" has this certificate already: nothing was changed.')
-            return 0
-        edit_list(changes, file, "certificates", add=[name])
-        after = changes.keep(settings, reading)
-    held = [each for each in after.held if each.owner == args.partner]
+            after = reading
+            deed.said = "nothing was changed: the partner has it already"
+        else:
+            edit_list(changes, file, "certificates", add=[name])
+            after = changes.keep(settings, reading)
+            deed.said = f"certificate {name}"
     now = dt.datetime.now(dt.UTC)
-    print(certificates_shown.table(certificates_shown.shown(held, now), now))
+    held = [each for each in after.held if each.owner == args.partner]
+    certificates = certificates_shown.shown(held, now)
+    if args.json:
+        said = {
+            "owner": args.partner,
+            "file": name,
+            "named_in": str(file),
+            "certificates": [each.to_json() for each in certificates],
+        }
+        print(json.dumps(said, ensure_ascii=False))
+        return 0
+    if name is None:
+        print(f'Partner "{args.partner}" has this certificate already: nothing was changed.')
+        return 0
+    print(certificates_shown.table(certificates, now))
     print(
         f"\n{name} was added to {file}; the others stay. Compare the SHA-256 with the partner by "
         "another way than the file came.\nA running gateway takes it over with: edi-gateway reload"
@@ -110,5 +132,9 @@ def _import_ours(args: argparse.Namespace) -> int:
     for identity in found:
         if complaint := key_complaint(identity.certificate):
             raise ConfigurationError(complaint.what, remedy=complaint.remedy)
-    print(store_identity(reading, found))
+    state = reading.configuration.state
+    with written_down(state, "cert.import", certificate="ours", file=args.file.name) as deed:
+        stored = store_identity(reading, found)
+        deed.said = f"certificate and key {stored.file.name}"
+    print(json.dumps(stored.to_json(), ensure_ascii=False) if args.json else stored.words)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 from pathlib import Path
 
 from cryptography import x509
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.cli import certificates_shown, conf_files
 from gateway.cli.certificate_store import edit_list, partner_file, store_identity
+from gateway.cli.deed import written_down
 from gateway.config.certificates import Held, in_use
 from gateway.config.loader import Reading
 from gateway.errors import ConfigurationError
@@ -46,22 +48,36 @@ def run(args: argparse.Namespace) -> int:
         partner_file(reading, owner)
     held = [each for each in reading.held if each.owner == owner]
     gone = superseded(held, now)
-    whose = "--ours" if owner is None else f"--partner {owner}"
+    certificates = certificates_shown.shown(held, now) if held else []
+    if not args.json:
+        if held:
+            print(certificates_shown.table(certificates, now), end="\n\n")
+        else:
+            print("There is no certificate yet.")
+    removed: list[Path] = []
     if not held:
-        print("There is no certificate yet.")
-        print(f"First step: {_first_step(owner)}")
-        return 0
-    print(certificates_shown.table(certificates_shown.shown(held, now), now), end="\n\n")
-    if not gone:
-        print(_state(held, owner, now))
-        return 0
-    names = ", ".join(path.name for path in gone)
-    if not args.yes:
-        print(
+        said = f"First step: {_first_step(owner)}"
+    elif not gone:
+        said = _state(held, owner, now)
+    elif not args.yes:
+        whose = "--ours" if owner is None else f"--partner {owner}"
+        names = ", ".join(path.name for path in gone)
+        said = (
             f"Expired and superseded: {names}. Remove with: edi-gateway cert rotate {whose} --yes"
         )
-        return 0
-    _remove(args, reading, owner, gone)
+    else:
+        removed, said = _remove(args, reading, owner, gone)
+    if args.json:
+        told = {
+            "owner": owner,
+            "certificates": [each.to_json() for each in certificates],
+            "superseded": [path.name for path in gone],
+            "no_longer_named": [path.name for path in gone] if args.yes else [],
+            "removed": [str(path) for path in removed],
+            "said": said,
+        }
+        said = json.dumps(told, ensure_ascii=False)
+    print(said)
     return 0
 
 
@@ -102,28 +118,37 @@ def _first_step(owner: str | None) -> str:
 
 def _remove(
     args: argparse.Namespace, reading: Reading, owner: str | None, gone: list[Path]
-) -> None:
+) -> tuple[list[Path], str]:
+    """Take them out of the list: the files that are removed, and words on it."""
     settings = conf_files.settings_to_change(args)
     names = [path.name for path in gone]
-    with conf_files.Changes() as changes:
+    on = {"certificate": "ours"} if owner is None else {"partner": owner}
+    with (
+        written_down(reading.configuration.state, "cert.rotate", **on) as deed,
+        conf_files.Changes() as changes,
+    ):
         if owner is None:
             edit_list(changes, settings, "identities", remove=names)
         else:
             edit_list(changes, partner_file(reading, owner), "certificates", remove=names)
         after = changes.keep(settings, reading)
-    print(
+        deed.said = f"no longer named: {', '.join(names)}"
+    lines = [
         f"No longer named: {', '.join(names)}. A running gateway takes that over with: "
         "edi-gateway reload"
-    )
+    ]
     if owner is None:
         files = " ".join(map(str, gone))
-        print(f"The keys are still there. Once nobody encrypts for them any more: rm {files}")
-        return
+        lines.append(
+            f"The keys are still there. Once nobody encrypts for them any more: rm {files}"
+        )
+        return [], "\n".join(lines)
     still = {each.file for each in after.held}
-    for path in gone:
-        if path not in still:  # another partner may name the same file
-            path.unlink(missing_ok=True)
-            print(f"Removed: {path}")
+    removed = [path for path in gone if path not in still]  # another partner may name the same file
+    for path in removed:
+        path.unlink(missing_ok=True)
+        lines.append(f"Removed: {path}")
+    return removed, "\n".join(lines)
 
 
 def _new(args: argparse.Namespace, now: dt.datetime) -> int:
@@ -145,7 +170,11 @@ def _new(args: argparse.Namespace, now: dt.datetime) -> int:
     day = args.start or now.date()
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
     key = rsa.generate_private_key(65537, KEY_BITS)
-    print(store_identity(reading, [Identity(self_signed(name, key, start), key)]))
+    state = reading.configuration.state
+    with written_down(state, "cert.rotate", certificate="ours", valid_from=f"{day}") as deed:
+        stored = store_identity(reading, [Identity(self_signed(name, key, start), key)])
+        deed.said = f"new certificate and key {stored.file.name}"
+    print(json.dumps(stored.to_json(), ensure_ascii=False) if args.json else stored.words)
     return 0
 
 

@@ -6,9 +6,10 @@ key, in reach of the gateway's user only, and beside it as the file to hand out.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -67,8 +68,34 @@ def identity_pem(identities: list[Identity], password: bytes | None) -> bytes:
     )
 
 
-def store_identity(reading: Reading, identities: list[Identity]) -> str:
-    """Write our certificate with its key into the folder; words on what to do next."""
+class Stored(NamedTuple):
+    """Where our certificate is: with its key, and alone (`public`); `words` on what to do next.
+
+    `identities`: what as2.identities of the settings is to hold then; `start`: from when on it
+    signs, `encrypted`: whether the key is.
+    """
+
+    file: Path
+    public: Path
+    words: str
+    identities: tuple[str, ...]
+    start: dt.datetime
+    encrypted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """What was written, for `--json`."""
+        return {
+            "owner": None,
+            "file": str(self.file),
+            "public": str(self.public),
+            "encrypted": self.encrypted,
+            "valid_from": self.start.isoformat(),
+            "identities": list(self.identities),
+        }
+
+
+def store_identity(reading: Reading, identities: list[Identity]) -> Stored:
+    """Write our certificate with its key into the folder."""
     settings = reading.configuration.settings.as2
     certificates = [identity.certificate for identity in identities]
     name = certificate_name(settings.id or "ours", certificates)
@@ -82,10 +109,11 @@ def store_identity(reading: Reading, identities: list[Identity]) -> str:
         pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
         changes.create(public, pem, conf_files.PUBLIC)
         changes.forget()
-    listed = ", ".join(f'"{each}"' for each in dict.fromkeys((*settings.identities, name)))
+    named = tuple(dict.fromkeys((*settings.identities, name)))
+    listed = ", ".join(f'"{each}"' for each in named)
     start = newest_first(certificates)[0].not_valid_before_utc
     protection = "encrypted with the password of as2.password_file" if password else "not encrypted"
-    return (
+    words = (
         f"{path}\n    certificate and key ({protection}): never hand it out.\n"
         f"{public}\n    the certificate alone: send it to the partners.\n\n"
         f"When they have it, write into {reading.configuration.file}, below [as2]:\n\n"
@@ -94,6 +122,7 @@ def store_identity(reading: Reading, identities: list[Identity]) -> str:
         "for partners that last encrypted for an older one with that while it is valid; it "
         "decrypts with\nall of them."
     )
+    return Stored(path, public, words, named, start, password is not None)
 
 
 def partner_file(reading: Reading, name: str) -> Path:

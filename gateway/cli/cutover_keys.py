@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from gateway.cli import conf_files, options
 from gateway.cli.certificate_store import edit_list, partner_file
+from gateway.cli.deed import written_down
 from gateway.config.credentials import KEY_TYPES, MIN_RSA_BITS, public_key_complaint
 from gateway.durable import make_folder
 from gateway.errors import ConfigurationError
@@ -49,13 +50,17 @@ def host_keys(args: argparse.Namespace) -> int:
             remedy="With --replace these take their place; partners who know the old ones are"
             " warned then.",
         )
+    on = {"kinds": " ".join(found), "replace": "yes" if args.replace else ""}
     make_folder(state / "keys")
-    for kind, key in found.items():
-        written = keys.store_host_key(state, kind, key)
-        _give_to_owner(state, state / "keys", *written)
-        line = written[1].read_text().split()
-        told = {"kind": kind, "file": str(written[0]), "fingerprint": _fingerprint(line[1])}
-        print(json.dumps(told) if args.json else f"{line[0]} {told['fingerprint']}  {written[0]}")
+    with written_down(state, "cutover.host-keys", **on) as deed:
+        for kind, key in found.items():
+            written = keys.store_host_key(state, kind, key)
+            _give_to_owner(state, state / "keys", *written)
+            line = written[1].read_text().split()
+            mark = _fingerprint(line[1])
+            told = {"kind": kind, "file": str(written[0]), "fingerprint": mark}
+            print(json.dumps(told) if args.json else f"{line[0]} {mark}  {written[0]}")
+            deed.said = f"{deed.said} {line[0]} {mark}".strip()
     if not args.json:
         print("\nThe gateway shows them from its next start on: systemctl restart edi-gateway")
     return 0
@@ -119,9 +124,15 @@ def authorized_keys(args: argparse.Namespace) -> int:
         if line.key and line.key.split()[1] not in known:
             new.setdefault(line.key.split()[1], line.key)
     if new:
-        with conf_files.Changes() as changes:
+        on = {"partner": args.partner, "file": args.file.name}
+        state = reading.configuration.state
+        with (
+            written_down(state, "cutover.authorized-keys", **on) as deed,
+            conf_files.Changes() as changes,
+        ):
             _add(changes, file, [*new.values()])
             changes.keep(settings, reading)
+            deed.said = f"keys added {' '.join(map(_fingerprint, new))}"
     for line in lines:
         _tell(line, known, as_json=args.json)
     if not args.json:

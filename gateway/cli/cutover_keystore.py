@@ -11,16 +11,20 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from tabulate import tabulate
 
 from gateway.cli import conf_files
 from gateway.cli.certificate_store import (
+    Stored,
     add_partner_certificate,
     edit_list,
     partner_file,
     read_password,
     store_identity,
 )
+from gateway.cli.deed import Deed, written_down
 from gateway.config.certificates import key_complaint
+from gateway.config.loader import Reading
 from gateway.errors import ConfigurationError
 
 
@@ -32,8 +36,24 @@ def keystore(args: argparse.Namespace) -> int:
     wanted = [_pair(each, entries) for each in args.partner]
     if not wanted and not args.ours:
         return _list(store, entries, as_json=args.json)
-    settings = conf_files.settings_to_change(args)
     reading = conf_files.reading_of(args)
+    on = {"file": args.file.name, "partners": " ".join(partner for partner, _ in wanted)}
+    if args.ours:
+        on["certificate"] = "ours"
+    with written_down(reading.configuration.state, "cutover.keystore", **on) as deed:
+        _bring_in(args, reading, entries, wanted, password, deed)
+    return 0
+
+
+def _bring_in(
+    args: argparse.Namespace,
+    reading: Reading,
+    entries: dict[str, x509.Certificate],
+    wanted: list[tuple[str, str]],
+    password: bytes | None,
+    deed: Deed,
+) -> None:
+    settings = conf_files.settings_to_change(args)
     added: list[dict[str, str]] = []
     with conf_files.Changes() as changes:
         for partner, alias in wanted:
@@ -46,17 +66,19 @@ def keystore(args: argparse.Namespace) -> int:
                 edit_list(changes, file, "certificates", add=[name])
             added.append({"partner": partner, "alias": alias, "file": name or ""})
         changes.keep(settings, reading)
+    deed.said = " ".join(each["file"] for each in added if each["file"])
     for each in added:
         if args.json:
             print(json.dumps(each, ensure_ascii=False))
         else:
             print(f"{each['partner']}: {each['file'] or 'has it already'}")
     if args.ours:
-        words = _ours(args.file, password, reading_of=args)
-        print(json.dumps({"ours": words}, ensure_ascii=False) if args.json else f"\n{words}")
+        stored = _ours(args.file, password, reading_of=args)
+        deed.said = f"{deed.said} {stored.file.name}".strip()
+        told = {"ours": stored.to_json()}
+        print(json.dumps(told, ensure_ascii=False) if args.json else f"\n{stored.words}")
     elif not args.json:
         print("\nA running gateway takes them over with: edi-gateway reload")
-    return 0
 
 
 def _opened(file: Path, password: bytes | None) -> pkcs12.PKCS12KeyAndCertificates:
@@ -102,6 +124,7 @@ def _list(
 ) -> int:
     now = dt.datetime.now(dt.UTC)
     own = store.cert.certificate if store.cert and store.key else None
+    rows = []
     for alias, certificate in entries.items():
         told = {
             "alias": alias,
@@ -113,14 +136,16 @@ def _list(
         if as_json:
             print(json.dumps(told, ensure_ascii=False))
             continue
-        marks = "".join(f", {word}" for word in ("expired", "ours") if told[word])
-        print(f"{alias}: {told['subject']}, until {told['until']}{marks}")
+        marks = ", ".join(word for word in ("expired", "ours") if told[word])
+        rows.append((alias, told["subject"], told["until"], marks))
+    if rows:
+        print(tabulate(rows, headers=("alias", "subject", "until", ""), disable_numparse=True))
     if not as_json:
         print("\nNothing was changed. Name whose each is with --partner NAME=ALIAS, and --ours.")
     return 0
 
 
-def _ours(file: Path, password: bytes | None, *, reading_of: argparse.Namespace) -> str:
+def _ours(file: Path, password: bytes | None, *, reading_of: argparse.Namespace) -> Stored:
     from gateway.core.as2.cms import load_identities
 
     try:

@@ -15,10 +15,17 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from tabulate import tabulate
+
+from gateway.cli.deed import Deed, written_down
 from gateway.cli.directory_import import COLUMNS, FLAGS, Imported, import_table
 from gateway.cli.options import add_configuration, configuration
+from gateway.cli.progress import Progress
 from gateway.core.directory import Directories, Directory, Recipient, folder_in
 from gateway.errors import ConfigurationError, RulePackError
+from gateway.service.journal.audit_records import Outcome
+
+_HEADERS = ("imported (UTC)", "sha256", "", "snapshot")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ConfigurationError and RulePackError, whose messages say what to do.
     """
-    folder = folder_in(_state(args))
+    state = _state(args)
+    folder = folder_in(state)
     if args.action == "import":
-        return _import(args, folder)
+        on = {"file": Path(args.file).name, "without_bad_rows": "yes" * args.without_bad_rows}
+        with written_down(state, "directory.import", **on) as deed:
+            return _import(args, folder, deed)
     if args.action == "show":
         return _show(args, Directories(folder).current())
     return _list(args, Directories(folder))
@@ -64,7 +74,7 @@ def _state(args: argparse.Namespace) -> Path:
     return configuration(args).state
 
 
-def _import(args: argparse.Namespace, folder: Path) -> int:
+def _import(args: argparse.Namespace, folder: Path, deed: Deed) -> int:
     now = dt.datetime.now(tz=dt.UTC)
     try:
         if args.file == "-":
@@ -82,18 +92,28 @@ def _import(args: argparse.Namespace, folder: Path) -> int:
         print(f"{args.file}, line {row.line}: {row.what}.", file=sys.stderr)
     if imported.bad_rows > len(imported.bad):
         print(f"… and {imported.bad_rows - len(imported.bad)} more.", file=sys.stderr)
+    if imported.snapshot is None:
+        deed.outcome, deed.said = Outcome.REFUSED, f"bad_rows {imported.bad_rows}: not taken over"
+    else:
+        deed.said = f"snapshot {imported.snapshot.name}, recipients {imported.recipients}"
     print(_in_json(imported) if args.json else _in_words(imported))
     return 1 if imported.snapshot is None else 0
 
 
 def _imported(table: TextIO, folder: Path, args: argparse.Namespace, now: dt.datetime) -> Imported:
-    return import_table(
-        table,
-        folder,
-        now=now,
-        newest=_newest(folder),
-        without_bad_rows=args.without_bad_rows,
-    )
+    newest = _newest(folder)
+    progress = Progress()
+    try:
+        return import_table(
+            table,
+            folder,
+            now=now,
+            newest=newest,
+            without_bad_rows=args.without_bad_rows,
+            progress=progress,
+        )
+    finally:
+        progress.end()
 
 
 def _newest(folder: Path) -> Directory | None:
@@ -132,6 +152,7 @@ def _list(args: argparse.Namespace, directories: Directories) -> int:
     paths = directories.paths()
     if not paths and not args.json:
         print("No directory was imported: edi-gateway directory import FILE.")
+    rows = []
     for number, path in enumerate(paths):
         found = Directory(path)
         if args.json:
@@ -143,8 +164,10 @@ def _list(args: argparse.Namespace, directories: Directories) -> int:
             }
             print(json.dumps(said))
         else:
-            mark = "in force" if number == 0 else "before"
-            print(f"{found.imported:%Y-%m-%d %H:%M:%S} UTC  {found.sha256[:12]}  {mark:8}  {path}")
+            when = f"{found.imported:%Y-%m-%d %H:%M:%S}"
+            rows.append((when, found.sha256[:12], "in force" if number == 0 else "before", path))
+    if rows:
+        print(tabulate(rows, headers=_HEADERS, disable_numparse=True))
     return 0
 
 

@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TextIO
 
@@ -40,6 +40,7 @@ PIECE: Final = 100_000
 SHOWN: Final = 50
 """Bad rows that are kept to be shown; the others are counted."""
 
+_TOLD_EVERY: Final = 1000
 _MAX_CODE: Final = 100
 _SIRET: Final = re.compile(r"\d{14}", re.ASCII)
 _BY_SIRET: Final = operator.itemgetter(slice(14))
@@ -74,19 +75,21 @@ def import_table(
     now: dt.datetime,
     newest: Directory | None = None,
     without_bad_rows: bool = False,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Imported:
     """Write the table as a snapshot into `folder`, durably.
 
     `table` is opened with newline="". `newest`: the snapshot in force. With `without_bad_rows`,
-    good rows are taken over although others are bad; else nothing is. Raises ConfigurationError
-    when this is no such table.
+    good rows are taken over although others are bad; else nothing is. `progress` hears how many
+    rows were read. Raises ConfigurationError when this is no such table.
     """
     bad = _BadRows()
     make_folder(folder)
     temporary = folder / f"{UNFINISHED}{secrets.token_hex(8)}"
     with contextlib.ExitStack() as cleaning:
         cleaning.callback(temporary.unlink, missing_ok=True)
-        pieces = [cleaning.enter_context(piece) for piece in _pieces(_rows(table, bad), folder)]
+        rows = _counted(_rows(table, bad), progress)
+        pieces = [cleaning.enter_context(piece) for piece in _pieces(rows, folder)]
         sha256, recipients = _write(temporary, _merged(pieces, bad))
         found = Imported(None, sha256, recipients, tuple(bad.shown), bad.count)
         if bad.count and not without_bad_rows:
@@ -110,6 +113,15 @@ class _BadRows:
         self.count += 1
         if len(self.shown) < SHOWN:
             self.shown.append(BadRow(line, what))
+
+
+def _counted(
+    rows: Iterable[tuple[int, Recipient]], progress: Callable[[str, int, int], None]
+) -> Iterator[tuple[int, Recipient]]:
+    for number, row in enumerate(rows, 1):
+        if number % _TOLD_EVERY == 0:
+            progress("rows read", number, 0)
+        yield row
 
 
 def _rows(table: TextIO, bad: _BadRows) -> Iterator[tuple[int, Recipient]]:

@@ -27,7 +27,7 @@ def add_subject(parser: argparse.ArgumentParser) -> None:
         "--destination",
         default="",
         metavar="D",
-        help="only what goes there: broker, sftp, sftp-remote, folder, https, as2, as2-mdn",
+        help="only what goes there: broker, sftp, sftp-remote, folder, https, web, as2, as2-mdn",
     )
     parser.add_argument("--all", action="store_true", dest="every", help="everything")
 

@@ -19,6 +19,7 @@ from typing import Final, TextIO
 from gateway.cli import invoices_backfill, invoices_find, invoices_forget, options
 from gateway.cli.control_client import ask
 from gateway.cli.invoices_import import DATES, NUMBER, SELLER, Checked, check_table, pages
+from gateway.cli.progress import Progress
 from gateway.errors import ConfigurationError
 from gateway.service.invoice_import import MAX_SOURCE
 
@@ -73,7 +74,7 @@ def _import(args: argparse.Namespace) -> int:
             if checked.bad_rows and not args.without_bad_rows:
                 _say(args, checked, 0, 0, 0, done=False)
                 return 1
-            added, known, linked = _send(state, table, _source(args.file), dry_run=args.dry_run)
+            added, known, linked = _send(state, table, args, checked.rows)
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename or args.file}: {error.strerror}.",
@@ -99,20 +100,25 @@ def _source(name: str) -> str:
     return "" if name == "-" else options.printable(Path(name).name)[:MAX_SOURCE]
 
 
-def _send(state: Path, table: TextIO, source: str, *, dry_run: bool) -> tuple[int, int, int]:
+def _send(state: Path, table: TextIO, args: argparse.Namespace, rows: int) -> tuple[int, int, int]:
     """Have the daemon take the rows: how many were new, it knew, and statuses waited for."""
     added = known = linked = 0
-    for page in pages(table):
-        answer = ask(
-            state,
-            "invoices.import",
-            tells="starting it again, which adds nothing twice.",
-            invoices=[(key.seller, key.number, key.year) for key in page],
-            source=source,
-            dry_run=dry_run,
-        )
-        added, known = added + answer["added"], known + answer["known"]
-        linked += answer.get("linked", 0)
+    source, progress = _source(args.file), Progress()
+    try:
+        for page in pages(table):
+            answer = ask(
+                state,
+                "invoices.import",
+                tells="starting it again, which adds nothing twice.",
+                invoices=[(key.seller, key.number, key.year) for key in page],
+                source=source,
+                dry_run=args.dry_run,
+            )
+            added, known = added + answer["added"], known + answer["known"]
+            linked += answer.get("linked", 0)
+            progress("invoices taken over", added + known, rows)
+    finally:
+        progress.end()
     return added, known, linked
 
 

@@ -51,6 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="json",
         help="what to write: the canonical invoice, or the invoice in a syntax (default: json)",
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object with all of it, findings included, whatever is written",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         size = file.stat().st_size
         if size > limits.max_bytes:
-            return _tell(file, (size_finding(size, limits),))
+            return _tell(args, (size_finding(size, limits),))
         data = file.read_bytes()
     except OSError as error:
         print(
@@ -69,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
         return USAGE
     opened = open_document(data, limits)
     if isinstance(opened, Finding):
-        return _tell(file, (opened,))
+        return _tell(args, (opened,))
     parsed = parse(opened.xml, limits)
     if isinstance(parsed, Finding):
-        return _tell(file, (parsed,))
+        return _tell(args, (parsed,))
     facts = identify(parsed)
     if isinstance(facts, Finding):
-        return _tell(file, (facts,))
+        return _tell(args, (facts,))
     if facts.syntax not in INVOICE_SYNTAXES:
         name = printable(str(file))
         print(f"{name}: a lifecycle message (CDAR), which is no invoice.", file=sys.stderr)
@@ -83,14 +88,19 @@ def run(args: argparse.Namespace) -> int:
     mapping = Mapping.load("en16931")
     result = mapping.to_canonical(parsed.root, facts.syntax, functools.partial(locate, parsed))
     if args.to == "json":
-        text = msgspec.json.format(canonical_json(result.invoice), indent=2).decode() + "\n"
-        _print(text, "\\u{:04x}")
-        return _tell(file, result.findings)
+        canonical = canonical_json(result.invoice)
+        if not args.json:
+            text = msgspec.json.format(canonical, indent=2).decode() + "\n"
+            _print(text, "\\u{:04x}")
+        return _tell(args, result.findings, invoice=msgspec.Raw(canonical))
     written = InvoiceWriter(mapping.table, Catalogue.load()).write(
         result.invoice, Syntax(args.to), contents(parsed.root, mapping.table)
     )
-    _print(written.document.decode(), "&#x{:x};")
-    return _tell(file, (*result.findings, *_left_behind(result.invoice), *written.findings))
+    text = written.document.decode()
+    if not args.json:
+        _print(text, "&#x{:x};")
+    findings = (*result.findings, *_left_behind(result.invoice), *written.findings)
+    return _tell(args, findings, document=text)
 
 
 def _left_behind(invoice: Invoice) -> tuple[Finding, ...]:
@@ -110,8 +120,26 @@ def _print(text: str, escape: str) -> None:
     sys.stdout.flush()
 
 
-def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
-    """Say the findings in plain words; the exit code they call for."""
+def _tell(
+    args: argparse.Namespace,
+    findings: tuple[Finding, ...],
+    *,
+    invoice: msgspec.Raw | None = None,
+    document: str | None = None,
+) -> int:
+    """Say the findings in plain words, or all of it as JSON; the exit code they call for."""
+    file: Path = args.file
+    failed = any(finding.severity is Severity.ERROR for finding in findings)
+    if args.json:
+        told = {
+            "file": str(file),
+            "to": args.to,
+            "invoice": invoice,
+            "document": document,
+            "findings": [finding.to_json(Language.EN) for finding in findings],
+        }
+        _print(msgspec.json.encode(told).decode() + "\n", "\\u{:04x}")
+        return FAILED if failed else DONE
     for finding in findings:
         where = printable(file.name)
         if finding.line is not None:
@@ -124,5 +152,4 @@ def _tell(file: Path, findings: tuple[Finding, ...]) -> int:
         for text in (finding.explanation, finding.remedy):
             if text is not None:
                 print(f"    {text.to(Language.EN)}", file=sys.stderr)
-    failed = any(finding.severity is Severity.ERROR for finding in findings)
     return FAILED if failed else DONE

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     partner_add.configure(adding)
     words = "what would fail for this partner, and how to mend it; nothing is sent"
     checking = actions.add_parser("check", help=words, description=words)
-    for action in (showing, checking):
+    for action in (showing, adding, checking):
         action.add_argument("--json", action="store_true", help="JSON instead of text")
     for action in (showing, adding, checking):
         action.add_argument("name", metavar="NAME", help="the partner's name")
@@ -121,8 +121,7 @@ def _show(reading: Reading, args: argparse.Namespace) -> int:
         print(json.dumps(out, ensure_ascii=False))
         return 0
     print(f"{file}\n")
-    for key, value in _flat(known):
-        print(f"{key:30} {value}")
+    print(tabulate(_flat(known), tablefmt="plain", disable_numparse=True))
     if certificates:
         print(f"\n{certificates_shown.table(certificates, now)}")
     for word, found in (("FAULT", faults), ("notice", notices)):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.cli import conf_files
 from gateway.cli.certificate_store import add_partner_certificate
+from gateway.cli.deed import written_down
 from gateway.config import consistency
 from gateway.config.as2_checks import as2_name_complaint, url_complaint
 from gateway.config.credentials import public_key_complaint
@@ -116,7 +117,11 @@ def run(args: argparse.Namespace) -> int:
             remedy=f"Add --flow F. Flows there are: {known}.",
         )
     keys = _keys(args.sftp_key) if args.sftp_key else []
-    with conf_files.Changes() as changes:
+    state = reading.configuration.state
+    with (
+        written_down(state, "partner.add", partner=args.name, flows=" ".join(args.flow)) as deed,
+        conf_files.Changes() as changes,
+    ):
         certificates = []
         if args.certificate:
             name = add_partner_certificate(changes, reading, args.name, args.certificate)
@@ -124,8 +129,26 @@ def run(args: argparse.Namespace) -> int:
         text = _text(args, keys, certificates)
         changes.create(file, text.encode(), conf_files.SETTINGS)
         changes.keep(settings, reading)
-    print(_what_next(args, file, reading))
+        deed.said = f"file {file.name}{''.join(f', certificate {each}' for each in certificates)}"
+    steps = _what_next(args, file, reading)
+    if args.json:
+        said = {
+            "partner": args.name,
+            "file": str(file),
+            "enabled": _has_a_way(args),
+            "certificates": certificates,
+            "next": steps,
+        }
+        print(json.dumps(said, ensure_ascii=False))
+        return 0
+    numbered = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
+    print(f"Written: {file}\n\nWhat comes next:\n{numbered}")
     return 0
+
+
+def _has_a_way(args: argparse.Namespace) -> bool:
+    """Whether it can send: by SFTP, or by AS2."""
+    return bool(args.sftp_key or args.as2_id)
 
 
 def _text(args: argparse.Namespace, keys: list[str], certificates: list[str]) -> str:
@@ -146,10 +169,10 @@ def _text(args: argparse.Namespace, keys: list[str], certificates: list[str]) ->
     return text if keys or args.as2_id else text + _NO_CHANNEL
 
 
-def _what_next(args: argparse.Namespace, file: Path, reading: Reading) -> str:
+def _what_next(args: argparse.Namespace, file: Path, reading: Reading) -> list[str]:
     settings = reading.configuration.settings
     steps = []
-    if not args.sftp_key and not args.as2_id:
+    if not _has_a_way(args):
         steps.append(f"Say how it sends: edit {file}, then set enabled = true.")
     if args.sftp_key:
         steps.append(
@@ -165,8 +188,7 @@ def _what_next(args: argparse.Namespace, file: Path, reading: Reading) -> str:
         steps.append("Compare the SHA-256 of its certificate by another way than the file came.")
     steps.append(f"Look whether it would work: edi-gateway partner check {args.name}")
     steps.append("A running gateway takes the partner over with: edi-gateway reload")
-    numbered = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
-    return f"Written: {file}\n\nWhat comes next:\n{numbered}"
+    return steps
 
 
 def _keys(file: Path) -> list[str]:

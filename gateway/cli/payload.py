@@ -8,6 +8,7 @@ the file `spool/payloads/ab/abcd…` named by its SHA-256, which docs/asyncapi.y
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 
@@ -23,10 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "uri", metavar="URI", help=f"as a message gives it ({payload_uri('…')}), or a SHA-256"
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object that says which file it is, instead of the bytes",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the bytes to standard output: 0; 2 when there are none of that name.
+    """Write the bytes to standard output, or say where they are: 0; 2 for none of that name.
 
     They are read twice, for they are compared with their name before the first is written. Raises
     SpoolError when they are not what was stored.
@@ -46,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
             remedy="See that this is the state directory of the gateway that sent the message.",
         )
     spool.verify(sha256)
+    if args.json:
+        print(json.dumps({"sha256": sha256, "size": path.stat().st_size, "file": str(path)}))
+        return 0
     with path.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()

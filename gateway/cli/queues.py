@@ -1,6 +1,6 @@
 """`edi-gateway queues`: what waits for which destination, what is held, what is dead.
 
-Reads the journal only.
+Reads the journal only; with `--broker` the running gateway is asked for the broker's own queues.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+from pathlib import Path
 
 import msgspec
 from tabulate import tabulate
 
 from gateway.cli import options
+from gateway.cli.control_client import ask
+from gateway.service.broker_queues import BrokerQueues, Known
 from gateway.service.journal import open_reader
 from gateway.service.journal.delivery_records import Circuit, Hold, holds_in_force, open_circuits
 from gateway.service.journal.queue_records import Queue, queues
@@ -23,21 +26,65 @@ _HEADERS = ("destination", "partner", "waiting", "held", "in turn", "dead", "old
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the subcommand."""
     options.add_configuration(parser)
+    parser.add_argument(
+        "--broker",
+        action="store_true",
+        help="also what waits in the broker's own queues; the running gateway is asked",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
 def run(args: argparse.Namespace) -> int:
     """0, or 1 when something is dead: it needs a human."""
-    with open_reader(options.journal_path(args)).connect() as conn:
+    path = options.journal_path(args)
+    broker = _broker_queues(path.parent) if args.broker else None
+    with open_reader(path).connect() as conn:
         found = queues(conn, committed=committed_flows(args))
         circuits = open_circuits(conn)
         holds = holds_in_force(conn)
     now = dt.datetime.now(dt.UTC)
     if args.json:
         _print_json(found, circuits, holds)
+        if broker is not None:
+            print(json.dumps({"kind": "broker", **msgspec.to_builtins(broker)}))
     else:
         _print(found, circuits, holds, now)
+        for line in broker_lines(broker) if broker is not None else ():
+            print(f"\n{line}")
     return 1 if any(queue.dead for queue in found) else 0
+
+
+def _broker_queues(state: Path) -> BrokerQueues:
+    """What the running gateway knows of them. Raises what `ask` does."""
+    answer = ask(state, "broker-queues", tells="edi-gateway queues --broker", seconds=30.0)
+    return msgspec.convert({k: v for k, v in answer.items() if k != "ok"}, BrokerQueues)
+
+
+def broker_lines(found: BrokerQueues) -> list[str]:
+    """The broker's own queues, or why nothing is known of them, for people."""
+    if found.known is not Known.ANSWERED:
+        said = f" It said: {options.shorten(found.error, 300)}" if found.error else ""
+        return [f"{_UNKNOWN[found.known]}{said}"]
+    cells = [
+        (
+            each.queue,
+            "?" if each.messages is None else str(each.messages),
+            "?" if each.consumers is None else str(each.consumers),
+            options.shorten(each.error, 120),
+        )
+        for each in found.queues
+    ]
+    headers = ("at the broker", "messages", "consumers", "")
+    return [tabulate(cells, headers, disable_numparse=True)]
+
+
+_UNKNOWN = {
+    Known.FILES: "There is no broker: results are files (rabbitmq.host is empty).",
+    Known.AWAY: "The broker is away.",
+    Known.BLOCKED: "The broker is short of memory or disk, and tells nothing now.",
+    Known.ASKED: "The broker has not answered yet.",
+    Known.SILENT: "The broker did not say what waits there.",
+}
 
 
 def committed_flows(args: argparse.Namespace) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,8 @@ from gateway.cli.operator import operator
 from gateway.cli.progress import Progress
 from gateway.errors import ConfigurationError
 from gateway.service.journal import open_reader
-from gateway.service.journal.replays_records import newest_replays, standing
+from gateway.service.journal.replays_records import Changes, newest_replays, standing
+from gateway.service.replay_summary import kinds_of
 
 CHOOSING: Final = ("partner", "flow", "channel", "format", "verdict", "rule", "since", "until")
 """Options that choose interchanges."""
@@ -153,13 +153,12 @@ def _say_tried(answer: dict[str, Any], items: list[dict[str, Any]]) -> None:
         f"{answer['interchanges']:,} interchanges ({answer['chosen']}), {answer['documents']:,}"
         f" documents judged again by {rules}: {answer['changed']:,} would change."
     )
-    kinds = Counter[tuple[str, str, str]]()
-    for item in items:
-        for each in item["changes"]:
-            packs = ", ".join(each["packs"]) or "no rule pack"
-            kinds[each["before"], each["after"], packs] += each["documents"]
+    kinds = kinds_of(msgspec.convert(each, Changes) for item in items for each in item["changes"])
     if kinds:
-        rows = [(number, *kind) for kind, number in kinds.most_common()]
+        rows = [
+            (each.documents, each.before, each.after, ", ".join(each.packs) or "no rule pack")
+            for each in kinds
+        ]
         print(tabulate(rows, headers=("documents", "before", "after", "because of")))
     _say_left(items)
     if answer["changed"]:

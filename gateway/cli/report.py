@@ -21,6 +21,7 @@ import msgspec
 
 from gateway.cli.judging import add_judging, exit_code, gravest, job_for, judge_for, judged, unread
 from gateway.cli.options import add_language, printable
+from gateway.cli.progress import Progress
 from gateway.cli.validate_input import inputs
 from gateway.core.acknowledgement.forms import Form, Forms
 from gateway.core.acknowledgement.report_facts import (
@@ -81,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _report_on(file: str, judge: Judge, args: argparse.Namespace) -> set[int]:
     codes: set[int] = set()
+    progress = Progress()
     with ExitStack() as stack:
+        stack.callback(progress.end)
         readable = _readable(file, stack)
         documents = _Documents(stack.enter_context(tempfile.TemporaryFile(prefix=_PREFIX)))
         attachments: list[ReportAttachment] = []
@@ -93,7 +96,11 @@ def _report_on(file: str, judge: Judge, args: argparse.Namespace) -> set[int]:
             judgement = judged(judge, job_for(file, found, args), found)
             documents.add(judgement)
             codes.add(exit_code(judgement))
-            _tell_why_not(file, judgement)
+            if isinstance(judgement.verdict, Undetermined):
+                progress.end()
+                _tell_why_not(file, judgement)
+            progress(f"{printable(readable.name)}, documents judged", documents.count, 0)
+        progress.end()
         report = _head(readable, args.flow or documents.flow)
         forms = Forms(report, documents.pages, args.lang, attachments)
         folder = args.into or (Path() if file == "-" else Path(file).parent)

@@ -20,6 +20,7 @@ from typing import Any
 from tabulate import tabulate
 
 from gateway.cli import options, rules_import
+from gateway.cli.deed import Deed, written_down
 from gateway.cli.rules_described import described_packs, described_partner_rules
 from gateway.config.loader import Reading, read
 from gateway.core.schematron.catalogue import (
@@ -90,9 +91,12 @@ def run(args: argparse.Namespace) -> int:
     as_json = getattr(args, "json", False)
     today = dt.datetime.now(tz=dt.UTC).date()  # as judging has it: the day of receipt, in UTC
     if args.action == "import":
-        return rules_import.run(catalogue, args, today, as_json=as_json)
+        on = rules_import.told(args)
+        with written_down(_state(reading), "rules.import", **on) as deed:
+            return rules_import.run(catalogue, args, today, deed, as_json=as_json)
     if args.action == "remove":
-        return _remove(catalogue, args.names, today, as_json=as_json)
+        with written_down(_state(reading), "rules.remove", packs=" ".join(args.names)) as deed:
+            return _remove(catalogue, args.names, today, deed, as_json=as_json)
     if args.action == "diff":
         return _diff(catalogue, args.first, args.second, today, as_json=as_json)
     return _list(catalogue, reading, today, as_json=as_json)
@@ -102,6 +106,11 @@ def _reading(args: argparse.Namespace) -> Reading | None:
     """What the settings say, whatever else is wrong in them; None: nobody has written any."""
     file = options.configuration_file(argparse.Namespace(config=getattr(args, "config", None)))
     return read(file) if file is not None else None
+
+
+def _state(reading: Reading | None) -> Path:
+    """The state directory of the settings, or of a gateway that has none."""
+    return (reading or read()).configuration.state
 
 
 def _list(catalogue: Catalogue, reading: Reading | None, today: dt.date, *, as_json: bool) -> int:
@@ -151,7 +160,9 @@ def _validity(pack: dict[str, Any]) -> str:
     return days if pack["applies_today"] else f"{days} (not today)"
 
 
-def _remove(catalogue: Catalogue, names: list[str], today: dt.date, *, as_json: bool) -> int:
+def _remove(
+    catalogue: Catalogue, names: list[str], today: dt.date, deed: Deed, *, as_json: bool
+) -> int:
     for named in names:
         key = catalogue.find(named, today)
         if key is None:
@@ -163,6 +174,7 @@ def _remove(catalogue: Catalogue, names: list[str], today: dt.date, *, as_json: 
                 remedy=f"Say which: {named}{MARK}DATE, a day on which it applies.",
             )
         entry = take_back(catalogue, key)
+        deed.said = f"{deed.said} {entry.name} {entry.version} {entry.sha256}".strip()
         said = {"pack": entry.name, "version": entry.version, "sha256": entry.sha256}
         print(json.dumps(said) if as_json else f"{key} ({entry.version}) judges no more.")
     return 0

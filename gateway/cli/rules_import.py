@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from gateway.cli import options
+from gateway.cli.deed import Deed
 from gateway.cli.rules_trial import SECONDS, tried_apart
 from gateway.core.schematron.catalogue import Catalogue, PackEntry
 from gateway.core.schematron.importing import import_wheel
@@ -56,7 +57,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(catalogue: Catalogue, args: argparse.Namespace, today: dt.date, *, as_json: bool) -> int:
+def told(args: argparse.Namespace) -> dict[str, str]:
+    """What is asked for, in words for the audit."""
+    day = args.valid_from.isoformat() if args.valid_from else ""
+    files = " ".join(file.name for file in args.files)
+    return {"files": files, "name": args.name or "", "valid_from": day}
+
+
+def run(
+    catalogue: Catalogue, args: argparse.Namespace, today: dt.date, deed: Deed, *, as_json: bool
+) -> int:
     """0. Raises ConfigurationError for what cannot be taken in."""
     if args.name and len(args.files) > 1:
         raise ConfigurationError(
@@ -68,6 +78,8 @@ def run(catalogue: Catalogue, args: argparse.Namespace, today: dt.date, *, as_js
         else:
             found = _of_file(catalogue, file, args, today)
         for imported in found:
+            entry = imported.entry
+            deed.said = f"{deed.said} {entry.name} {entry.version} {entry.sha256}".strip()
             _say(imported, as_json=as_json)
             if imported.trials and not as_json:
                 _compare(catalogue, imported.entry)

@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("issued", "the invoice's date of issue: a day, or from..to"),
         ("received", "the day it was received (UTC), or from..to"),
         ("partner", "only what this partner sent"),
+        ("channel", "only what came by it: sftp, sftp-remote, as2, https, folder, web"),
         ("flow", "only of this flow"),
         ("rule", "only what was rejected for this rule"),
     ):
@@ -121,6 +122,7 @@ def criteria(args: argparse.Namespace) -> Criteria:
         since=received[0],
         until=received[1],
         partner=args.partner,
+        channel=args.channel,
         environment=args.environment,
         verdict=args.verdict,
         flow=args.flow,

@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 from tabulate import tabulate
 
-from gateway.cli import options, show_as2, show_statuses
+from gateway.cli import options, show_as2, show_statuses, show_svrl
 from gateway.model.lifecycle import DocumentState
 from gateway.model.publication import payload_uri
 from gateway.model.verdict import Accepted, Finding, Judgement, Language
@@ -38,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help=f"every document, also of more than {SHOWN}"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument(
+        "--svrl",
+        type=Path,
+        metavar="DIR",
+        help="instead, have the running gateway make the SVRL report of every rule pack on these"
+        " documents, and write them into this folder",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         by_hand = interventions_of(conn, found.id)
         owed = owed_of(conn, found.id)
         gone = records.purged_of(conn, found.id)
+    if args.svrl is not None:
+        return show_svrl.write(options.journal_path(args).parent, documents, args.svrl)
     if args.json:
         shown_json = _as_json(found, documents, transitions, outbox, language)
         spool = Spool(options.journal_path(args).parent / "spool")

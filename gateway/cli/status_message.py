@@ -14,6 +14,7 @@ import argparse
 import datetime as dt
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,10 @@ def run(args: argparse.Namespace) -> int:
     Raises ConfigurationError for the settings, and RulePackError when a check cannot be made.
     """
     if args.example:
-        print(example(args.example), end="")
+        text = example(args.example)
+        if args.json:
+            text = json.dumps(tomllib.loads(text), default=_as_iso, ensure_ascii=False) + "\n"
+        print(text, end="")
         return DONE
     if args.statuses:
         print(statuses_table(args.lang, as_json=args.json))
@@ -111,6 +115,11 @@ def run(args: argparse.Namespace) -> int:
     if is_valid(findings):
         path = _written(data, args.output, message, we)
     return _tell(args, message, data, findings, path)
+
+
+def _as_iso(day: dt.date) -> str:
+    """A day, or a moment, of an example in TOML."""
+    return day.isoformat()
 
 
 def _configured(args: argparse.Namespace) -> Configuration:

@@ -1,7 +1,7 @@
 """`edi-gateway user`: who may log in to the console.
 
-`add`, `password` and `remove` ask the running daemon, or write the journal while none runs. Only a
-hash of the password leaves this process.
+All but `list` ask the running daemon, or write the journal while none runs. Only a hash of the
+password leaves this process.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from gateway.service.journal.direct import DirectJournal
 from gateway.service.journal.user_records import all_users
 
 _MOST_BYTES = 4096
+_ROLES = [role.word for role in Role]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help=words, description=words, allow_abbrev=False)
     add.add_argument(
         "--role",
-        choices=[role.word for role in Role],
+        choices=_ROLES,
         default=Role.VIEWER.word,
         help="viewer looks, operator acts on what waits, administrator does everything"
         " (default: viewer)",
@@ -55,11 +56,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     words = "give somebody another password; whoever is logged in by that name is logged out"
     password = actions.add_parser("password", help=words, description=words, allow_abbrev=False)
-    words = "let somebody log in no more, and log them out"
+    words = "give somebody another role; whoever is logged in by that name is logged out"
+    role = actions.add_parser("role", help=words, description=words)
+    words = "end every session of somebody, who may log in again"
+    logout = actions.add_parser("logout", help=words, description=words)
+    words = "let somebody log in no more, and log them out; the last administrator stays"
     remove = actions.add_parser("remove", help=words, description=words)
-    for action in (add, password, remove):
+    for action in (add, password, role, logout, remove):
         action.add_argument("name", metavar="NAME", help="lower-case letters, digits, . _ @ -")
         action.add_argument("--json", action="store_true", help="one JSON object")
+    role.add_argument("role", metavar="ROLE", choices=_ROLES, help=", ".join(_ROLES))
     for action in (add, password):
         action.add_argument(
             "--password-file",
@@ -68,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help="take the password from this file, one line; - is standard input"
             " (default: it is asked for)",
         )
-    for action in (listing, add, password, remove):
+    for action in (listing, add, password, role, logout, remove):
         options.add_configuration(action)
 
 
@@ -77,31 +83,35 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "list":
         return _list(args)
     arguments: dict[str, Any] = {"name": args.name}
-    if args.action != "remove":
+    if args.action in ("add", "password"):
         password = _password(args.password_file)
         passwords.check(password, args.name)
         arguments["password_hash"] = passwords.hashed(password)
     if args.action == "add":
         arguments |= {"role": args.role, "partner": args.partner}
+    elif args.action == "role":
+        arguments["role"] = args.role
     state = options.journal_path(args).parent
     known = None if args.state_dir is not None else options.configuration(args).partners
 
     def build(journal: DirectJournal) -> Mapping[str, Handler]:
         silent = structlog.wrap_logger(structlog.testing.ReturnLogger(), processors=[])
-        return Users(journal, partners=known, ended=lambda _: None, log=silent).handlers()
+        return Users(journal, partners=known, ended=lambda _: 0, log=silent).handlers()
 
     with open_desk(state, build, tells="edi-gateway user list") as desk:
         answer = desk.ask(f"user.{args.action}", **arguments)
     if args.json:
         print(json.dumps(answer))
     else:
-        print(_WORDS[args.action].format(name=answer["name"]))
+        print(_WORDS[args.action].format_map(answer))
     return 0
 
 
 _WORDS = {
     "add": "{name} may log in now.",
     "password": "{name} has another password; whoever was logged in by that name is logged out.",
+    "role": "{name} is {role} now; whoever was logged in by that name is logged out.",
+    "logout": "{name} is logged out ({sessions} sessions), and may log in again.",
     "remove": "{name} may not log in any more.",
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.cli.judging import add_judging, exit_code, gravest, job_for, judge_for, judged, unread
 from gateway.cli.options import add_language
+from gateway.cli.progress import Progress, beside_output
 from gateway.cli.validate_input import Input, inputs
 from gateway.cli.validate_text import beside_in_words, in_words
 from gateway.core.pipeline import Judge
@@ -50,9 +51,11 @@ def run(args: argparse.Namespace) -> int:
     """
     judge = judge_for(args)
     codes: set[int] = set()
+    progress, number = beside_output(), 0
     for file in args.files:
-        for found in _read(file, codes):
+        for found in _read(file, codes, progress):
             if isinstance(found, Member):
+                progress.end()
                 _mention(found, file, args)
                 continue
             job = job_for(file, found, args)
@@ -66,14 +69,18 @@ def run(args: argparse.Namespace) -> int:
             codes.add(exit_code(judgement))
             if args.svrl is not None and found.data is not None:
                 codes.update(_write_reports(judge, job, found, args.svrl))
+            number += 1
+            progress("documents judged", number, 0)
+        progress.end()
     return gravest(codes)
 
 
-def _read(file: str, codes: set[int]) -> Iterator[Input | Member]:
+def _read(file: str, codes: set[int], progress: Progress) -> Iterator[Input | Member]:
     """What is in a file; one that cannot be read is said, and adds its exit code."""
     try:
         yield from inputs(file)
     except OSError as error:
+        progress.end()
         print(unread(file, error), file=sys.stderr)
         codes.add(2)
 

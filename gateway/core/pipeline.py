@@ -32,6 +32,7 @@ from gateway.core.mapping.file_rules import rules_for
 from gateway.core.naming import envelope_finding
 from gateway.core.outcome import judgement
 from gateway.core.readiness import Readiness, Unwatched, Watcher, version_on
+from gateway.core.reporting import report_on
 from gateway.core.routing import chain_for, placed
 from gateway.core.schematron.catalogue import Catalogue
 from gateway.core.schematron.partners import WithPartnerRules
@@ -45,7 +46,7 @@ from gateway.model.flow import Flow
 from gateway.model.interchange import Syntax
 from gateway.model.invoice import canonical_json
 from gateway.model.job import DocumentLimits, JudgeJob
-from gateway.model.verdict import Finding, Judgement, Layer
+from gateway.model.verdict import Finding, Judgement, Layer, PackReference
 
 _OURS: Final = frozenset({"ROUTE-AMBIGUOUS", "ROUTE-NO-CHAIN"})
 """Findings that say something about our flows, not about the document: nobody is rejected for."""
@@ -292,6 +293,20 @@ class Judge:
             version = version_on(self._tools.catalogue, pack, job.on)
             yield pack, self._tools.packs.svrl(version, given(case.parsed))
         self._tools.packs.release()
+
+    def report(self, job: JudgeJob, data: bytes, wanted: PackReference) -> bytes:
+        """The whole SVRL report on a document by the very version of a pack a judgement names.
+
+        Raises RulePackError when that version is not here any more or fails, GatewayError for a
+        document that cannot be read, about which no pack was ever asked.
+        """
+        self._take_in_imports()
+        case = Case(job, data)
+        for step in (_open, _parse):
+            case = step(self._tools, case)
+            if case.objected:
+                raise GatewayError("This document cannot be read, so no rules were asked about it.")
+        return report_on(self._tools, given(case.parsed), wanted)
 
     def warm_up(self, day: dt.date | None = None) -> tuple[RulePackError, ...]:
         """Compile the schemas and rule packs the flows name, and load their mappings.

@@ -11,7 +11,10 @@ from gateway.config import Configuration
 from gateway.config.rule_files import rule_files
 from gateway.service.amqp import AmqpPublisher
 from gateway.service.amqp_consumer import RequestConsumer
+from gateway.service.amqp_depths import Depths
+from gateway.service.amqp_topology import queue_names
 from gateway.service.judges import judge_boot, judging_budget
+from gateway.service.partner_trial import PartnerTrial
 from gateway.service.publications import FilePublisher
 from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.status_requests import StatusRequests
@@ -56,6 +59,25 @@ def broker_of(
         rng=random.Random(),  # noqa: S311  # spreads reconnects, hides nothing
         tests=parts.roster.any_test,
     )
+
+
+def depths_of(parts: Parts, reactor: Any, configuration: Configuration) -> Depths:
+    """How much waits in the broker's own queues."""
+    broker, queue = parts.broker, configuration.settings.rabbitmq.requests_queue
+    return Depths(
+        reactor,
+        broker if isinstance(broker, AmqpPublisher) else None,
+        lambda: queue_names(tests=parts.roster.any_test(), requests_queue=queue),
+    )
+
+
+def partner_trial_of(
+    parts: Parts, reactor: Any, configuration: Configuration, *, log: Any
+) -> PartnerTrial:
+    """Trials of a partner, by the files this gateway reads."""
+    check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
+    command = [*check, "--config", str(configuration.file)]
+    return PartnerTrial(reactor, command, partners=parts.roster, log=log)
 
 
 def requests_of(

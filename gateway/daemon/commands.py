@@ -19,16 +19,20 @@ from gateway.service.purging import Purging
 from gateway.service.quarantine import Quarantine
 from gateway.service.replay import Replay
 from gateway.service.replay_commit import Replaying
+from gateway.service.replay_runs import ReplayRuns
 from gateway.service.replays import Replays
 from gateway.service.resend import Resending
 from gateway.service.roster import FlowNames
 from gateway.service.statistics import Statistics
+from gateway.service.svrl_reports import SvrlReports
 
 if TYPE_CHECKING:  # the parts are built with these
     from gateway.daemon.parts import Parts
 
 
-def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapping[str, Handler]:
+def commands_of(
+    parts: Parts, reactor: Any, configuration: Configuration, *, log: Any
+) -> Mapping[str, Handler]:
     """By name. The parts they speak to must be built."""
     settings = configuration.settings
     journal, wake = parts.journal, parts.outbox.wake
@@ -52,6 +56,19 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
         outbox_written=wake,
         log=log,
     )
+    svrl = SvrlReports(
+        reactor,
+        journal=journal,
+        spool=parts.spool,
+        in_thread=parts.in_thread,
+        judges=parts.judges,
+        partners=parts.roster,
+        scratch=parts.state / "scratch",
+        settings=settings.intake,
+        judging=settings.judges,
+        log=log,
+    )
+    replays = Replays(journal, replay=replay, replaying=replaying, log=log)
     holds = Holds(
         journal,
         partners=parts.roster,
@@ -62,11 +79,14 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
     )
     return {
         **alert_handlers(parts),
+        "broker-queues": parts.broker_queues.answer,
+        **parts.partner_trial.handlers(),
         **quarantine.handlers(),
         **parts.reload.handlers(),
         **replay.handlers(),
         **replaying.handlers(),
-        **Replays(journal, replay=replay, replaying=replaying, log=log).handlers(),
+        **replays.handlers(),
+        **ReplayRuns(replays, open_=lambda: parts.ready, log=log).handlers(),
         **InvoiceImport(journal, outbox_written=wake, log=log).handlers(),
         **EarlierInvoices(
             journal,
@@ -85,6 +105,7 @@ def commands_of(parts: Parts, configuration: Configuration, *, log: Any) -> Mapp
             retention=lambda: parts.reload.settings.retention,
             log=log,
         ).handlers(),
+        **svrl.handlers(),
         **Statistics(journal, spool=parts.spool, in_thread=parts.in_thread, log=log).handlers(),
         **Users(
             journal, partners=parts.roster, ended=parts.sessions.end_all_of, log=log

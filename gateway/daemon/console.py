@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from twisted.internet import task
 from twisted.internet.threads import deferToThreadPool
 
 from gateway.config import Configuration
+from gateway.config.alert_settings import Alerts
 from gateway.service.console import Live, Sources, console_routes
 from gateway.service.console.reading import PageReader
 from gateway.service.http_server import Handler
@@ -49,6 +51,7 @@ def console_of(
         committed=parts.committed,
         certificates=parts.certificates,
         rule_packs=configuration.rule_packs,
+        alerts=partial(_alerts, parts, settings.alerts),
         commands=parts.commands,
         audit=parts.audit,
         sessions=parts.sessions,
@@ -58,12 +61,20 @@ def console_of(
         receive=parts.intake.receive,
         ready=parts.intake.ready,
         live=partial(_live, parts),
+        broker_queues=parts.broker_queues.known,
         unready=unready,
         incoming=parts.spool.incoming,
         max_upload_bytes=settings.http.max_body_bytes,
         log=log,
     )
     return console_routes(sources, late_hours=settings.outbox.late_hours)
+
+
+def _alerts(parts: Parts, started_with: Alerts) -> Alerts:
+    """The limits in force; whom to tell counts from the start."""
+    return replace(
+        parts.reload.settings.alerts, webhook=started_with.webhook, mail=started_with.mail
+    )
 
 
 def _live(parts: Parts) -> Live:

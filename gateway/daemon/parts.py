@@ -12,7 +12,13 @@ from twisted.python.threadpool import ThreadPool
 
 from gateway.config import Configuration
 from gateway.daemon.alerting import alert_watch_of
-from gateway.daemon.building import broker_of, judges_of, requests_of
+from gateway.daemon.building import (
+    broker_of,
+    depths_of,
+    judges_of,
+    partner_trial_of,
+    requests_of,
+)
 from gateway.daemon.commands import commands_of
 from gateway.daemon.console import THREADS as CONSOLE_THREADS
 from gateway.daemon.live import prepare_live
@@ -85,6 +91,7 @@ class Parts:
             log=log.bind(part="outbox"),
         )
         self.broker = broker_of(self, reactor, configuration, log=log.bind(part="amqp"))
+        self.broker_queues = depths_of(self, reactor, configuration)
         self.outbox = Outbox(
             reactor,
             journal=self.journal,
@@ -202,7 +209,8 @@ class Parts:
         self.audit = Audit(self.journal)
         self.alerts = alert_watch_of(self, reactor, configuration, log=log.bind(part="alerts"))
         control_log = log.bind(part="control")
-        self.commands = commands_of(self, configuration, log=control_log)
+        self.partner_trial = partner_trial_of(self, reactor, configuration, log=control_log)
+        self.commands = commands_of(self, reactor, configuration, log=control_log)
         self.control = Control(
             reactor,
             state / "control.sock",

@@ -18,6 +18,16 @@ class Transport(StrEnum):
     HTTPS = "https"
     FOLDER = "folder"
     SFTP_REMOTE = "sftp-remote"
+    WEB = "web"
+    """Dropped in the console by somebody with a login of the partner's."""
+
+    @property
+    def known_with(self) -> Transport:
+        """Among whose deliveries a file sent again is known.
+
+        What was posted over HTTPS is the same delivery when somebody then drops it in the console.
+        """
+        return Transport.HTTPS if self is Transport.WEB else self
 
 
 class Environment(StrEnum):

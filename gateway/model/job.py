@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.model.container import ContainerLimits
 from gateway.model.flow import Flow
-from gateway.model.verdict import Finding, Judgement, Layer
+from gateway.model.verdict import Finding, Judgement, Layer, PackReference
 
 
 class DocumentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +89,24 @@ class JudgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     judgement: Judgement | None = None
     unpacked: Unpacked | None = None
+
+
+class SvrlJob(msgspec.Struct, frozen=True, kw_only=True, tag="svrl"):
+    """The SVRL report of one rule pack on a document, into a new file of at most `most_bytes`.
+
+    `pack` is the very version that judged it, as its judgement names it.
+    """
+
+    document: JudgeJob
+    pack: PackReference
+    into: str
+    most_bytes: int
+
+
+class SvrlAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bytes were written."""
+
+    size: int
 
 
 class MessageJob(msgspec.Struct, frozen=True, kw_only=True, tag="messages"):

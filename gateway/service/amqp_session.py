@@ -86,6 +86,11 @@ class Session:
         connection.amqp.add_on_connection_blocked_callback(self._on_blocked)
         connection.amqp.add_on_connection_unblocked_callback(self._on_unblocked)
 
+    @property
+    def connection(self) -> BrokerConnection:
+        """What the session is on, for whoever needs a channel of its own there."""
+        return self._connection
+
     async def open(self) -> None:
         """Open the channel, declare the topology, switch confirms on.
 

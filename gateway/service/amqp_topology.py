@@ -120,6 +120,12 @@ def dead_letters_of(queue: str) -> str:
     return f"{queue}.dead"
 
 
+def queue_names(*, tests: bool, requests_queue: str = "") -> list[str]:
+    """The queues there should be: those of results, for tests too, and those of requests."""
+    names = [queue.name for queue in (*QUEUES, *(TEST_QUEUES if tests else ()))]
+    return [*names, *([requests_queue, dead_letters_of(requests_queue)] if requests_queue else [])]
+
+
 def request_declarations(queue: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """As `declarations`: the queue in which statuses are asked for, and that of its dead letters.
 

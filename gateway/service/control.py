@@ -42,6 +42,8 @@ A `GatewayError` or a `msgspec.ValidationError` it raises is what the operator r
 
 MAX_LINE = 65_536
 IDLE_SECONDS = 60.0
+LOOKS = frozenset({"broker-queues"})
+"""Commands that only look: nobody has to be asked about them later, so no audit has them."""
 MAX_PATH = 107
 """Bytes of a path to a Unix socket: Linux keeps 108, one of them for the final zero."""
 
@@ -58,7 +60,8 @@ class CommandRefused(GatewayError):
 class Control:
     """Listens in `path` and hands each command to the handler of its name.
 
-    With `audit`, each is written down before it is carried out.
+    With `audit`, each is written down before it is carried out; by `audit.begin` and `audit.end`
+    commands that change files themselves are.
     """
 
     def __init__(
@@ -127,15 +130,17 @@ class Control:
         except (msgspec.DecodeError, UnicodeDecodeError) as failure:
             return _refusal(f"That is no JSON object: {failure}.")
         command, who = asked.pop("command", None), asked.pop("who", "")
-        handler = self._handlers.get(command) if isinstance(command, str) else None
+        by = Who(name=f"{who} (uid {uid})".strip(), via="control")
+        noting = self._audit.commands_for(by) if self._audit is not None else {}
+        known_to_us = {**self._handlers, **noting}
+        handler = known_to_us.get(command) if isinstance(command, str) else None
         if not isinstance(command, str) or handler is None:
             known = ", ".join(sorted(self._handlers))
             return _refusal(f"There is no command {command!r}.", f"There are: {known}.")
         self._log.info("control_command", command=command, uid=uid)
         try:
-            if self._audit is None:
+            if self._audit is None or command in noting or command in LOOKS:
                 return {"ok": True, **await handler(asked)}
-            by = Who(name=f"{who} (uid {uid})".strip(), via="control")
             return {"ok": True, **await self._audit.carry_out(by, command, asked, handler)}
         except msgspec.ValidationError as failure:
             return _refusal(f"{command}: {failure}.", "Correct the arguments.")

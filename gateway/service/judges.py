@@ -14,7 +14,15 @@ from gateway.config import Configuration
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.errors import WorkerDied
 from gateway.model.interchange import Interchange
-from gateway.model.job import JudgeAnswer, JudgeJob, MessageAnswer, MessageJob, WorkerBoot
+from gateway.model.job import (
+    JudgeAnswer,
+    JudgeJob,
+    MessageAnswer,
+    MessageJob,
+    SvrlAnswer,
+    SvrlJob,
+    WorkerBoot,
+)
 from gateway.model.partner import Partner
 from gateway.model.verdict import Accepted, Finding
 from gateway.service.worker_budget import Allowance, Budget
@@ -35,6 +43,14 @@ class Checking(Protocol):
         self, messages: Sequence[bytes], on: dt.date, partner: str
     ) -> tuple[tuple[Finding, ...], ...]:
         """What is wrong with each."""
+        ...
+
+
+class Reporting(Judging, Protocol):
+    """Whatever judges, and reports on documents in SVRL."""
+
+    async def svrl(self, job: SvrlJob, *, alone: bool = False) -> int:
+        """Have the report written: its size in bytes."""
         ...
 
 
@@ -135,6 +151,7 @@ class Judges:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(JudgeAnswer).decode
         self._decode_checked = msgspec.msgpack.Decoder(MessageAnswer).decode
+        self._decode_svrl = msgspec.msgpack.Decoder(SvrlAnswer).decode
 
     async def check(
         self, messages: Sequence[bytes], on: dt.date, partner: str
@@ -153,6 +170,20 @@ class Judges:
         if len(findings) != len(messages):
             raise WorkerDied(f"Of {len(messages)} messages a worker checked {len(findings)}.")
         return findings
+
+    async def svrl(self, job: SvrlJob, *, alone: bool = False) -> int:
+        """Have an SVRL report written, in the time a document of this size may take: its size.
+
+        Raises `GatewayError` when there is none: the pack is gone, or took too long.
+        """
+        document = job.document
+        raw = await self._workers.run(
+            self._encode(job), partner=document.partner or "", size=document.size, alone=alone
+        )
+        try:
+            return self._decode_svrl(raw).size
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WorkerDied(f"A worker answered with something else: {error}.") from error
 
     async def judge(self, job: JudgeJob, *, alone: bool = False) -> JudgeAnswer:
         """Judge one payload, or open it when it is an archive.

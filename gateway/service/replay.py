@@ -24,7 +24,7 @@ from gateway.config.settings import Intake as IntakeSettings
 from gateway.config.settings import Judges as JudgeSettings
 from gateway.core.container.manifest import read_manifest
 from gateway.core.outcome import unreadable
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, WorkersStopped
 from gateway.model.container import Member, Role
 from gateway.model.interchange import Interchange
 from gateway.model.job import JudgeAnswer, JudgeJob
@@ -249,6 +249,8 @@ class _Trial:
     async def _asked(self, job: JudgeJob) -> JudgeAnswer | GatewayError:
         try:
             return await self._replay.judge(job)
+        except WorkersStopped:  # the gateway stops: that says nothing about the document
+            raise
         except GatewayError as error:
             return error
 

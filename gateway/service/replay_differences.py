@@ -15,12 +15,14 @@ RULES_SHOWN: Final = 20
 
 UNJUDGED: Final = "not judged"
 UNDETERMINED: Final = "undetermined"
+REJECTED: Final = "rejected"
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A document that would be judged otherwise, with the rules it violates no more, and newly.
 
     `packs`: those these rules are of, with the version that judges now, and the one before it.
+    `rejecting`: of the new ones, those it would be rejected for although it was not before.
     """
 
     document: int
@@ -31,6 +33,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     gone: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
+    rejecting: tuple[str, ...] = ()
 
 
 def said_of(answer: JudgeAnswer | GatewayError) -> Judgement | str:
@@ -66,7 +69,15 @@ def difference_of(
         gone=tuple(sorted(violated - now))[:RULES_SHOWN],
         new=tuple(sorted(now - violated))[:RULES_SHOWN],
         packs=_packs(kept, said, violated ^ now),
+        rejecting=_rejecting(before, said) if after == REJECTED else (),
     )
+
+
+def _rejecting(before: str, said: Judgement) -> tuple[str, ...]:
+    if before == REJECTED:
+        return ()
+    errors = {each.rule for each in said.findings if each.severity is Severity.ERROR}
+    return tuple(sorted(errors))[:RULES_SHOWN]
 
 
 def _packs(kept: Judgement | None, said: Judgement, otherwise: set[str]) -> tuple[str, ...]:

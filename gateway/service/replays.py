@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
@@ -21,16 +20,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from twisted.internet import defer
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, WorkersStopped
 from gateway.model.interchange import new_interchange_id
 from gateway.service.control import CommandRefused, Handler
 from gateway.service.journal import Journal, replays_records
-from gateway.service.journal.replays_records import Changes, ReplayRow
+from gateway.service.journal.replays_records import ReplayRow
 from gateway.service.journal.search_conditions import Criteria
 from gateway.service.journal.tables import ItemState
 from gateway.service.replay import Replay, Try
 from gateway.service.replay_commit import Replaying
-from gateway.service.replay_differences import UNDETERMINED, Difference
+from gateway.service.replay_differences import UNDETERMINED
+from gateway.service.replay_summary import changes_of
 
 MOST: Final = 50_000
 """Interchanges of one replay."""
@@ -41,8 +41,6 @@ WIDTH: Final = 4
 """Interchanges tried at once: most judges stay free for what comes in meanwhile."""
 LONGEST: Final = 1000
 """Characters of why an interchange was left out."""
-KINDS: Final = 50
-"""Kinds of changes noted of one interchange; the others are counted as one."""
 
 
 class Make(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,6 +176,8 @@ class Replays:
     async def _try_one(self, row: ReplayRow, id_: str) -> None:
         try:
             found = await self._replay.compare(Try(interchange=id_, rules=row.rules_on))
+        except WorkersStopped:  # the gateway stops: it is tried when it runs again
+            raise
         except GatewayError as error:
             await self._move(row.id, id_, ItemState.WAITING, ItemState.FAILED, _words(error))
             return
@@ -186,14 +186,14 @@ class Replays:
             said = f"Document {undecided[0].document} could not be judged: {undecided[0].cause}"
             await self._move(row.id, id_, ItemState.WAITING, ItemState.FAILED, said[:LONGEST])
             return
-        changes = _changes(found.differences)
+        changes = changes_of(found.differences)
         await self._journal.write(
             "replay_tried",
             lambda conn: replays_records.tried(conn, row.id, id_, found.documents, changes),
         )
 
-    async def commit(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Have the next ones judged again. Raises `CommandRefused` before all were tried."""
+    async def left(self, arguments: dict[str, Any]) -> bool:
+        """Whether there is anything to commit. Raises `CommandRefused` before all were tried."""
         wanted = msgspec.convert(arguments, Commit)
         row = await self._row(wanted.replay)
         waiting = await self._next(row.id, ItemState.WAITING)
@@ -202,12 +202,17 @@ class Replays:
                 f"Replay {row.id} was not tried to its end: nobody knows what it would change.",
                 remedy=f"Go on with: edi-gateway replay --try {row.id}",
             )
+        return bool(await self._next(row.id, ItemState.TRIED, changed=not wanted.unchanged))
+
+    async def commit(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have the next ones judged again. Raises `CommandRefused` before all were tried."""
+        wanted = msgspec.convert(arguments, Commit)
+        row = await self._row(wanted.replay)
+        await self.left(arguments)
         async with self._turn:
             ids = await self._next(row.id, ItemState.TRIED, changed=not wanted.unchanged)
             await _some_at_once(ids, lambda id_: self._commit_one(row, id_))
-        progress = await self._progress(row)
-        left = await self._next(row.id, ItemState.TRIED, changed=not wanted.unchanged)
-        return progress | {"more": bool(left)}
+        return await self._progress(row) | {"more": await self.left(arguments)}
 
     async def _commit_one(self, row: ReplayRow, id_: str) -> None:
         tried, committed = ItemState.TRIED, ItemState.COMMITTED
@@ -287,16 +292,3 @@ async def _some_at_once(ids: Sequence[str], work: Callable[[str], Awaitable[None
 
 def _words(error: GatewayError) -> str:
     return f"{error.what} {error.remedy}".strip()[:LONGEST]
-
-
-def _changes(differences: Sequence[Difference]) -> list[Changes]:
-    """How often which verdict would become which, the most frequent first."""
-    counted = Counter((each.before, each.after, each.packs) for each in differences)
-    kinds = counted.most_common()
-    if len(kinds) > KINDS:
-        rest = sum(number for _, number in kinds[KINDS:])
-        kinds = [*kinds[:KINDS], (("various", "various", ()), rest)]
-    return [
-        Changes(before=before, after=after, packs=packs, documents=number)
-        for (before, after, packs), number in kinds
-    ]

@@ -36,7 +36,9 @@ from gateway.spool import StoredPayload
 
 READ_BYTES: Final = 1 << 20
 
-_WHERE_PEOPLE_LOOK: Final = frozenset({Transport.SFTP, Transport.FOLDER, Transport.HTTPS})
+_WHERE_PEOPLE_LOOK: Final = frozenset(
+    {Transport.SFTP, Transport.FOLDER, Transport.HTTPS, Transport.WEB}
+)
 
 
 def forms_wanted(

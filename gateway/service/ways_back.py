@@ -53,6 +53,7 @@ class WaysBack:
             Transport.SFTP_REMOTE.value: self._to_remote,
             Transport.FOLDER.value: self._to_folder,
             Transport.HTTPS.value: _ready_for_retrieval,
+            Transport.WEB.value: _ready_for_retrieval,
             Transport.AS2.value: self._to_as2,
             MDN_CHANNEL: self._receipt_to_as2,
         }
@@ -112,4 +113,4 @@ class WaysBack:
 
 
 async def _ready_for_retrieval(row: records.OutboxRow) -> None:
-    """An acknowledgement that the partner fetches over HTTPS: it is delivered by lying ready."""
+    """What the partner fetches, over HTTPS or in the console: it is delivered by lying ready."""

@@ -7,10 +7,15 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from gateway.cli.control_client import ask
 from gateway.cli.main import main
+from gateway.core.schematron.svrl import violations
+from gateway.errors import GatewayError
+from gateway.model.verdict import Layer
 from gateway.samples import sample_bytes
 from gateway.service.journal import open_reader, records
 from tests.gateway_process import GatewayProcess
@@ -128,6 +133,45 @@ def test_many_are_tried_first(gateway: GatewayProcess) -> None:
     assert json.loads(done.stdout)["committed"] == 1, done.stderr
     wait_until_acknowledged(gateway, revision + 1)
     assert "1 committed" in replay(gateway, "--list").stdout
+
+
+def test_many_run_by_themselves(gateway: GatewayProcess) -> None:
+    """As the console has it: begun, and not waited for; here nothing would change."""
+    wait_until_acknowledged(gateway)
+    made = ask(gateway.state, "replays.make", verdict="rejected", by="ann")
+    replay_id = made["replay"]
+    ask(gateway.state, "replays.run", replay=replay_id, step="try", by="ann")
+    deadline = time.monotonic() + 60
+    while (run := ask(gateway.state, "replays.running", replay=replay_id)["run"])["ending"] != (
+        "done"
+    ):
+        assert run["ending"] == "running", run
+        assert time.monotonic() < deadline, gateway.log_tail()
+        time.sleep(0.05)
+    shown = ask(gateway.state, "replays.show", replay=replay_id)
+    assert (shown["tried"], shown["failed"], shown["made_by"]) == (1, 0, "ann")
+    with pytest.raises(GatewayError, match="nothing is left to commit"):
+        ask(gateway.state, "replays.run", replay=replay_id, step="commit")
+
+
+def test_what_the_packs_say_in_svrl(gateway: GatewayProcess, tmp_path: Path) -> None:
+    """One file for each pack that judged, with the rules the verdict names."""
+    wait_until_acknowledged(gateway)
+    done = gateway.command("show", row(gateway).id, "--svrl", str(tmp_path / "svrl"))
+    assert done.returncode == 0, done.stderr
+    files = sorted((tmp_path / "svrl").iterdir())
+    assert sorted(done.stdout.splitlines()) == [str(file) for file in files]
+    assert all(file.name.startswith(f"{row(gateway).id}-1.") for file in files)
+    said = {each.rule for file in files for each in violations(file.read_bytes())}
+    shown = json.loads(gateway.command("show", row(gateway).id, "--json").stdout)
+    (document,) = shown["documents"]
+    named = {
+        each["rule"]
+        for each in document["judgement"]["findings"]
+        if each["layer"] == Layer.SCHEMATRON.value
+    }
+    assert named
+    assert said == named
 
 
 def test_totals_are_right_after_all_that(gateway: GatewayProcess) -> None:

@@ -59,6 +59,8 @@ def numbers(capsys: pytest.CaptureFixture[str], state: Path, *words: str) -> lis
         (("--issued", "..2/1/2026"), ["FA-1", "FA-0"]),
         (("--seller", "Société", "--number", "FA-0"), ["FA-0"]),
         (("--partner", "other"), ["F-4"]),
+        (("--channel", "as2"), ["F-4"]),
+        (("--channel", "web"), []),
         (("--rule", "BR-1"), ["F-5", "F-4"]),
         (("--received", "2026-02-01..", "--verdict", "rejected"), ["F-5"]),
         (("FA-", "--exact"), []),

@@ -115,3 +115,28 @@ def test_a_password_is_never_an_argument(state: Path, capsys: pytest.CaptureFixt
         run(state, "user", "add", "ada", "--password", PASSWORD)
     assert run(state, "user", "add", "ada") == 2
     assert "--password-file" in capsys.readouterr().err
+
+
+def test_another_role_and_logged_out(
+    state: Path, password: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last administrator stays one, as in the console; with no gateway nobody is logged in."""
+    file = ("--password-file", str(password))
+    assert run(state, "user", "add", "ada", "--role", "administrator", *file) == 0
+    assert run(state, "user", "add", "bob", *file) == 0
+    assert run(state, "user", "role", "ada", "viewer") == 3
+    assert '"ada" is the last administrator.' in capsys.readouterr().err
+    assert run(state, "user", "remove", "ada") == 3
+    assert run(state, "user", "role", "bob", "administrator") == 0
+    assert "bob is administrator now" in capsys.readouterr().out
+    assert run(state, "user", "role", "ada", "operator") == 0
+    assert [(row.name, row.role) for row in users(state)] == [
+        ("ada", "operator"),
+        ("bob", "administrator"),
+    ]
+    capsys.readouterr()
+    assert run(state, "user", "logout", "ada", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "name": "ada", "sessions": 0}
+    assert run(state, "user", "logout", "eve") == 3
+    with pytest.raises(SystemExit):
+        run(state, "user", "role", "ada", "king")

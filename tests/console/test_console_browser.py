@@ -21,7 +21,7 @@ FOLDER = Path(gateway.samples.__file__).parent
 PASSWORD = "seven herons over the canal"
 PAGES = (
     *("", "interchanges", "search?text=FA", "queue", "quarantine", "holds", "partners", "rules"),
-    *("statistics", "audit", "account"),
+    *("statistics", "audit", "account", "alerts", "partners/acme"),
 )
 
 
@@ -55,6 +55,7 @@ class Site:
         self.gateway.start()
         for words in (
             ("ada", "--role", "operator"),
+            ("grace", "--role", "administrator"),
             ("beta-desk", "--role", "operator", "--partner", "beta"),
         ):
             done = self.gateway.command(
@@ -150,6 +151,48 @@ def test_a_partners_own_view(site: Site, driver: Driver, tmp_path: Path) -> None
     driver.until(here, "1 accepted")
     driver.go("quarantine")
     assert driver.title == "You may not do this"
+
+
+def test_an_administrator_decides_who_logs_in(driver: Driver) -> None:
+    """Adds somebody, who has no such page; takes the login away again, by writing its name."""
+    log_in(driver, "grace")
+    driver.press("Users")
+    for width in (360, 1280):
+        driver.look(width)
+        assert driver.too_wide <= 0, width
+    assert not AXE.exists() or driver.barriers() == []
+    driver.fill("Name", "newcomer")
+    driver.fill("New password", PASSWORD)
+    driver.fill("New password, once more", PASSWORD)
+    driver.press("Add")
+    assert "They may log in now." in driver.text
+    driver.press("Log out")
+    log_in(driver, "newcomer")
+    assert driver.title == "Flows"
+    driver.go("users")
+    assert driver.title == "You may not do this"
+    driver.go("")
+    driver.press("Log out")
+    log_in(driver, "grace")
+    driver.go("users/one?name=newcomer")
+    assert driver.title == "newcomer"
+    assert not AXE.exists() or driver.barriers() == []
+    assert driver.too_wide <= 0
+    driver.fill("Name, once more", "newcomer")
+    driver.press("Remove this login")
+    assert "Nobody logs in by that name any more" in driver.text
+    assert driver.complaints() == []
+
+
+def test_a_test_exchange(driver: Driver) -> None:
+    """The check of a partner, from its page to the outcome of each step."""
+    log_in(driver)
+    driver.press("Partners")
+    driver.press("acme")
+    driver.press("Try")
+    assert "Everything that was tried works." in driver.text
+    assert "files of the configuration" in driver.text
+    assert driver.too_wide <= 0
 
 
 @pytest.mark.parametrize("dark", [False, True])

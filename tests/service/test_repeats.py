@@ -476,6 +476,27 @@ class TestResend:
         assert (there.body, there.filename) == (here.body, here.filename)
         assert here.state == "delivered"
 
+    @pytest.mark.parametrize("ways", [("https", "web"), ("web", "https")])
+    @pytest.mark.parametrize("verdict", [invoice(), REJECTED], ids=["accepted", "rejected"])
+    @ensureDeferred
+    async def test_what_was_posted_and_is_then_dropped_is_one(
+        self, house: House, ways: tuple[str, str], verdict: Verdict
+    ) -> None:
+        """By HTTPS and in the console, in either order, whatever came of it; and before that."""
+        first, second = map(Transport, ways)
+        judges = FakeJudges(verdict)
+        judges.gate = defer.Deferred()
+        intake = await house.intake(judges, uniqueness=ONCE)
+        id_ = await sent(house, intake, "a.xml", b"<a/>", by=first)
+        assert await sent(house, intake, "a.xml", b"<a/>", by=second) == id_
+        judges.gate.callback(None)
+        await ended(house, id_)
+        assert await sent(house, intake, "a.xml", b"<a/>", by=second) == id_
+        (there,) = await back(house, id_, second)
+        (here,) = await back(house, id_, first)
+        assert (there.body, there.state) == (here.body, "pending")
+        assert (await house.row(id_)).transport == first
+
     @ensureDeferred
     async def test_a_message_of_its_own_is_a_resend_too(self, house: House) -> None:
         """AS2 software that makes a new Message-ID for every attempt."""

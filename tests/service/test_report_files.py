@@ -72,6 +72,7 @@ def totals(rejected: bool) -> ReportTotals:
         ("auto", Transport.SFTP, True, False, True),
         ("auto", Transport.FOLDER, True, False, True),
         ("auto", Transport.HTTPS, True, False, True),
+        ("auto", Transport.WEB, True, False, True),
         ("auto", Transport.AS2, True, False, False),
         ("auto", Transport.SFTP_REMOTE, True, False, False),
         ("auto", Transport.SFTP, False, False, False),

@@ -64,6 +64,11 @@ def named(versions: Versions, word: str) -> PackEntry | None:
     return called[0] if len(called) == 1 else None
 
 
+def of_sum(versions: Versions, sha256: str) -> PackEntry | None:
+    """The version whose files have this SHA-256: the very one a judgement names."""
+    return next((each for each in versions if each.sha256 == sha256), None)
+
+
 def last_day(version: PackEntry, versions: Versions) -> dt.date | None:
     """The last day on which it applies; None: it is not known yet.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from gateway.core.acknowledgement.markup import Html, element
-from gateway.errors import ConfigurationError
 from gateway.model.verdict import Language
-from gateway.service.console import passwords
+from gateway.service.console import new_password, passwords
 from gateway.service.console.cookies import SESSION
 from gateway.service.console.elements import facts, field, form
 from gateway.service.console.layout import page
 from gateway.service.console.proving import Proving
 from gateway.service.console.sources import Sources
 from gateway.service.console.visit import ROOT, Route, Visit, go_to
-from gateway.service.console.words import moment
+from gateway.service.console.words import moment, role_words
 from gateway.service.http_server import Answer
 
 
@@ -39,22 +38,10 @@ class Account:
         """One's own password, which ends one's other sessions."""
         login = visit.login
         old = visit.form.get("old", "")[: passwords.MAX_BYTES]
-        new, repeated = visit.form.get("new", ""), visit.form.get("again", "")
-        if new != repeated:
-            words = visit.say(
-                "The two new passwords are not the same.",
-                "Les deux nouveaux mots de passe diffèrent.",
-            )
-            return await self._account_page(visit, words)
-        try:
-            passwords.check(new, login.user)
-        except ConfigurationError as error:
-            words = visit.say(
-                f"{error.what} {error.remedy}",
-                f"Choisissez au moins {passwords.MIN_LETTERS} caractères, sans répéter les mêmes et"
-                " sans votre nom : quelques mots qui ne vont pas ensemble.",
-            )
-            return await self._account_page(visit, words)
+        new = new_password.chosen(visit)
+        wrong = new_password.complaint(visit, login.user)
+        if wrong:
+            return await self._account_page(visit, wrong)
         proof = passwords.proof_of(login.user, old)
         row = await self._proving.known(login.user)
         put_off = self._sources.guesses.put_off(visit.head.peer, proof) > 0
@@ -84,13 +71,6 @@ class Account:
     async def _account_page(self, visit: Visit, failed: str = "") -> Answer:
         login = visit.login
         row = await self._proving.known(login.user)
-        roles = {
-            "viewer": visit.say("viewer: may look", "lecteur : peut consulter"),
-            "operator": visit.say(
-                "operator: may act on what waits", "opérateur : peut agir sur ce qui attend"
-            ),
-            "administrator": visit.say("administrator", "administrateur"),
-        }
         said: Html | None = None
         if failed:
             said = element("p", failed, class_="failed", role="alert")
@@ -111,7 +91,7 @@ class Account:
             facts(
                 [
                     (visit.say("Name", "Nom"), login.user),
-                    (visit.say("Role", "Rôle"), roles.get(login.role.word, login.role.word)),
+                    (visit.say("Role", "Rôle"), role_words(visit, login.role.word)),
                     (visit.say("Partner", "Partenaire"), login.partner or None),
                     (
                         visit.say("Password of", "Mot de passe du"),
@@ -130,26 +110,7 @@ class Account:
                     autocomplete="current-password",
                     required="",
                 ),
-                field(
-                    visit.say("New password", "Nouveau mot de passe"),
-                    "new",
-                    visit.say(
-                        f"At least {passwords.MIN_LETTERS} letters: a few words that do not belong"
-                        " together.",
-                        f"Au moins {passwords.MIN_LETTERS} caractères : quelques mots qui ne vont"
-                        " pas ensemble.",
-                    ),
-                    type="password",
-                    autocomplete="new-password",
-                    required="",
-                ),
-                field(
-                    visit.say("New password, once more", "Nouveau mot de passe, encore une fois"),
-                    "again",
-                    type="password",
-                    autocomplete="new-password",
-                    required="",
-                ),
+                *new_password.fields(visit),
                 element("button", visit.say("Change", "Changer")),
             ),
         )

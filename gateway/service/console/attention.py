@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.acknowledgement.markup import Html, element
-from gateway.service.console.elements import link
+from gateway.service.console.elements import lines, link
 from gateway.service.console.partners_page import SOON_DAYS
 from gateway.service.console.sources import Sources
 from gateway.service.console.visit import Visit
@@ -31,7 +31,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal says of it."""
 
     alerts: list[AlertRow]
-
+    alerts_on: int
     quarantined: Overdue | None
     dead: int
     away: list[Circuit]
@@ -41,8 +41,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 def standing(conn: Connection, late_before: dt.datetime) -> Standing:
     """Read it."""
+    alerts = alerts_on(conn)
     return Standing(
-        alerts=[each for each in alerts_on(conn) if each.kind in _ALERTED],
+        alerts=[each for each in alerts if each.kind in _ALERTED],
+        alerts_on=len(alerts),
         quarantined=quarantined(conn),
         dead=dead_number(conn),
         away=open_circuits(conn),
@@ -115,6 +117,7 @@ def todo(visit: Visit, sources: Sources, found: Standing, late_hours: int) -> Ht
             _item(
                 say(alert.what_en, alert.what_fr),
                 f"{since(visit, now, alert.since)}. {say(alert.remedy_en, alert.remedy_fr)}",
+                link(say("Alerts", "Alertes"), "/alerts"),
             )
         )
     for each in found.away[:_SHOWN]:
@@ -141,13 +144,26 @@ def todo(visit: Visit, sources: Sources, found: Standing, late_hours: int) -> Ht
                 link(say("Holds", "Suspensions"), "/holds"),
             )
         )
-    if not items:
+    on = _alerts_on(visit, found.alerts_on)
+    if not items and on is None:
         return element(
             "p",
             say("Nothing needs anybody now.", "Rien ne demande d'intervention."),
             class_="calm",
         )
-    return element("ul", *items, class_="todo")
+    return lines(element("ul", *items, class_="todo") if items else None, on)
+
+
+def _alerts_on(visit: Visit, number: int) -> Html | None:
+    """How many alerts are on, some of which the list says in its own words."""
+    if not number:
+        return None
+    told = count(visit, number)
+    words = visit.say(
+        "1 alert is on" if number == 1 else f"{told} alerts are on",
+        "1 alerte en cours" if number == 1 else f"{told} alertes en cours",
+    )
+    return element("p", link(words, "/alerts"))
 
 
 def hold_subject(visit: Visit, hold: Hold) -> str:

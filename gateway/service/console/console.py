@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.service.console import notices
 from gateway.service.console.account import Account
 from gateway.service.console.acting import Acting
+from gateway.service.console.alerts_page import AlertsPage
 from gateway.service.console.audit_page import AuditPage
 from gateway.service.console.document import DocumentPage
 from gateway.service.console.downloads import Downloads
@@ -16,15 +17,19 @@ from gateway.service.console.interchange_list import InterchangeList
 from gateway.service.console.layout import assets
 from gateway.service.console.live import LiveNumbers
 from gateway.service.console.login import Login
+from gateway.service.console.partner_page import PartnerPage
 from gateway.service.console.partners_page import PartnersPage
 from gateway.service.console.proving import Proving
 from gateway.service.console.quarantine_page import QuarantinePage
 from gateway.service.console.queue import QueuePage
+from gateway.service.console.replay_page import ReplayPage
+from gateway.service.console.replays_page import ReplaysPage
 from gateway.service.console.rules_page import RulesPage
 from gateway.service.console.search_page import SearchPage
 from gateway.service.console.sending import Sending
 from gateway.service.console.sources import Sources
 from gateway.service.console.statistics_page import StatisticsPage
+from gateway.service.console.users_page import UsersPage
 from gateway.service.console.visit import ROOT, Route, Visit, asset, go_to
 from gateway.service.http_server import Answer, Handler
 
@@ -47,11 +52,16 @@ def pages(sources: Sources, *, late_hours: int) -> list[Route]:
         *SearchPage(sources).routes(),
         *StatisticsPage(sources).routes(),
         *QueuePage(sources).routes(),
+        *AlertsPage(sources).routes(),
         *QuarantinePage(sources).routes(),
         *HoldsPage(sources).routes(),
         *PartnersPage(sources).routes(),
+        *PartnerPage(sources).routes(),
         *RulesPage(sources).routes(),
+        *ReplaysPage(sources).routes(),
+        *ReplayPage(sources).routes(),
         *AuditPage(sources).routes(),
+        *UsersPage(sources, proving).routes(),
         *Sending(sources).routes(),
     ]
 

@@ -15,6 +15,7 @@ from gateway.service.console.interchange import cause_of, stands
 from gateway.service.console.invoice import readable
 from gateway.service.console.layout import page
 from gateway.service.console.sources import Sources
+from gateway.service.console.svrl_links import svrl_links
 from gateway.service.console.visit import ROOT, Route, Visit
 from gateway.service.http_server import Answer
 from gateway.service.journal import records
@@ -44,15 +45,15 @@ class DocumentPage:
 
         def look(
             conn: Connection,
-        ) -> tuple[records.DocumentRow | None, MessageHead | None, bytes]:
+        ) -> tuple[records.DocumentRow | None, MessageHead | None, bytes, bool]:
             document = records.document(conn, row.id, ordinal)
             head = result_head(conn, row.id, ordinal)
             body = b""
             if head is not None and CLAIM_CHECK not in head.headers:
                 body = body_of(conn, head.id)
-            return document, head, body
+            return document, head, body, records.purged_of(conn, row.id) is not None
 
-        document, head, body = await self._sources.reader.read("document", look)
+        document, head, body, purged = await self._sources.reader.read("document", look)
         if document is None:
             return notices.not_found(visit.language)
         judgement = records.load_judgement(document) if document.judgement is not None else None
@@ -66,7 +67,7 @@ class DocumentPage:
             ),
             element("p", *stands(visit, document)),
             cause_of(visit, document),
-            self._facts(visit, document),
+            self._facts(visit, document, purged=purged),
         ]
         if judgement is not None and judgement.findings:
             pieces.append(element("h2", visit.say("Findings", "Constats")))
@@ -105,7 +106,7 @@ class DocumentPage:
             )
         return readable(visit, body)
 
-    def _facts(self, visit: Visit, document: records.DocumentRow) -> Html:
+    def _facts(self, visit: Visit, document: records.DocumentRow, *, purged: bool) -> Html:
         say = visit.say
         judgement = records.load_judgement(document) if document.judgement is not None else None
         rules = judgement.rules if judgement is not None else ()
@@ -121,6 +122,10 @@ class DocumentPage:
                 (
                     say("Judged by", "Contrôlé selon"),
                     ", ".join(f"{each.pack} {each.version}" for each in rules) or None,
+                ),
+                (
+                    say("What they say (SVRL)", "Ce qu'elles disent (SVRL)"),
+                    None if purged else svrl_links(document),
                 ),
             ]
         )

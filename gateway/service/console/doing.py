@@ -12,7 +12,9 @@ from gateway.service.console.sources import Sources
 from gateway.service.console.visit import Visit
 from gateway.service.control import CommandRefused
 
-_TAKES_BY: Final = frozenset({"hold", "resume", "resend", "resend.dead"})
+_TAKES_BY: Final = frozenset(
+    {"hold", "resume", "resend", "resend.dead", "replays.make", "replays.run", "replays.stop"}
+)
 """Commands that keep the name of whoever gives them in a place of their own."""
 
 _DONE: Final = {
@@ -39,6 +41,27 @@ _DONE: Final = {
     "sent": Text(
         en="Received. Its verdict appears below as soon as it is there.",
         fr="Reçu. Son verdict apparaît ci-dessous dès qu'il est prêt.",
+    ),
+    "user-added": Text(
+        en="They may log in now. Hand name and password over by a way nobody else reads.",
+        fr="La connexion est possible. Transmettez nom et mot de passe par une voie que personne"
+        " d'autre ne lit.",
+    ),
+    "user-password": Text(
+        en="The password is changed, and every session of that login has ended.",
+        fr="Le mot de passe est changé, et toutes les sessions de ce compte sont closes.",
+    ),
+    "user-role": Text(
+        en="The role is changed, and every session of that login has ended.",
+        fr="Le rôle est changé, et toutes les sessions de ce compte sont closes.",
+    ),
+    "user-out": Text(
+        en="Every session of that login has ended.",
+        fr="Toutes les sessions de ce compte sont closes.",
+    ),
+    "user-removed": Text(
+        en="Nobody logs in by that name any more, and whoever was, is logged out.",
+        fr="Plus personne ne se connecte sous ce nom, et qui l'était ne l'est plus.",
     ),
     "unchanged": Text(
         en="It was like this already; nothing was changed.",

@@ -1,4 +1,4 @@
-"""Files to keep: the original, what was said of it, AS2 evidence. Never shown as a page of ours."""
+"""Files to keep: the original, what was said of it, SVRL, AS2 evidence. Never shown as a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from gateway.errors import GatewayError
 from gateway.service.console import notices
 from gateway.service.console.sources import Sources
 from gateway.service.console.visit import ROOT, Route, Visit, download
@@ -31,6 +34,12 @@ class Downloads:
             Route(method="GET", path=f"{here}/as2/{{n}}/body", page=self.as2_body, scoped=True),
             Route(
                 method="GET", path=f"{here}/as2/{{n}}/receipt", page=self.as2_receipt, scoped=True
+            ),
+            Route(
+                method="GET",
+                path=f"{here}/documents/{{n}}/svrl/{{name}}",
+                page=self.svrl,
+                scoped=True,
             ),
         ]
 
@@ -70,6 +79,25 @@ class Downloads:
         head = "".join(f"{name}: {value}\r\n" for name, value in found.mdn.headers)
         content = f"{head}\r\n".encode() + found.mdn.body
         return download(f"as2-{visit.words['n']}.mdn", content)
+
+    async def svrl(self, visit: Visit) -> Answer:
+        """What one rule pack says of a document, in SVRL (ISO/IEC 19757-3), as it says it itself.
+
+        Made again from the kept bytes by the version that judged (`service/svrl_reports`); of ours
+        that fails, a partner's own login only learns that it did.
+        """
+        id_, number, pack = visit.about.id, int(visit.words["n"]), visit.words["name"]
+        arguments = {"interchange": id_, "document": number, "pack": pack}
+        try:
+            made = await self._sources.commands["svrl"](arguments)
+        except msgspec.ValidationError:
+            return notices.not_found(visit.language)
+        except GatewayError as error:
+            self._sources.log.warning("svrl_not_made", interchange=id_, error=str(error))
+            if visit.scope:
+                return notices.no_report(visit.language)
+            raise
+        return download(made["name"], Path(made["path"]), "application/xml")
 
     async def _as2(self, visit: Visit) -> Any:
         rows = await self._sources.reader.read(

@@ -16,6 +16,7 @@ from gateway.service.console.interchange_list import verdict_chips
 from gateway.service.console.layout import page
 from gateway.service.console.said import as2_table, messages_table
 from gateway.service.console.sources import Sources
+from gateway.service.console.svrl_links import svrl_links
 from gateway.service.console.timeline import timeline
 from gateway.service.console.users import Role
 from gateway.service.console.visit import ROOT, Route, Visit
@@ -202,7 +203,7 @@ class InterchangePage:
             )
             pieces.append(element("p", told, link(words, f"{here}{query}")))
         for document in found.documents:
-            pieces.append(self._document(visit, document))
+            pieces.append(self._document(visit, document, gone=found.purged is not None))
         if not found.documents:
             pieces.append(
                 empty(
@@ -226,7 +227,7 @@ class InterchangePage:
             )
         return pieces
 
-    def _document(self, visit: Visit, document: records.DocumentRow) -> Html:
+    def _document(self, visit: Visit, document: records.DocumentRow, *, gone: bool) -> Html:
         say = visit.say
         here = f"/interchanges/{document.interchange_id}/documents/{document.ordinal}"
         number = document.invoice_number or say("number not read", "numéro non lu")
@@ -241,6 +242,9 @@ class InterchangePage:
         if judgement is not None:
             more = link(say("All of them", "Tous"), here)
             pieces.append(listed(visit, judgement.findings, FINDINGS, more))
+            links = None if gone else svrl_links(document)
+            if links is not None:
+                pieces.append(element("p", "SVRL: ", links, class_="soft"))
         return element("article", *pieces, class_="card")
 
 

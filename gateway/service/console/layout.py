@@ -45,12 +45,15 @@ MENU: Final = (
     ),
     Entry("search", "/search", Text(en="Search", fr="Recherche"), scoped=True),
     Entry("queue", "/queue", Text(en="Queue", fr="File d'attente")),
+    Entry("alerts", "/alerts", Text(en="Alerts", fr="Alertes")),
     Entry("quarantine", "/quarantine", Text(en="Quarantine", fr="Quarantaine")),
     Entry("holds", "/holds", Text(en="Holds", fr="Suspensions")),
     Entry("partners", "/partners", Text(en="Partners", fr="Partenaires")),
     Entry("rules", "/rules", Text(en="Rules", fr="Règles")),
+    Entry("replays", "/replays", Text(en="Replays", fr="Nouveaux contrôles"), Role.OPERATOR),
     Entry("statistics", "/statistics", Text(en="Statistics", fr="Statistiques"), scoped=True),
     Entry("audit", "/audit", Text(en="Audit", fr="Audit"), Role.OPERATOR),
+    Entry("users", "/users", Text(en="Users", fr="Utilisateurs"), Role.ADMINISTRATOR),
 )
 _SCOPED_HOME: Final = Text(en="My files", fr="Mes fichiers")
 
@@ -67,8 +70,19 @@ def assets() -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def page(visit: Visit, title: str, *content: Piece, active: str = "", live: bool = False) -> Answer:
-    """A page for somebody who is logged in. `live`: its numbers are asked for again and again."""
+def page(
+    visit: Visit,
+    title: str,
+    *content: Piece,
+    active: str = "",
+    live: bool = False,
+    watched: str = "",
+) -> Answer:
+    """A page for somebody who is logged in. `live`: its numbers are asked for again and again.
+
+    `watched`: a query that asks for numbers of this page beside those of the menu.
+    """
+    events = f"{ROOT}/events?{watched}" if watched else f"{ROOT}/events"
     shell = element(
         "body",
         element("a", visit.say("To the content", "Aller au contenu"), href="#main", class_="skip"),
@@ -79,7 +93,7 @@ def page(visit: Visit, title: str, *content: Piece, active: str = "", live: bool
             *content,
             id="main",
             tabindex="-1",
-            data_events=f"{ROOT}/events" if live else None,
+            data_events=events if live else None,
         ),
         class_="inside",
     )

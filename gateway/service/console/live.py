@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.service.console.replay_progress import progress_of
 from gateway.service.console.sources import Sources
+from gateway.service.console.users import Role
 from gateway.service.console.visit import ROOT, SECURITY, Route, Visit
 from gateway.service.http_server import Answer
+from gateway.service.journal.alert_records import alerts_number
 from gateway.service.journal.flow_records import flow_lines, numbers
 
 AGAIN_SECONDS: Final = 5
@@ -21,7 +24,7 @@ _KEPT: Final = 200
 
 
 class LiveNumbers:
-    """The numbers of the menu and of the first page."""
+    """The numbers of the menu and of the first page; with `?replay=`, also how far that one is."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -45,6 +48,10 @@ class LiveNumbers:
             known = (second, read)
             self._kept[visit.scope] = known
         told: dict[str, Any] = dict(known[1])
+        replay = visit.query.get("replay", "")
+        if replay and visit.may(Role.OPERATOR):
+            progress = await progress_of(self._sources, replay)
+            told |= progress.numbers() if progress is not None else {}
         body = (
             f"retry: {AGAIN_SECONDS * 1000}\nevent: numbers\n"
             f"data: {msgspec.json.encode(told).decode()}\n\n"
@@ -65,4 +72,5 @@ def _read(conn: Any, now: Any, scope: str) -> dict[str, int]:
     if not scope:
         found = numbers(conn)
         told |= {"quarantine": found.quarantine, "queue": found.stuck}
+        told["alerts"] = alerts_number(conn)
     return told

@@ -22,6 +22,7 @@ from gateway.service.console.sources import Sources
 from gateway.service.console.users import role_named
 from gateway.service.console.visit import ROOT, Route, Visit, go_to, html_answer
 from gateway.service.http_server import Answer
+from gateway.service.journal.user_records import LOGIN as LOGIN_DEED
 
 _WRONG: Final = Text(
     en="Name and password do not belong together.",
@@ -83,16 +84,17 @@ class Login:
             guesses.failed(peer, name)
             return self._login_page(visit, _WRONG.to(_language(visit)), 401, name)
         guesses.right(peer, proof)
-        # Another password, or none at all, since the row was read: what counts is what is now.
-        again = await self._proving.known(name)
-        if again is None or again.password_hash != row.password_hash:
-            return self._login_page(visit, _WRONG.to(_language(visit)), 401, name)
         token, session = self._sources.sessions.begin(
             row.name, role_named(row.role), row.partner, _language(visit)
         )
         who = Who(name=row.name, via="console", peer=peer)
         try:
-            await self._sources.audit.note(who, "login")
+            # Another password or role, or nobody any more, since the row was read: what is changed
+            # before this look is seen by it, what is changed after it ends the session.
+            if await self._proving.known(name) != row:
+                self._sources.sessions.end(session)
+                return self._login_page(visit, _WRONG.to(_language(visit)), 401, name)
+            await self._sources.audit.note(who, LOGIN_DEED)
         except BaseException:
             self._sources.sessions.end(session)
             raise

@@ -40,6 +40,32 @@ def no_interchange(language: Language) -> Answer:
     )
 
 
+def no_user(language: Language) -> Answer:
+    """404: nobody may log in by this name."""
+    return _notice(
+        404,
+        language,
+        Text(en="There is no such login", fr="Ce compte n'existe pas"),
+        Text(
+            en="It may have been removed. The list of users has all there are.",
+            fr="Il a peut-être été supprimé. La liste des utilisateurs les a tous.",
+        ),
+    )
+
+
+def no_partner(language: Language) -> Answer:
+    """404: there is no partner of this name."""
+    return _notice(
+        404,
+        language,
+        Text(en="There is no such partner", fr="Ce partenaire n'existe pas"),
+        Text(
+            en="It may have been removed. The list of partners has all there are.",
+            fr="Il a peut-être été supprimé. La liste des partenaires les a tous.",
+        ),
+    )
+
+
 def wrong_method(language: Language, allowed: Sequence[str]) -> Answer:
     """405."""
     answer = _notice(
@@ -153,6 +179,22 @@ def not_taken(language: Language) -> Answer:
             " tard : rien n'a été pris, et rien ne sera en double.",
         ),
         ("Retry-After", "60"),
+    )
+
+
+def no_report(language: Language) -> Answer:
+    """409: the SVRL report cannot be made, for a reason that is not the reader's to know."""
+    return _notice(
+        409,
+        language,
+        Text(en="There is no report", fr="Il n'y a pas de rapport"),
+        Text(
+            en="This report could not be made now. The findings of the document say the same; ask"
+            " again later, or ask the operators of the gateway.",
+            fr="Ce rapport n'a pas pu être établi maintenant. Les constats du document disent la"
+            " même chose ; redemandez-le plus tard, ou adressez-vous aux exploitants de la"
+            " passerelle.",
+        ),
     )
 
 

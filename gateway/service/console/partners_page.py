@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from gateway.config.certificates import Held
 from gateway.core.acknowledgement.markup import Html, Piece, element
 from gateway.model.partner import Partner
 from gateway.service.console.elements import chip, empty, lines, link, table
@@ -63,7 +66,7 @@ class PartnersPage:
             [
                 [
                     lines(
-                        link(each.name, f"/interchanges?partner={each.name}"),
+                        link(each.name, f"/partners/{each.name}"),
                         None if each.enabled else chip(say("switched off", "désactivé"), "warn"),
                     ),
                     ", ".join(channels(each)),
@@ -77,7 +80,7 @@ class PartnersPage:
 
     def _certificates(self, visit: Visit) -> Html:
         say = visit.say
-        held = sorted(self._sources.certificates.days_left(), key=lambda each: each[1])
+        held = self._sources.certificates.days_left()
         if not held:
             return empty(
                 say(
@@ -87,35 +90,41 @@ class PartnersPage:
                     " partenaire, `edi-gateway cert rotate` en crée un des nôtres.",
                 )
             )
-        rows: list[list[Piece]] = []
-        for each, days in held:
-            certificate = each.certificate
-            if days < 0:
-                told: Piece = chip(say("expired", "expiré"), "bad")
-            elif days < SOON_DAYS:
-                told = chip(say(f"{days:.0f} days left", f"encore {days:.0f} jours"), "warn")
-            else:
-                told = say(f"{days:.0f} days left", f"encore {days:.0f} jours")
-            rows.append(
-                [
-                    each.owner or say("ours", "le nôtre"),
-                    certificate.subject.rfc4514_string(),
-                    f"{certificate.not_valid_after_utc:%Y-%m-%d}",
-                    told,
-                    each.file.name,
-                ]
-            )
-        return table(
-            say("The next to expire first", "Les premiers à expirer d'abord"),
+        return certificate_table(visit, held)
+
+
+def certificate_table(visit: Visit, held: Iterable[tuple[Held, float]]) -> Html:
+    """Certificates with the days each is good for still, the next to expire first."""
+    say = visit.say
+    rows: list[list[Piece]] = []
+    for each, days in sorted(held, key=lambda pair: pair[1]):
+        certificate = each.certificate
+        if days < 0:
+            told: Piece = chip(say("expired", "expiré"), "bad")
+        elif days < SOON_DAYS:
+            told = chip(say(f"{days:.0f} days left", f"encore {days:.0f} jours"), "warn")
+        else:
+            told = say(f"{days:.0f} days left", f"encore {days:.0f} jours")
+        rows.append(
             [
-                say("Whose", "De qui"),
-                say("Subject", "Sujet"),
-                say("Valid until", "Valide jusqu'au"),
-                say("Left", "Reste"),
-                say("File", "Fichier"),
-            ],
-            rows,
+                each.owner or say("ours", "le nôtre"),
+                certificate.subject.rfc4514_string(),
+                f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+                told,
+                each.file.name,
+            ]
         )
+    return table(
+        say("The next to expire first", "Les premiers à expirer d'abord"),
+        [
+            say("Whose", "De qui"),
+            say("Subject", "Sujet"),
+            say("Valid until", "Valide jusqu'au"),
+            say("Left", "Reste"),
+            say("File", "Fichier"),
+        ],
+        rows,
+    )
 
 
 def channels(partner: Partner) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.acknowledgement.markup import Html, Piece, element
+from gateway.service.console.broker_part import broker_part
 from gateway.service.console.elements import chip, empty, lines, link, table
 from gateway.service.console.layout import page
 from gateway.service.console.sources import Sources
@@ -50,6 +51,7 @@ class QueuePage:
     async def show(self, visit: Visit) -> Answer:
         """All of it."""
         now = self._sources.now()
+        self._sources.broker_queues()  # it is asked while the journal is read
 
         def look(conn: Connection) -> _Found:
             return _Found(
@@ -78,6 +80,8 @@ class QueuePage:
             *self._stuck(visit, found, now),
             element("h2", visit.say("Waiting to be sent", "En attente d'envoi")),
             self._queues(visit, found.queues, now),
+            element("h2", visit.say("At the broker", "Chez le courtier de messages")),
+            broker_part(visit, self._sources.broker_queues(), now),
             element("h2", visit.say("Being judged", "En cours de contrôle")),
             self._working(visit, found.working, now),
         ]

@@ -1,4 +1,4 @@
-"""Rule packs: which version applies today, and which did or will on other days."""
+"""Rule packs: which version applies today, which did or will, what those to come would reject."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from gateway.core.acknowledgement.markup import Piece, element
 from gateway.core.schematron.catalogue import Catalogue, PackProblem
 from gateway.core.schematron.versions import applying, key_of, last_day
 from gateway.errors import RulePackError
+from gateway.model.verdict import Text
+from gateway.service.console import notices
 from gateway.service.console.elements import chip, empty, table
 from gateway.service.console.layout import page
+from gateway.service.console.replays_page import begin
+from gateway.service.console.rules_next import Coming, chosen_of, coming_of, next_rules
 from gateway.service.console.sources import Sources
+from gateway.service.console.users import Role
 from gateway.service.console.visit import ROOT, Route, Visit
 from gateway.service.http_server import Answer
 
@@ -38,7 +43,11 @@ class RulesPage:
 
     def routes(self) -> list[Route]:
         """What is answered here."""
-        return [Route(method="GET", path=f"{ROOT}/rules", page=self.show)]
+        path, operator = f"{ROOT}/rules", Role.OPERATOR
+        return [
+            Route(method="GET", path=path, page=self.show),
+            Route(method="POST", path=f"{path}/next", page=self.try_next, role=operator),
+        ]
 
     async def show(self, visit: Visit) -> Answer:
         """Every version of every pack."""
@@ -98,8 +107,18 @@ class RulesPage:
                 ),
             ),
             content,
+            *(next_rules(visit, _coming(packs, today)) if visit.may(Role.OPERATOR) else ()),
             active="rules",
         )
+
+    async def try_next(self, visit: Visit) -> Answer:
+        """What rules to come would reject of what was accepted lately. Raises `RulePackError`."""
+        today = self._sources.now().date()
+        packs = await self._sources.in_thread(_packs, self._sources.rule_packs, today)
+        chosen = chosen_of(visit, _coming(packs, today), today)
+        if isinstance(chosen, Text):
+            return notices.invalid(visit.language, chosen)
+        return await begin(self._sources, visit, chosen)
 
     def _validity(self, visit: Visit, pack: _Pack) -> str:
         say = visit.say
@@ -119,6 +138,12 @@ class RulesPage:
         if pack.applies:
             return chip(visit.say("applies today", "en vigueur"), "good")
         return chip(visit.say("not today", "pas aujourd'hui"))
+
+
+def _coming(packs: list[_Pack], today: dt.date) -> list[Coming]:
+    """Those that can be used."""
+    usable = (each for each in packs if not each.problem)
+    return coming_of(((each.since, f"{each.name} {each.version}") for each in usable), today)
 
 
 def _packs(folder: Path | None, today: dt.date) -> list[_Pack]:

@@ -101,7 +101,7 @@ class Sending:
             part = await in_thread(http_multipart.extract, visit.received.path, boundary, apart)
             name = checked(part.name)
             upload = Upload(partner.name, name, part.path, part.sha256, part.size)
-            id_ = await self._sources.receive(upload, Transport.HTTPS)
+            id_ = await self._sources.receive(upload, Transport.WEB)
         except (BadName, BadMultipart) as error:
             return notices.invalid(visit.language, Text(en=f"{error}", fr=f"{error}"))
         except (IntakeRefused, SpoolError, OSError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -88,11 +89,18 @@ class Sessions:
         """Logged out."""
         self._by_key.pop(session.key, None)
 
-    def end_all_of(self, user: str, *, but: Session | None = None) -> None:
-        """Whoever is logged in as this user no longer is."""
-        for session in [each for each in self._by_key.values() if each.user == user]:
-            if session is not but:
-                del self._by_key[session.key]
+    def end_all_of(self, user: str) -> int:
+        """Whoever is logged in as this user no longer is: how many sessions that were."""
+        self._drop_old()
+        ended = [each.key for each in self._by_key.values() if each.user == user]
+        for key in ended:
+            del self._by_key[key]
+        return len(ended)
+
+    def numbers(self) -> Counter[str]:
+        """How many sessions each user has now."""
+        self._drop_old()
+        return Counter(each.user for each in self._by_key.values())
 
     def _drop_old(self) -> None:
         now = self._seconds()

@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.alert_settings import Alerts
 from gateway.config.settings import Console as ConsoleSettings
 from gateway.model.interchange import Transport
 from gateway.model.partner import Partner
 from gateway.service.audit import Audit
+from gateway.service.broker_queues import BrokerQueues
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.console.reading import PageReader
 from gateway.service.console.sessions import Sessions
@@ -36,7 +38,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. `commands` are those of the control socket: nothing is done in a second way.
 
     `in_thread` runs what blocks; `seconds` is a clock that only goes forward; `later` waits.
-    `unready`: why pages cannot be shown yet; "" when they can.
+    `unready`: why pages cannot be shown yet; "" when they can. `alerts`: what alerts begin at, and
+    who is told of them, now. `broker_queues` answers at once.
     """
 
     settings: ConsoleSettings
@@ -48,6 +51,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     committed: Collection[str]
     certificates: CertificateWatch
     rule_packs: Path | None
+    alerts: Callable[[], Alerts]
     commands: Mapping[str, Handler]
     audit: Audit
     sessions: Sessions
@@ -57,6 +61,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     receive: Callable[[Arrival, Transport], Awaitable[str]]
     ready: Callable[[], None]
     live: Callable[[], Live]
+    broker_queues: Callable[[], BrokerQueues]
     unready: Callable[[], str]
     incoming: Path
     max_upload_bytes: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Container, Mapping
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -42,6 +42,9 @@ def role_named(word: str) -> Role:
     return Role.__members__.get(word.upper(), Role.VIEWER)
 
 
+_ADMINISTRATOR: Final = Role.ADMINISTRATOR.word
+
+
 class AddUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Arguments of `user.add`."""
 
@@ -58,8 +61,15 @@ class SetPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     password_hash: Hash
 
 
-class RemoveUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `user.remove`."""
+class SetRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `user.role`."""
+
+    name: Name
+    role: RoleName
+
+
+class NamedUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Arguments of `user.remove` and `user.logout`."""
 
     name: Name
 
@@ -67,8 +77,9 @@ class RemoveUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Users:
     """Answers commands about people; `handlers` is what `Control` wants.
 
-    `journal` writes; `ended` hears whose sessions must end. `partners` None: whoever calls knows
-    none, and any may be named.
+    `journal` writes; `ended` hears whose sessions must end, and says how many did. `partners` None:
+    whoever calls knows none, and any may be named. The last administrator stays one: whoever runs
+    the gateway is not to lock everybody out by accident.
     """
 
     def __init__(
@@ -76,7 +87,7 @@ class Users:
         journal: Any,
         *,
         partners: Container[str] | None,
-        ended: Callable[[str], None],
+        ended: Callable[[str], int],
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
@@ -91,17 +102,16 @@ class Users:
         return {
             "user.add": self.add,
             "user.password": self.password,
+            "user.role": self.role,
+            "user.logout": self.logout,
             "user.remove": self.remove,
         }
 
     async def add(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Somebody new may log in: `{"name", "role", "partner"}`."""
         wanted = msgspec.convert(arguments, AddUser)
-        if wanted.partner and wanted.role == "administrator":
-            raise CommandRefused(
-                "A login of a partner's own cannot be an administrator.",
-                remedy="Make it a viewer, or an operator who may also send files.",
-            )
+        if wanted.partner and wanted.role == _ADMINISTRATOR:
+            raise _partners_administrator()
         if wanted.partner and self._partners is not None and wanted.partner not in self._partners:
             raise CommandRefused(
                 f'There is no partner "{wanted.partner}".', remedy="See: edi-gateway partner list"
@@ -144,18 +154,70 @@ class Users:
         self._log.info("user_password_changed", user=wanted.name)
         return {"name": wanted.name}
 
+    async def role(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Another role; every session of theirs ends: `{"name", "role"}`."""
+        wanted = msgspec.convert(arguments, SetRole)
+
+        def write(conn: sa.Connection) -> UserRow:
+            row = _known(conn, wanted.name)
+            if wanted.role != _ADMINISTRATOR:
+                _keep_one_administrator(conn, row)
+            elif row.partner:
+                raise _partners_administrator()
+            user_records.set_role(conn, wanted.name, wanted.role)
+            return row
+
+        before = await self._journal.write("user_role", write)
+        self._ended(wanted.name)
+        self._log.info("user_role_changed", user=wanted.name, role=wanted.role, before=before.role)
+        return {"name": wanted.name, "role": wanted.role}
+
+    async def logout(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Logged out wherever they are logged in: `{"name", "sessions"}`."""
+        wanted = msgspec.convert(arguments, NamedUser)
+        await self._journal.write("user_logout", lambda conn: _known(conn, wanted.name))
+        number = self._ended(wanted.name)
+        self._log.info("user_logged_out", user=wanted.name, sessions=number)
+        return {"name": wanted.name, "sessions": number}
+
     async def remove(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """May not log in any more, and is logged out: `{"name"}`."""
-        wanted = msgspec.convert(arguments, RemoveUser)
+        wanted = msgspec.convert(arguments, NamedUser)
 
-        def write(conn: sa.Connection) -> bool:
-            return user_records.remove_user(conn, wanted.name)
+        def write(conn: sa.Connection) -> None:
+            _keep_one_administrator(conn, _known(conn, wanted.name))
+            user_records.remove_user(conn, wanted.name)
 
-        if not await self._journal.write("user_remove", write):
-            raise _nobody(wanted.name)
+        await self._journal.write("user_remove", write)
         self._ended(wanted.name)
         self._log.info("user_removed", user=wanted.name)
         return {"name": wanted.name}
+
+
+def _known(conn: sa.Connection, name: str) -> UserRow:
+    """The one of this name. Raises `CommandRefused`."""
+    row = user_records.user_named(conn, name)
+    if row is None:
+        raise _nobody(name)
+    return row
+
+
+def _keep_one_administrator(conn: sa.Connection, row: UserRow) -> None:
+    """Raise `CommandRefused` when this is the only administrator there is."""
+    if row.role != _ADMINISTRATOR:
+        return
+    if user_records.others_of_role(conn, _ADMINISTRATOR, row.name) == 0:
+        raise CommandRefused(
+            f'"{row.name}" is the last administrator.',
+            remedy="Make another one first: edi-gateway user add NAME --role administrator",
+        )
+
+
+def _partners_administrator() -> CommandRefused:
+    return CommandRefused(
+        "A login of a partner's own cannot be an administrator.",
+        remedy="Make it a viewer, or an operator who may also send files.",
+    )
 
 
 def _nobody(name: str) -> CommandRefused:

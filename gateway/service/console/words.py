@@ -46,10 +46,28 @@ KINDS: Final = {
 }
 
 
+ROLES: Final = {
+    "viewer": Text(en="viewer: may look", fr="lecteur : peut consulter"),
+    "operator": Text(
+        en="operator: may act on what waits", fr="opérateur : peut agir sur ce qui attend"
+    ),
+    "administrator": Text(
+        en="administrator: may also decide who logs in",
+        fr="administrateur : décide aussi qui se connecte",
+    ),
+}
+
+
 def state_word(state: str, language: Language) -> tuple[str, str]:
     """The word for a state or verdict, and its tone: good, bad, warn or none."""
     found = STATES.get(state)
     return (state, "") if found is None else (found[0].to(language), found[1])
+
+
+def role_words(visit: Visit, role: str) -> str:
+    """What a role is called, and may do."""
+    found = ROLES.get(role)
+    return role if found is None else found.to(visit.language)
 
 
 def moment(visit: Visit, when: dt.datetime | None) -> Html | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -44,6 +44,23 @@ class ToldRow(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None = None
 
 
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a message about an alert has come, for one receiver; `about`: "began" or "over".
+
+    `closed_at` None: it is still to be sent. Closed, it was sent, or, with a `last_error`, given
+    up.
+    """
+
+    alert_id: str
+    about: str
+    receiver: str
+    created_at: dt.datetime
+    attempts: int
+    next_attempt_at: dt.datetime
+    last_error: str | None
+    closed_at: dt.datetime | None
+
+
 _ALERT = sa.select(*(alerts.c[name] for name in AlertRow.__struct_fields__))
 _ON = _ALERT.where(ON).order_by(alerts.c.began_at, alerts.c.id)
 _NEWEST = _ALERT.order_by(alerts.c.began_at.desc(), alerts.c.id.desc())
@@ -55,6 +72,9 @@ _NEXT = (
 )
 _TOLD = sa.select(alert_messages.c.receiver).where(
     alert_messages.c.alert_id == sa.bindparam("b_alert"), alert_messages.c.about == "began"
+)
+_TELLING = sa.select(*(alert_messages.c[name] for name in Telling.__struct_fields__)).order_by(
+    alert_messages.c.id
 )
 _UNSENT = (
     sa.select(alert_messages.c.receiver, sa.func.count().label("number"))
@@ -71,6 +91,29 @@ def alerts_on(conn: sa.Connection) -> list[AlertRow]:
 def newest_alerts(conn: sa.Connection, limit: int) -> list[AlertRow]:
     """Those that are on and those that were, the newest first."""
     return [AlertRow(**row._mapping) for row in conn.execute(_NEWEST.limit(limit))]
+
+
+def alerts_number(conn: sa.Connection) -> int:
+    """How many are on."""
+    return int(conn.execute(sa.select(sa.func.count()).select_from(alerts).where(ON)).scalar_one())
+
+
+def alerts_named(conn: sa.Connection, ids: Collection[str]) -> dict[str, AlertRow]:
+    """Those of these ids."""
+    rows = conn.execute(_ALERT.where(alerts.c.id.in_(ids)))
+    return {row.id: AlertRow(**row._mapping) for row in rows}
+
+
+def tellings_of(conn: sa.Connection, ids: Collection[str]) -> list[Telling]:
+    """Every message about the alerts of these ids, the oldest first."""
+    rows = conn.execute(_TELLING.where(alert_messages.c.alert_id.in_(ids)))
+    return [Telling(**row._mapping) for row in rows]
+
+
+def unsent_tellings(conn: sa.Connection, limit: int) -> list[Telling]:
+    """Messages that no receiver has got yet, the oldest first."""
+    rows = conn.execute(_TELLING.where(UNSENT).limit(limit))
+    return [Telling(**row._mapping) for row in rows]
 
 
 def begin_alert(conn: sa.Connection, row: AlertRow) -> None:

@@ -51,11 +51,13 @@ def begin(conn: sa.Connection, deed: Deed) -> int:
     return int(added.inserted_primary_key[0])
 
 
-def end(conn: sa.Connection, id_: int, outcome: Outcome, said: str, now: dt.datetime) -> None:
-    """How it ended."""
-    conn.execute(
-        sa.update(audit).where(audit.c.id == id_).values(outcome=outcome, said=said, ended_at=now)
+def end(conn: sa.Connection, id_: int, outcome: Outcome, said: str, now: dt.datetime) -> bool:
+    """How it ended; False when nothing of that number is under way."""
+    under_way = sa.and_(audit.c.id == id_, audit.c.outcome == Outcome.BEGUN)
+    changed = conn.execute(
+        sa.update(audit).where(under_way).values(outcome=outcome, said=said, ended_at=now)
     )
+    return changed.rowcount == 1
 
 
 def deeds(

@@ -68,16 +68,25 @@ class ReplayRow(msgspec.Struct, frozen=True, kw_only=True):
     rules_on: dt.date | None
 
 
+class Fallen(msgspec.Struct, frozen=True, kw_only=True):
+    """So many documents that one rule would reject; `first`: the ordinal of the first of them."""
+
+    documents: int
+    first: int
+
+
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """So many documents whose verdict would change, or its rules, from and to what, by which packs.
 
     `packs`: name and version of those whose rules object otherwise; none: what objects is no pack.
+    `rejecting`: by rule, those that would be rejected for it and are not now.
     """
 
     before: str
     after: str
     packs: tuple[str, ...] = ()
     documents: int = 1
+    rejecting: dict[str, Fallen] = {}
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +214,14 @@ def standing(conn: sa.Connection, replay_id: str) -> dict[ItemState, tuple[int, 
     )
     rows = conn.execute(query, {"b_replay": replay_id})
     return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
+
+
+def number_left(conn: sa.Connection, replay_id: str) -> int:
+    """Interchanges in which something would change and that are not committed yet."""
+    query = sa.select(sa.func.count()).where(
+        _OF, replay_items.c.state == ItemState.TRIED, replay_items.c.changed > 0
+    )
+    return int(conn.execute(query, {"b_replay": replay_id}).scalar_one())
 
 
 def items_changed(

@@ -99,13 +99,14 @@ def receive(
     """Enter a delivery, once: the same claim again answers the interchange it already made.
 
     `claim_key` is what the transport knows a delivery by (SFTP: the file's name; AS2: the
-    Message-ID); together with transport, partner and sha256 it is unique. A claim from before
-    `anew_before` whose interchange was acknowledged is no resend any more: it moves to the new
-    interchange. `elsewhere` is asked when there is no claim: the interchange that this delivery
-    repeats although it came another way.
+    Message-ID); together with the transport it is `known_with`, partner and sha256 it is unique. A
+    claim from before `anew_before` whose interchange was acknowledged is no resend any more: it
+    moves to the new interchange. `elsewhere` is asked when there is no claim: the interchange that
+    this delivery repeats although it came another way.
     """
     envelope = interchange.envelope
-    delivery = Delivery(envelope.transport.value, envelope.partner, claim_key, interchange.sha256)
+    known_with = envelope.transport.known_with.value
+    delivery = Delivery(known_with, envelope.partner, claim_key, interchange.sha256)
     known = claimed(conn, delivery)
     if known is not None and not is_over(conn, known, anew_before):
         return Receipt(known.interchange_id, new=False)

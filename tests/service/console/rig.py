@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import structlog
 from twisted.internet import defer, task
 from twisted.internet.threads import deferToThread
 
+from gateway.config.alert_settings import Alerts
 from gateway.config.settings import Console as ConsoleSettings
 from gateway.model.partner import Acknowledgements, Partner
 from gateway.model.verdict import Language
 from gateway.service.audit import Audit
+from gateway.service.broker_queues import BrokerQueues, Known
 from gateway.service.console import passwords
 from gateway.service.console.console import pages
 from gateway.service.console.cookies import SESSION
@@ -31,8 +34,13 @@ from gateway.service.guessing import Guesses
 from gateway.service.holds import Holds
 from gateway.service.http_server import Answer, Received, RequestHead
 from gateway.service.quarantine import Quarantine
+from gateway.service.replay_runs import ReplayRuns
+from gateway.service.replays import Replays
 from gateway.service.resend import Resending
+from gateway.service.svrl_reports import Asked
 from tests.service.house import ACCEPTED, FakeJudges, House
+from tests.service.test_replay import desk as trying
+from tests.service.test_replay_commit import desk as committing
 
 PASSWORD = "four quite unrelated words"
 QUICK = passwords.argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -83,6 +91,15 @@ class ConsoleRig:
         self.said = structlog.testing.CapturingLogger()
         self.why_not = ""
         self.replays: list[tuple[str, dict[str, Any]]] = []
+        self.open = True
+        self.svrl: Exception | Path = CommandRefused("No such document.")
+        """The SVRL report of every document, or why there is none."""
+        self.tried_by = FakeJudges(ACCEPTED)
+        """Who judges for replays of many."""
+        self.alerts = Alerts()
+        self.broker_queues = BrokerQueues(known=Known.FILES)
+        self.alert_trial: list[dict[str, str]] = []
+        self.partner_steps: list[dict[str, str]] = []
         log = structlog.wrap_logger(self.said, processors=[])
         self.sessions = Sessions(ConsoleSettings(), seconds=self.clock.seconds)
         self.users = Users(
@@ -96,6 +113,12 @@ class ConsoleRig:
             destinations=["broker"],
             **wake,
         )
+        self.many = Replays(
+            house.journal,
+            replay=trying(house, self.tried_by, dict(partners)),
+            replaying=committing(house, intake),
+            log=log,
+        )
         self.sources = Sources(
             settings=ConsoleSettings(),
             reader=PageReader(house.folder / "journal.sqlite", deferToThread),
@@ -106,11 +129,17 @@ class ConsoleRig:
             committed=[],
             certificates=NoCertificates(),
             rule_packs=None,
+            alerts=lambda: self.alerts,
             commands={
                 **self.users.handlers(),
                 **Quarantine(house.journal, resume=intake.resume, **wake).handlers(),
                 **holds.handlers(),
                 **Resending(house.journal, partners=partners, **wake).handlers(),
+                "alerts-test": self._alerts_tested,
+                "partner.try": self._partner_tried,
+                **self.many.handlers(),
+                **ReplayRuns(self.many, open_=lambda: self.open, log=log).handlers(),
+                "svrl": self._svrl,
                 "replay.try": self._tried,
                 "replay.commit": self._committed,
             },
@@ -122,6 +151,7 @@ class ConsoleRig:
             receive=intake.receive,
             ready=intake.ready,
             live=lambda: Live(in_flight=0, waiting=0, broker=True),
+            broker_queues=lambda: self.broker_queues,
             unready=lambda: self.why_not,
             incoming=house.spool.incoming,
             max_upload_bytes=1_000_000,
@@ -129,6 +159,25 @@ class ConsoleRig:
         )
         self.routes = pages(self.sources, late_hours=24)
         self.gate = Gate(self.routes, self.sources)
+
+    async def _partner_tried(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        results = [step["result"] for step in self.partner_steps]
+        return {
+            "partner": arguments["partner"],
+            "faults": results.count("fault"),
+            "notices": results.count("notice"),
+            "steps": self.partner_steps,
+        }
+
+    async def _alerts_tested(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"receivers": self.alert_trial}
+
+    async def _svrl(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(arguments, Asked)
+        if isinstance(self.svrl, Exception):
+            raise self.svrl
+        name = f"{asked.document}.en16931-ubl.svrl.xml"
+        return {"path": str(self.svrl), "name": name, "size": self.svrl.stat().st_size}
 
     async def _tried(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self.replays.append(("try", arguments))

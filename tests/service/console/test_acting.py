@@ -148,7 +148,7 @@ async def test_a_partner_drops_a_file(tmp_path: Path) -> None:
         assert reply.status == 303, reply.text
         id_ = reply.headers["location"].rpartition("/")[2].partition("?")[0]
         row = await rig.house.row(id_)
-        assert (row.partner, row.name, row.transport, row.size) == ("acme", "ré.xml", "https", 4)
+        assert (row.partner, row.name, row.transport, row.size) == ("acme", "ré.xml", "web", 4)
         assert [path.suffix for path in rig.house.spool.incoming.iterdir()] == [""]  # the body's
         (deed,) = await audit(rig)
         assert (deed.by, deed.action) == ("acme-desk", "send")
