@@ -1,6 +1,6 @@
 """What judging works with and what it learns: the tools, the case, a check that failed.
 
-Every step of core.pipeline takes a frozen `Case` and gives back another.
+Every step of core.steps takes a frozen `Case` and gives back another.
 """
 
 from __future__ import annotations
