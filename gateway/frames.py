@@ -34,6 +34,7 @@ KINDS: Final = frozenset({BOOT, JOB, READY, BOOT_FAILED, DONE, FAILED, PREPARING
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
 """Kind and payload of the largest frame. A judgement of the largest document stays far below."""
 
+_SMALL_BYTES: Final = 1 << 16
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -60,7 +61,9 @@ def header(kind: bytes, payload_size: int) -> bytes:
 
 def write_frame(stream: IO[bytes], kind: bytes, payload: bytes = b"") -> None:
     """Write one frame and flush; blocks until the pipe took it all."""
-    for piece in (header(kind, len(payload)), payload):
+    head = header(kind, len(payload))
+    # A small frame is one write: two cost twice as much, and wake the reader twice.
+    for piece in (head + payload,) if len(payload) < _SMALL_BYTES else (head, payload):
         rest = memoryview(piece)
         while rest:
             # A raw (unbuffered) stream may take less than it was given.

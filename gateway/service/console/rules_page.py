@@ -1,9 +1,10 @@
-"""Rule packs: which version applies today, which did or will, what those to come would reject."""
+"""Rule packs: versions and their days, the most violated rules, what those to come would reject."""
 
 from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -18,9 +19,14 @@ from gateway.service.console.layout import page
 from gateway.service.console.replays_page import begin
 from gateway.service.console.rules_next import Coming, chosen_of, coming_of, next_rules
 from gateway.service.console.sources import Sources
+from gateway.service.console.statistics_page import rules_table
 from gateway.service.console.users import Role
 from gateway.service.console.visit import ROOT, Route, Visit
 from gateway.service.http_server import Answer
+from gateway.service.journal.statistics_read import Extent, causes
+
+LATELY_DAYS: Final = 30
+MOST_VIOLATED: Final = 10
 
 
 class _Pack(msgspec.Struct, frozen=True):
@@ -96,6 +102,10 @@ class RulesPage:
                 ],
                 rows,
             )
+        lately = Extent(since=today - dt.timedelta(days=LATELY_DAYS - 1), until=today)
+        violated = await self._sources.reader.read(
+            "rules", lambda conn: causes(conn, lately, limit=MOST_VIOLATED)
+        )
         return page(
             visit,
             say("Rules", "Règles"),
@@ -107,6 +117,14 @@ class RulesPage:
                 ),
             ),
             content,
+            element(
+                "h2",
+                say(
+                    f"Most violated in the last {LATELY_DAYS} days",
+                    f"Les plus enfreintes ces {LATELY_DAYS} derniers jours",
+                ),
+            ),
+            rules_table(visit, violated),
             *(next_rules(visit, _coming(packs, today)) if visit.may(Role.OPERATOR) else ()),
             active="rules",
         )

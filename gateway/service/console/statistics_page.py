@@ -81,7 +81,7 @@ class StatisticsPage:
                 ),
             ),
             element("h2", say("What was rejected for", "Causes des rejets")),
-            self._rules(visit, rules),
+            rules_table(visit, rules),
         ]
         return page(visit, say("Statistics", "Statistiques"), *pieces, active="statistics")
 
@@ -163,21 +163,23 @@ class StatisticsPage:
             ],
         )
 
-    def _rules(self, visit: Visit, rows: list[Cause]) -> Html:
-        say = visit.say
-        if not rows:
-            return empty(say("Nothing was rejected.", "Rien n'a été rejeté."))
-        return table(
-            say("The rules most documents were rejected for", "Les règles qui rejettent le plus"),
-            [say("Rule", "Règle"), say("Documents", "Documents")],
+
+def rules_table(visit: Visit, rows: list[Cause]) -> Html:
+    """The rules that most documents were rejected for, with the way to these."""
+    say = visit.say
+    if not rows:
+        return empty(say("Nothing was rejected.", "Rien n'a été rejeté."))
+    return table(
+        say("The rules most documents were rejected for", "Les règles qui rejettent le plus"),
+        [say("Rule", "Règle"), say("Documents", "Documents")],
+        [
             [
-                [
-                    link(element("code", each.rule), f"/search?{urlencode({'rule': each.rule})}"),
-                    count(visit, each.documents),
-                ]
-                for each in rows
-            ],
-        )
+                link(element("code", each.rule), f"/search?{urlencode({'rule': each.rule})}"),
+                count(visit, each.documents),
+            ]
+            for each in rows
+        ],
+    )
 
 
 def bars(visit: Visit, months: list[str], rows: list[Volume]) -> Html:

@@ -318,7 +318,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    orders = os.fdopen(0, "rb", buffering=0)
+    orders = os.fdopen(0, "rb")
     daemon = Daemon(os.fdopen(os.dup(1), "wb", buffering=0))
     # A stray print must not get between the frames.
     os.dup2(2, 1)

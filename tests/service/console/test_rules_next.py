@@ -139,3 +139,19 @@ def test_days_on_which_versions_begin() -> None:
     next_, after = day + dt.timedelta(days=1), day + dt.timedelta(days=9)
     versions = [(after, "a 3"), (None, "b 1"), (day, "a 1"), (next_, "a 2"), (after, "c 2")]
     assert coming_of(versions, day) == [(next_, ("a 2",)), (after, ("a 3", "c 2"))]
+
+
+@pytest.mark.usefixtures("_none")
+@ensureDeferred
+async def test_the_rules_most_documents_violate(tmp_path: Path) -> None:
+    """Of what was received lately, with the way to these documents."""
+    judges = FakeJudges(ACCEPTED)
+    async with console_rig(tmp_path, judges) as rig:
+        login = rig.login(Role.VIEWER, user="ada")
+        page = await rig.ask("GET", "/console/rules", login=login)
+        assert "Nothing was rejected." in page.text
+        judges.verdicts = [REJECTED]
+        await received(rig, "bad.xml")
+        page = await rig.ask("GET", "/console/rules", login=login)
+        assert f"Most violated in the last {rules_page.LATELY_DAYS} days" in page.text
+        assert '<a href="/console/search?rule=BR-CO-15"><code>BR-CO-15</code></a>' in page.text
