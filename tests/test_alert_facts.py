@@ -17,6 +17,7 @@ from gateway.daemon.parts import Parts
 from gateway.model.interchange import Environment
 from gateway.service.alerting.kinds import AlertKind
 from gateway.service.delivery_watch import Deliveries
+from gateway.service.worker_jobs import WorkerState
 from tests.config.as2_folder import PARTNER, SETTINGS, As2Folder
 from tests.config.certificates import certificate, pem, today
 from tests.service.alerting import standing
@@ -56,28 +57,54 @@ def test_who_has_not_looked_says_nothing(parts: Parts, asking: _Asking) -> None:
     assert facts.deliveries is deliveries
 
 
-def test_the_last_certificate_of_each(parts: Parts, asking: _Asking) -> None:
-    """Not those that have successors; the listener's when it has one."""
+def test_the_last_certificate_of_each(
+    parts: Parts, asking: _Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those that have successors; the listeners' when they have some."""
     found = {
         (each.subject, each.partner, each.file): each.until for each in asking.facts().expiries
     }
     assert set(found) == {("ours", "", "ours.pem"), ("", "acme", "new.pem")}
     assert found["", "acme", "new.pem"] - today() > dt.timedelta(days=98)
-    parts.standing_watch.seen = standing(https_until=today())
-    assert ("https", "") in {(each.subject, each.partner) for each in asking.facts().expiries}
+    for name in ("http", "management"):
+        monkeypatch.setattr(parts, name, SimpleNamespace(certificate_until=today()))
+    assert {("https", ""), ("management", "")} < {
+        (each.subject, each.partner) for each in asking.facts().expiries
+    }
 
 
 def test_workers_are_broken_since_that_was_noticed(
     parts: Parts, asking: _Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not anew at each look; and no more when they start again."""
+    """Not anew at each look, nor at each try to start them; and no more when one works again."""
+
+    def stand(broken: str | None, *states: WorkerState) -> None:
+        workers = [SimpleNamespace(state=state) for state in states]
+        found = SimpleNamespace(broken=broken, workers=workers)
+        monkeypatch.setattr(parts.workers, "status", lambda: found)
+
     assert asking.facts().broken == {}
-    monkeypatch.setattr(parts.workers, "status", lambda: SimpleNamespace(broken="no memory"))
+    stand("no memory")
     first = asking.facts().broken
     assert set(first) == {"judges"}
     assert asking.facts().broken == first
-    monkeypatch.setattr(parts.workers, "status", lambda: SimpleNamespace(broken=None))
+    stand(None, WorkerState.BOOTING, WorkerState.BOOTING)
+    assert asking.facts().broken == first
+    stand(None, WorkerState.BOOTING, WorkerState.IDLE)
     assert asking.facts().broken == {}
+
+
+def test_who_goes_live_brings_no_rejections_of_his_trials(parts: Parts, asking: _Asking) -> None:
+    """What was rejected while a partner tried things out does not count once it is in earnest."""
+    trying = replace(parts.roster["acme"], environment=Environment.TEST)
+    live = replace(trying, environment=Environment.PRODUCTION)
+    parts.roster.replace({"acme": trying})
+    parts.line_metrics.verdicts["f", "acme", "rejected"] += 90
+    assert asking.facts().rejections == {}
+    parts.roster.replace({"acme": live})
+    assert asking.facts().rejections["f"].judged == 0
+    parts.line_metrics.verdicts["f", "acme", "rejected"] += 1
+    assert asking.facts().rejections["f"].rejected == 1
 
 
 def test_rejections_promises_and_limits(parts: Parts, asking: _Asking) -> None:

@@ -200,6 +200,11 @@ def test_its_expressions_are_promql(tmp_path: Path) -> None:
     assert f"{len(rules_)} rules found" in promtool("check", "rules", file)
 
 
+def test_what_waits_for_its_receipt_did_not_fail() -> None:
+    """AS2 partners who send their receipts later would look as if nothing reached them."""
+    assert '!~"delivered|awaited"' in dashboard_expressions()["Attempts to deliver that failed A"]
+
+
 def test_panels_stand_side_by_side() -> None:
     """Numbered once, in 24 columns, none over another; each has a title and one data source."""
     read = json.loads(DASHBOARD.read_text())

@@ -96,19 +96,27 @@ class Stored(NamedTuple):
 
 def store_identity(reading: Reading, identities: list[Identity]) -> Stored:
     """Write our certificate with its key into the folder."""
+    with conf_files.Changes() as changes:
+        stored = add_identity(changes, reading, identities)
+        changes.forget()
+    return stored
+
+
+def add_identity(
+    changes: conf_files.Changes, reading: Reading, identities: list[Identity]
+) -> Stored:
+    """The same, as one of these changes."""
     settings = reading.configuration.settings.as2
     certificates = [identity.certificate for identity in identities]
     name = certificate_name(settings.id or "ours", certificates)
     password = None
     if settings.password_file:
         password = read_password(Path(settings.password_file))
-    with conf_files.Changes() as changes:
-        path = _folder(reading) / name
-        changes.create(path, identity_pem(identities, password), conf_files.PRIVATE)
-        public = path.with_suffix(".crt")
-        pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
-        changes.create(public, pem, conf_files.PUBLIC)
-        changes.forget()
+    path = _folder(reading) / name
+    changes.create(path, identity_pem(identities, password), conf_files.PRIVATE)
+    public = path.with_suffix(".crt")
+    pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+    changes.create(public, pem, conf_files.PUBLIC)
     named = tuple(dict.fromkeys((*settings.identities, name)))
     listed = ", ".join(f'"{each}"' for each in named)
     start = newest_first(certificates)[0].not_valid_before_utc

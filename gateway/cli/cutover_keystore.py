@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,17 +16,19 @@ from tabulate import tabulate
 
 from gateway.cli import conf_files
 from gateway.cli.certificate_store import (
-    Stored,
+    add_identity,
     add_partner_certificate,
     edit_list,
     partner_file,
     read_password,
-    store_identity,
 )
 from gateway.cli.deed import Deed, written_down
 from gateway.config.certificates import key_complaint
 from gateway.config.loader import Reading
 from gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gateway.core.as2.cms import Identity
 
 
 def keystore(args: argparse.Namespace) -> int:
@@ -55,6 +58,7 @@ def _bring_in(
 ) -> None:
     settings = conf_files.settings_to_change(args)
     added: list[dict[str, str]] = []
+    own = _ours(args.file, password) if args.ours else []
     with conf_files.Changes() as changes:
         for partner, alias in wanted:
             file = partner_file(reading, partner)
@@ -65,16 +69,16 @@ def _bring_in(
             if name is not None:
                 edit_list(changes, file, "certificates", add=[name])
             added.append({"partner": partner, "alias": alias, "file": name or ""})
+        stored = add_identity(changes, reading, own) if own else None
         changes.keep(settings, reading)
-    deed.said = " ".join(each["file"] for each in added if each["file"])
+    files = [each["file"] for each in added if each["file"]]
+    deed.said = " ".join([*files, stored.file.name] if stored else files)
     for each in added:
         if args.json:
             print(json.dumps(each, ensure_ascii=False))
         else:
             print(f"{each['partner']}: {each['file'] or 'has it already'}")
-    if args.ours:
-        stored = _ours(args.file, password, reading_of=args)
-        deed.said = f"{deed.said} {stored.file.name}".strip()
+    if stored is not None:
         told = {"ours": stored.to_json()}
         print(json.dumps(told, ensure_ascii=False) if args.json else f"\n{stored.words}")
     elif not args.json:
@@ -145,7 +149,8 @@ def _list(
     return 0
 
 
-def _ours(file: Path, password: bytes | None, *, reading_of: argparse.Namespace) -> Stored:
+def _ours(file: Path, password: bytes | None) -> list[Identity]:
+    """The key, with its certificate. Raises `ConfigurationError` when it is of no use."""
     from gateway.core.as2.cms import load_identities
 
     try:
@@ -155,4 +160,4 @@ def _ours(file: Path, password: bytes | None, *, reading_of: argparse.Namespace)
     for identity in found:
         if complaint := key_complaint(identity.certificate):
             raise ConfigurationError(complaint.what, remedy=complaint.remedy)
-    return store_identity(conf_files.reading_of(reading_of), found)
+    return found

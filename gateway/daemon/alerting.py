@@ -15,11 +15,12 @@ from gateway.model.interchange import Environment
 from gateway.model.verdict import Language
 from gateway.service.alerting.facts import Expiry, Facts
 from gateway.service.alerting.kinds import AlertKind
-from gateway.service.alerting.rejections import Verdicts, Window
+from gateway.service.alerting.rejections import Window
 from gateway.service.alerting.telling import Sender, Teller
 from gateway.service.alerting.watch import AlertWatch
 from gateway.service.alerting.webhook import WebhookSender
 from gateway.service.control import Handler
+from gateway.service.worker_jobs import WORKING
 
 if TYPE_CHECKING:  # the parts are built with this
     from gateway.daemon.parts import Parts
@@ -70,6 +71,7 @@ class _Asking:
         self._window = Window()
         self._unlooked = parts.delivery_watch.seen
         self._https = settings.http.tls.certificate_file
+        self._management = settings.management.tls.certificate_file
         self._broken: dict[str, dt.datetime] = {}
 
     def facts(self) -> Facts:
@@ -78,10 +80,11 @@ class _Asking:
         deliveries = parts.delivery_watch.seen
         limits = parts.reload.settings.alerts
         rejections = self._window.look(
-            self._in_production(parts.line_metrics.verdicts),
+            parts.line_metrics.verdicts,
             now,
             minutes=limits.reject_minutes,
             documents=limits.reject_documents,
+            without=self._trying(),
         )
         return Facts(
             standing=parts.standing_watch.seen,
@@ -95,21 +98,22 @@ class _Asking:
             late_hours=self._late_hours,
         )
 
-    def _in_production(self, verdicts: Verdicts) -> Verdicts:
-        """Without partners that try things out: of these rejections are to be expected."""
+    def _trying(self) -> set[str]:
+        """Partners that try things out: of these rejections are to be expected."""
         roster = self._parts.roster
-        trying = {n for n, each in roster.items() if each.environment is Environment.TEST}
-        return {key: number for key, number in verdicts.items() if key[1] not in trying}
+        return {name for name, each in roster.items() if each.environment is Environment.TEST}
 
     def _broken_pools(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
         pools: dict[str, Callable[[], Any]] = {"judges": self._parts.workers.status}
         if self._parts.as2 is not None:
             pools["crypto"] = self._parts.as2.workers.status
         for name, status in pools.items():
-            if status().broken is None:
-                self._broken.pop(name, None)
-            else:
+            found = status()
+            if found.broken is not None:
                 self._broken.setdefault(name, now)
+            elif any(worker.state in WORKING for worker in found.workers):
+                # Those that only try to start once more may take long, and fail like the others.
+                self._broken.pop(name, None)
         return dict(self._broken)
 
     def _expiries(self) -> Iterator[Expiry]:
@@ -117,10 +121,14 @@ class _Asking:
             until = held.certificate.not_valid_after_utc
             ours = held.owner is None
             yield Expiry("ours" if ours else "", held.owner or "", held.file.name, until)
-        standing = self._parts.standing_watch.seen
-        if standing is not None and standing.https_until is not None:
-            name = self._https.rpartition("/")[2]
-            yield Expiry("https", "", name, standing.https_until)
+        listeners = (
+            ("https", self._parts.http, self._https),
+            ("management", self._parts.management, self._management),
+        )
+        for subject, listener, file in listeners:
+            if listener is not None and listener.certificate_until is not None:
+                name = file.rpartition("/")[2]
+                yield Expiry(subject, "", name, listener.certificate_until)
 
     def _promised(self) -> dict[str, int]:
         return {name: each.sla_minutes for name, each in self._parts.roster.items()}

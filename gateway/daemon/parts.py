@@ -109,7 +109,7 @@ class Parts:
             committed=self.committed,
             log=log.bind(part="outbox"),
         )
-        self.standing_watch = standing_watch_of(self, reactor, settings, log=log)
+        self.standing_watch = standing_watch_of(self, reactor, log=log)
         self.clock_watch = ClockWatch(
             reactor, journal=self.journal, told=self.outbox.try_now, log=log.bind(part="clock")
         )

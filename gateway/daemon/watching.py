@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.core import Metric
 
 from gateway.config import Configuration
-from gateway.config.settings import Settings
 from gateway.daemon.alerting import alert_metrics
 from gateway.daemon.console import console_of
 from gateway.service.delivery_metrics import delivery_metrics
@@ -69,15 +68,14 @@ def pools_of(parts: Parts) -> dict[str, Callable[[], PoolStatus]]:
     return pools
 
 
-def standing_watch_of(parts: Parts, reactor: Any, settings: Settings, *, log: Any) -> StandingWatch:
+def standing_watch_of(parts: Parts, reactor: Any, *, log: Any) -> StandingWatch:
     """What looks at the journal and at the disk; journal and roster must be built."""
-    http = settings.http
     return StandingWatch(
         reactor,
         journal=parts.journal,
         partners=parts.roster,
         state=parts.state,
-        certificate_file=http.tls.certificate_file if http.enabled and http.tls.enabled else "",
+        https_until=lambda: parts.http.certificate_until if parts.http is not None else None,
         in_thread=parts.in_thread,
         log=log.bind(part="standing"),
     )

@@ -24,17 +24,27 @@ def delivery_metrics(seen: Deliveries, now: dt.datetime) -> Iterator[Metric]:
         "Age of the oldest message that has not arrived.",
         labels=["destination"],
     )
+    oldest_due = GaugeMetricFamily(
+        "edi_gateway_outbox_due_oldest_seconds",
+        "Age of the oldest message to be sent: neither held nor dead, and its turn has come.",
+        labels=["destination"],
+    )
     numbers: dict[tuple[str, str], int] = defaultdict(int)
     since: dict[str, dt.datetime] = {}
+    due: dict[str, dt.datetime] = {}
     for queue in seen.queues:
         for state in ("waiting", "held", "dead"):
             numbers[queue.destination, state] += getattr(queue, state)
         known = since.get(queue.destination, queue.oldest)
         since[queue.destination] = min(known, queue.oldest)
+        if queue.oldest_due is not None:
+            known = due.get(queue.destination, queue.oldest_due)
+            due[queue.destination] = min(known, queue.oldest_due)
     for labels, number in sorted(numbers.items()):
         messages.add_metric(labels, number)
-    for destination, then in sorted(since.items()):
-        oldest.add_metric([destination], max(0.0, (now - then).total_seconds()))
+    for family, moments in ((oldest, since), (oldest_due, due)):
+        for destination, then in sorted(moments.items()):
+            family.add_metric([destination], max(0.0, (now - then).total_seconds()))
     away = GaugeMetricFamily(
         "edi_gateway_destination_away",
         "1 for each destination that does not answer; partner is empty for the broker.",
@@ -42,7 +52,7 @@ def delivery_metrics(seen: Deliveries, now: dt.datetime) -> Iterator[Metric]:
     )
     for circuit in seen.away:
         away.add_metric([circuit.destination, circuit.partner], 1)
-    yield from (messages, oldest, away)
+    yield from (messages, oldest, oldest_due, away)
     yield GaugeMetricFamily(
         "edi_gateway_holds", "Holds that operators have placed.", value=len(seen.holds)
     )

@@ -16,12 +16,11 @@ from twisted.internet import defer
 
 from gateway.errors import JournalError
 from gateway.service.journal import Journal
-from gateway.service.worker_jobs import PoolStatus, WorkerState
+from gateway.service.worker_jobs import WORKING, PoolStatus
 
 WORKERLESS_SECONDS: Final = 600.0
 """Without any worker intake goes on, and a restart cuts uploads off. So their own revival, every
 minute, has ten chances before that is tried."""
-_WORKING: Final = {WorkerState.IDLE, WorkerState.BUSY}
 
 
 class Liveness:
@@ -51,7 +50,7 @@ class Liveness:
         """Ask the writer, unless it owes an answer; see to the workers meanwhile."""
         now = self._reactor.seconds()
         for name, status in self._pools.items():
-            if any(worker.state in _WORKING for worker in status().workers):
+            if any(worker.state in WORKING for worker in status().workers):
                 self._at_work[name] = now
         if self._asked is None:
             self._asked = now

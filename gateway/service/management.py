@@ -6,6 +6,7 @@ of its own; the three others have none.
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,6 +85,11 @@ class ManagementServer:
     def port(self) -> int:
         """The port listened on; 0 before `start`."""
         return self._server.port
+
+    @property
+    def certificate_until(self) -> dt.datetime | None:
+        """When the certificate in use expires; None without TLS."""
+        return self._server.certificate_until
 
     async def start(self) -> None:
         """Listen. Raises `ConfigurationError` when there is no listening."""

@@ -48,9 +48,11 @@ class Notifier:
         address = self._address
         if address.startswith("@"):
             address = "\0" + address[1:]
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
                 sock.connect(address)
                 sock.sendall(message.encode())
-            except OSError:
-                return  # a service manager that is gone must not stop the service
+        except OSError:
+            # A service manager that is gone, or no descriptor left for a moment, must not stop the
+            # service, nor what tells of it again and again.
+            return

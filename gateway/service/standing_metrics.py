@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from cryptography import x509
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection
 
@@ -39,8 +38,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How things stood at `at`.
 
     By partner: `unfinished` interchanges, those `unanswered` for longer than its `sla_minutes`,
-    messages whose receipts are missing (`mdns`). `https_until`: when the HTTP listener's
-    certificate expires.
+    messages whose receipts are missing (`mdns`).
     """
 
     at: dt.datetime
@@ -49,13 +47,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: Mapping[str, Overdue]
     mdns: Mapping[str, Overdue]
     disk: Disk
-    https_until: dt.datetime | None
 
 
 class StandingWatch:
     """`seen` is how things stood at the last look, None before the first.
 
-    `certificate_file`: of the HTTP listener, "" without TLS.
+    `https_until` says when the certificate expires that the HTTP listener shows; None without TLS.
     """
 
     def __init__(
@@ -65,7 +62,7 @@ class StandingWatch:
         journal: Journal,
         partners: Mapping[str, Partner],
         state: Path,
-        certificate_file: str,
+        https_until: Callable[[], dt.datetime | None],
         in_thread: InThread,
         log: Any,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
@@ -73,7 +70,7 @@ class StandingWatch:
         self._journal = journal
         self._partners = partners
         self._state = state
-        self._certificate_file = certificate_file
+        self._https_until = https_until
         self._in_thread = in_thread
         self._log = log
         self._now = now
@@ -91,7 +88,7 @@ class StandingWatch:
     async def look(self) -> Standing:
         """Look now."""
         now = self._now()
-        disk, https_until = await self._in_thread(self._on_disk)
+        disk = await self._in_thread(self._on_disk)
         enabled = [partner for partner in self._partners.values() if partner.enabled]
         minutes = {each.name: each.sla_minutes for each in enabled if each.sla_minutes}
         receipts = {
@@ -108,21 +105,20 @@ class StandingWatch:
                 unanswered=standing_records.unanswered(conn, minutes, now),
                 mdns=standing_records.missing_mdns(conn, receipts, now),
                 disk=disk,
-                https_until=https_until,
             )
 
         seen: Standing = await self._journal.read("standing", read)
         self.seen = seen
         return seen
 
-    def _on_disk(self) -> tuple[Disk, dt.datetime | None]:
+    def _on_disk(self) -> Disk:
         system = os.statvfs(self._state)
         journal = 0
         for name in ("journal.sqlite", "journal.sqlite-wal"):
             file = self._state / name
             journal += file.stat().st_size if file.exists() else 0
         free, size = (blocks * system.f_frsize for blocks in (system.f_bavail, system.f_blocks))
-        return Disk(free, size, journal), _expiry(self._certificate_file)
+        return Disk(free, size, journal)
 
     def metrics(self) -> Iterator[Metric]:
         """For Prometheus; nothing before the first look."""
@@ -170,23 +166,12 @@ class StandingWatch:
         yield _gauge(
             "edi_gateway_journal_bytes", "Size of the journal with its log.", seen.disk.journal
         )
-        if seen.https_until is not None:
+        if (until := self._https_until()) is not None:
             yield _gauge(
                 "edi_gateway_https_certificate_expiry_days",
                 "Days until the certificate of the HTTP listener expires, below 0 when it has.",
-                (seen.https_until - now).total_seconds() / 86_400,
+                (until - now).total_seconds() / 86_400,
             )
-
-
-def _expiry(certificate_file: str) -> dt.datetime | None:
-    """When the first certificate of a PEM file expires; None where there is none to read."""
-    if not certificate_file:
-        return None
-    try:
-        found = x509.load_pem_x509_certificates(Path(certificate_file).read_bytes())
-    except (OSError, ValueError):
-        return None  # the listener says so when it starts
-    return found[0].not_valid_after_utc
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:

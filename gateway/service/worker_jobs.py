@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 from twisted.internet import defer
@@ -18,6 +19,10 @@ class WorkerState(StrEnum):
     IDLE = "idle"
     BUSY = "busy"
     ENDING = "ending"
+
+
+WORKING: Final = frozenset({WorkerState.IDLE, WorkerState.BUSY})
+"""They take jobs, or have one."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):

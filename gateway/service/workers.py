@@ -18,7 +18,7 @@ from twisted.internet import defer, task
 
 from gateway.errors import GatewayError, WorkerDied, WorkersBroken, WorkersStopped
 from gateway.service.worker_budget import Allowance, Budget
-from gateway.service.worker_jobs import Job, PoolStatus, WorkerState
+from gateway.service.worker_jobs import WORKING, Job, PoolStatus, WorkerState
 from gateway.service.worker_process import LINGER_SECONDS, WorkerProcess
 from gateway.service.worker_queue import FairQueue
 
@@ -315,7 +315,7 @@ class WorkerPool:
         )
 
     def _check_started(self) -> None:
-        ready = sum(w.state in (WorkerState.IDLE, WorkerState.BUSY) for w in self._workers)
+        ready = sum(w.state in WORKING for w in self._workers)
         if ready >= self._size and self._starting is not None and not self._starting.called:
             self._starting.callback(None)
 

@@ -266,6 +266,22 @@ def test_each_entry_goes_where_it_belongs(cutover: Command, keystore: Path) -> N
     assert len(held) == 2
 
 
+def test_partners_stay_as_they_are_where_ours_cannot_be_taken(
+    cutover: Command, keystore: Path
+) -> None:
+    """It is there already: nothing of the command is done, not only the second half of it."""
+    words = ("keystore", keystore, "--password-file", keystore.with_name("password"))
+    assert cutover(*words, "--ours")[0] == 0
+    before = {each.name: each.read_bytes() for each in cutover.folder.certificates.iterdir()}
+    partner = cutover.folder.acme.read_text()
+    code, out, err = cutover(*words, "--partner", "acme=acme prod", "--ours")
+    assert (code, out) == (2, "")
+    assert "is there already" in err
+    assert cutover.folder.acme.read_text() == partner
+    after = {each.name: each.read_bytes() for each in cutover.folder.certificates.iterdir()}
+    assert after == before
+
+
 def test_a_keystore_is_taken_whole_or_not_at_all(cutover: Command, keystore: Path) -> None:
     """An alias, a partner or a password that does not exist."""
     password = keystore.with_name("password")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -175,6 +176,19 @@ def test_a_journal_that_cannot_be_written_is_said(site: Site) -> None:
     err = site("partner", "add", "zeta", "--flow", "ctc-fr-invoice")
     assert err.startswith("The audit does not tell of this. ")
     assert (site.root / "partners" / "zeta.toml").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_leaves_beside_the_journal_is_the_gateways(site: Site) -> None:
+    """A lock of root's alone would keep the gateway from its next start."""
+    for path in (site.state, *site.state.rglob("*")):
+        os.chown(path, 64999, 64998)
+    (site.state / "journal.lock").unlink(missing_ok=True)
+    site("partner", "add", "zeta", "--flow", "ctc-fr-invoice")
+    assert site.last()[0] == "partner.add"
+    found = {each.name: each.stat() for each in site.state.iterdir()}
+    assert "journal.lock" in found
+    assert {(each.st_uid, each.st_gid) for each in found.values()} == {(64999, 64998)}
 
 
 def test_when_nobody_answers_for_the_one_that_runs(site: Site) -> None:

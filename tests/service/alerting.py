@@ -32,7 +32,6 @@ def standing(**changed: Any) -> Standing:
         "unanswered": {},
         "mdns": {},
         "disk": Disk(10**11, 10**12, 10**6),
-        "https_until": None,
     }
     return Standing(**{**fields, **changed})
 
@@ -65,7 +64,10 @@ def queue(destination: str = "broker", partner: str = "", **changed: Any) -> Que
         "next_attempt_at": None,
         "last_error": None,
     }
-    return Queue(destination=destination, partner=partner, **{**fields, **changed})
+    fields |= changed
+    due = fields["waiting"] > fields["held"] + fields["before_turn"]
+    fields.setdefault("oldest_due", fields["oldest"] if due else None)
+    return Queue(destination=destination, partner=partner, **fields)
 
 
 def circuit(destination: str, partner: str = "", *, minutes: float, error: str = "x") -> Circuit:

@@ -132,6 +132,12 @@ AT_ITS_THRESHOLD = [
     (expiring(29.9), expiring(30), ("certificate", "", "acme"), None),
     (expiring(29, "ours", ""), expiring(31, "ours", ""), ("certificate", "ours", ""), None),
     (expiring(-3, "https", ""), expiring(31, "https", ""), ("certificate", "https", ""), None),
+    (
+        expiring(9, "management", ""),
+        expiring(31, "management", ""),
+        ("certificate", "management", ""),
+        None,
+    ),
 ]
 
 
@@ -169,8 +175,18 @@ def test_one_cause_is_one_condition() -> None:
     given = delivering(queue(**old), queue("as2", "acme", **old), away=away)
     assert keys(given) == [("outage", "broker", ""), ("outage", "as2", "acme")]
     assert keys(delivering(queue("as2", "acme", **old, held=20_000))) == []
-    # Of a queue with dead messages the oldest may be one of these.
-    assert keys(delivering(queue("as2", oldest=ago(hours=3), dead=1))) == [("dead", "as2", "")]
+    # Acknowledgements whose results the broker has not confirmed.
+    turn = queue("as2", "other", **old, before_turn=20_000)
+    assert keys(delivering(turn, away=away[:1])) == [("outage", "broker", "")]
+    dead = queue("as2", oldest=ago(hours=3), oldest_due=ago(minutes=1), dead=1)
+    assert keys(delivering(dead)) == [("dead", "as2", "")]
+
+
+def test_what_is_held_or_dead_hides_no_other_that_waits() -> None:
+    """One message was refused for good, one is held; a third of that queue waits all the same."""
+    third = queue("as2", "acme", waiting=2, held=1, dead=1, oldest_due=ago(hours=2))
+    assert set(keys(delivering(third))) == {("age", "as2", ""), ("dead", "as2", "")}
+    assert found(delivering(third))[0].since == ago(hours=1)
 
 
 def test_others_at_the_same_destination_count_still() -> None:
@@ -244,8 +260,7 @@ ALL_KEYS = [
 def test_where_nobody_has_looked_nothing_is_known(key: Any) -> None:
     """What an alert goes by decides; certificates and workers are known at once."""
     assert not unknown(key, facts())
-    at_once = key[0] is AlertKind.CERTIFICATE and key[1] != "https"
-    at_once = at_once or key[1] == "judges"
+    at_once = key[0] is AlertKind.CERTIFICATE or key[1] == "judges"
     blind = facts(standing=None, deliveries=None, counted=False)
     assert unknown(key, blind) == (not at_once)
 

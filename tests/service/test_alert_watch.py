@@ -266,6 +266,10 @@ async def test_a_message_is_given_up_after_a_week(watched: Watched) -> None:
     assert await watched.unsent() == {}
     (line,) = watched.events("alert_given_up")
     assert line["receiver"] == "mail"
+    mail.away, watched.facts = "", facts()
+    await watched.look(1)
+    await watched.look(6)
+    assert await watched.unsent() == {"webhook": 1}  # mail never heard that it began
 
 
 @ensureDeferred
@@ -326,6 +330,26 @@ async def test_without_receivers_alerts_are_on_the_list(watched: Watched) -> Non
     await watched.look(6)
     assert await watched.unsent() == {}
     assert await watched.journal.read("t", alert_records.alerts_on) == []
+
+
+@ensureDeferred
+async def test_what_waits_for_a_receiver_that_is_gone_waits_no_more(watched: Watched) -> None:
+    """It was taken out of the settings: nobody would ever send it, nor call it sent."""
+    watched.facts = broken = broker_away()
+    await watched.look()
+    assert await watched.unsent() == {"webhook": 1, "mail": 1}
+    watched.receivers = watched.receivers[:1]
+    watched.restarted()
+    watched.facts = broken
+    await watched.look(1)
+    assert await watched.unsent() == {"webhook": 1}
+    assert watched.watch.unsent == {"webhook": 1}
+    assert [each["receivers"] for each in watched.events("alert_receivers_gone")] == [["mail"]]
+    watched.restarted()
+    await watched.look(1)
+    assert len(watched.events("alert_receivers_gone")) == 1
+    await watched.send()
+    assert watched.receivers[0].told == [("began", "outage", "broker")]
 
 
 @ensureDeferred

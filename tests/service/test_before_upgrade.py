@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import sqlite3
 from pathlib import Path
@@ -16,7 +17,7 @@ from twisted.internet import reactor
 from gateway.durable import UNFINISHED
 from gateway.errors import JournalError
 from gateway.service.backup.making import files_of
-from gateway.service.journal import Journal, schema
+from gateway.service.journal import Journal, before_upgrade, schema
 from gateway.service.journal.before_upgrade import FOLDER, KEPT
 from gateway.service.journal.engine import writer_engine
 from tests.service.test_migration_data import bring_to, fill
@@ -115,6 +116,24 @@ async def test_a_journal_of_this_version_and_a_new_one_are_not_copied(path: Path
 
 
 @ensureDeferred
+async def test_each_step_that_may_take_long_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systemd ends a start of which it has not heard for a while; of a large journal each may."""
+    monkeypatch.setattr(before_upgrade, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(before_upgrade, "_STEPS", 100)
+    older(path)
+    said = await opened(path)
+    for words in (
+        "The journal is copied before it is brought up to date: 100 %.",
+        "The copy of the journal is read through.",
+        "The copy of the journal is written to the disk.",
+        "The journal is being brought up to date.",
+    ):
+        assert words in said
+
+
+@ensureDeferred
 async def test_the_last_few_are_kept(path: Path) -> None:
     """By when they were made, whatever version they are of; what was broken off goes as well."""
     older(path)
@@ -140,6 +159,21 @@ async def test_without_a_copy_nothing_is_migrated(path: Path) -> None:
     assert "Free" in str(refused.value)
     assert version_in(path) == BEFORE
     assert contents(path) == before
+
+
+@ensureDeferred
+async def test_a_copy_that_fails_takes_no_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full; the older program is started again, and would never clear it away."""
+    older(path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(before_upgrade, "sync_file", full)
+    with pytest.raises(JournalError, match="No space left"):
+        await opened(path)
+    assert copies(path) == []
+    assert version_in(path) == BEFORE
 
 
 @ensureDeferred

@@ -372,6 +372,32 @@ async def test_metrics_tell_what_waits_what_is_held_and_what_is_dead(
     assert samples[messages, "sftp", "dead"] == int(dead)
     assert samples[messages, "broker", "held"] == 0
     assert samples["edi_gateway_outbox_oldest_seconds", "sftp"] == 25 * 3600
+    due = "edi_gateway_outbox_due_oldest_seconds"
+    assert samples[due, "broker"] == 25 * 3600
+    assert (due, "sftp") not in samples  # all of it is held, or dead
     assert samples["edi_gateway_destination_away", "sftp", "acme"] == 1
     assert samples["edi_gateway_holds",] == 1
     assert samples["edi_gateway_acknowledgements_late",] == 2
+
+
+@ensureDeferred
+async def test_what_is_to_be_sent_is_neither_held_nor_before_its_turn(watched: Watched) -> None:
+    """The age that alerts go by: an acknowledgement counts once its results are confirmed."""
+
+    async def due() -> dict[str, dt.datetime | None]:
+        return {each.destination: each.oldest_due for each in (await watched.watch.look()).queues}
+
+    assert await due() == {"broker": NOW, "sftp": None}
+
+    def confirm(conn: Any) -> None:
+        rows = records.outbox_of(conn, interchange(1).id)
+        confirmed = [row.id for row in rows if row.kind == "document"]
+        records.mark_delivered(conn, confirmed, NOW)
+
+    await watched.journal.write("t", confirm)
+    assert await due() == {"broker": NOW, "sftp": NOW}
+    hold = Hold(
+        partner="acme", flow="", destination="sftp", reason="r", placed_by="me", placed_at=NOW
+    )
+    await watched.journal.write("t", lambda conn: delivery_records.place_hold(conn, hold))
+    assert await due() == {"broker": NOW, "sftp": None}

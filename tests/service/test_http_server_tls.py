@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import ssl
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
 from pytest_twisted import ensureDeferred
 from twisted.internet.threads import deferToThread
 
@@ -51,6 +53,12 @@ def with_clients(tls: HttpTls, tmp_path: Path) -> HttpTls:
         key_file=tls.key_file,
         client_ca_file=str(tmp_path / "ca.pem"),
     )
+
+
+def expiry(tls: HttpTls) -> dt.datetime:
+    """Of the certificate in the file."""
+    found = x509.load_pem_x509_certificates(Path(tls.certificate_file).read_bytes())
+    return found[0].not_valid_after_utc
 
 
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
@@ -104,14 +112,18 @@ async def test_a_renewed_certificate_is_shown_to_whoever_comes_next(
             return answer.status
 
         assert await deferToThread(again) == 200
+        first = house.server.certificate_until
+        assert first == expiry(tls)
         Path(tls.certificate_file).write_text("no certificate")
         with pytest.raises(ConfigurationError, match="certificate_file"):
             house.server.prepare()
         assert (await ask(house, trusting(authority)))[0] == 200
-        renewed = other.issue_cert("127.0.0.1")
+        renewed = other.issue_cert("127.0.0.1", not_after=dt.datetime(2035, 5, 5, tzinfo=dt.UTC))
         renewed.private_key_pem.write_to_path(tls.key_file)
         renewed.cert_chain_pems[0].write_to_path(tls.certificate_file)
+        assert house.server.certificate_until == first
         house.server.prepare()()
+        assert house.server.certificate_until == expiry(tls) != first
         assert (await ask(house, trusting(other)))[0] == 200
         with pytest.raises(ssl.SSLError):
             await ask(house, trusting(authority))

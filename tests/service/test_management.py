@@ -20,14 +20,14 @@ from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from gateway.config.settings import Management
+from gateway.config.settings import Management, ManagementTls
 from gateway.errors import ConfigurationError
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.management import ManagementServer
 from gateway.service.metrics import CONTENT_TYPE, GatewayMetrics
 from gateway.service.worker_jobs import PoolStatus, WorkerState, WorkerStatus
 from tests.config.as2_folder import PARTNER, As2Folder
-from tests.config.certificates import certificate, pem, today
+from tests.config.certificates import certificate, key_pem, pem, today
 
 STATUS = PoolStatus(
     size=2,
@@ -158,12 +158,12 @@ def test_a_reload_may_change_when_to_warn(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def served(
-    folder: As2Folder, unready: Callable[[], str], port: int = 0
+    folder: As2Folder, unready: Callable[[], str], port: int = 0, tls: ManagementTls | None = None
 ) -> AsyncIterator[ManagementServer]:
     """A listener on loopback."""
     server = ManagementServer(
         reactor,
-        Management(enabled=True, port=port),
+        Management(enabled=True, port=port, tls=tls or ManagementTls()),
         metrics=metrics_of(watch_of(folder)),
         unready=unready,
         log=structlog.get_logger(),
@@ -193,6 +193,20 @@ async def fetched(server: ManagementServer, path: str, method: str = "GET") -> t
 
     found: tuple[int, str, str] = await deferToThread(fetch)
     return found
+
+
+@ensureDeferred
+async def test_how_long_its_certificate_is_good(folder: As2Folder) -> None:
+    """Of the one it shows; without TLS there is none."""
+    async with served(folder, str) as server:
+        assert server.certificate_until is None
+    folder.put("here.pem", pem(certificate("here", days=(-1, 30))) + key_pem("here"))
+    file = str(folder.certificates / "here.pem")
+    tls = ManagementTls(enabled=True, certificate_file=file, key_file=file)
+    async with served(folder, str, tls=tls) as server:
+        until = server.certificate_until
+        assert until is not None
+        assert dt.timedelta(days=29) <= until - today() <= dt.timedelta(days=31)
 
 
 @ensureDeferred

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
+
+import pytest
 
 from gateway.service.sd_notify import Notifier
 
@@ -37,6 +40,20 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     """No socket, or one that is gone: the service goes on."""
     Notifier({}).ready("x")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("x")
+
+
+def test_without_a_descriptor_left_nothing_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment there may be none; who calls it again and again must not end of that."""
+
+    def none_left(*_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "n")})
+    monkeypatch.setattr(socket, "socket", none_left)
+    notifier.alive()
+    notifier.status("busy")
 
 
 def test_the_watchdog_interval_counts_only_for_the_process_it_names() -> None:

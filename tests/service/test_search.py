@@ -316,8 +316,33 @@ def test_what_waits_to_be_judged(journal: SearchedJournal) -> None:
 
 def test_no_place_in_a_list(journal: SearchedJournal) -> None:
     """What a person types as one is refused, not taken for the beginning."""
-    with journal.reading() as conn, pytest.raises(ValueError, match="invalid literal"):
-        search(conn, Criteria(), after="yesterday")
+    for typed in ("yesterday", f"{'9' * 30}.1"):
+        with journal.reading() as conn, pytest.raises(ValueError, match="invalid literal"):
+            search(conn, Criteria(), after=typed)
+
+
+def test_until_the_last_day_there_is(journal: SearchedJournal) -> None:
+    """People write 9999-12-31 where they mean no end."""
+    one = journal.judged()
+    assert found(journal, until=dt.date.max, issued_until=dt.date.max) == [one]
+
+
+@pytest.mark.parametrize("limit", [7, 50])
+def test_what_may_be_an_id_or_a_number_is_found_once(
+    journal: SearchedJournal, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Month by month: what fits by its id belongs to one of them, in its place."""
+    monkeypatch.setattr(search_find, "SORTED", 30)
+    old = journal.judged(at=FIRST)
+    newer = [
+        journal.judged(
+            at=FIRST + dt.timedelta(days=31 * (number // 4 + 1)),
+            invoice_number=f"{old[:8]}-{number}",
+        )
+        for number in range(40)
+    ]
+    pages = every_page(journal, limit, text=old[:8])
+    assert [each for page in pages for each in page] == [*reversed(newer), old]
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,16 @@ from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import OUT
 from gateway.service.journal.tables import As2State
 from gateway.service.standing_metrics import SECONDS, StandingWatch
-from tests.config.certificates import certificate, pem, today
 from tests.service.journalling import NOW, SHA256, an_interchange, later
 
 
 class Watched:
     """A journal with interchanges of two partners, and a watch whose clock the test moves."""
 
-    def __init__(self, folder: Path, journal: Journal, *, certificate_file: str = "") -> None:
+    def __init__(self, folder: Path, journal: Journal) -> None:
         self.journal = journal
         self.now = NOW
+        self.https_until: dt.datetime | None = None
         self.clock = task.Clock()
         self.partners = {
             "acme": Partner(
@@ -47,7 +47,7 @@ class Watched:
             journal=journal,
             partners=self.partners,
             state=folder,
-            certificate_file=certificate_file,
+            https_until=lambda: self.https_until,
             in_thread=deferToThread,
             log=structlog.get_logger(),
             now=lambda: self.now,
@@ -220,16 +220,14 @@ async def test_receipts_that_do_not_come(tmp_path: Path, journal: Journal) -> No
 @ensureDeferred
 async def test_disk_and_certificate(tmp_path: Path, journal: Journal) -> None:
     """Of the file system of the state directory; of the HTTP listener, when it has one."""
-    file = tmp_path / "server.pem"
-    file.write_bytes(pem(certificate("here", days=(-1, 30))))
-    watched = Watched(tmp_path, journal, certificate_file=str(file))
-    watched.now = today()
+    watched = Watched(tmp_path, journal)
+    watched.https_until = NOW + dt.timedelta(days=30)
     await watched.watch.look()
     found = watched.samples()
     assert 0 < found["disk_free_bytes", ""] < found["disk_size_bytes", ""]
     assert found["journal_bytes", ""] > 1000
-    assert 29 <= found["https_certificate_expiry_days", ""] <= 31
-    file.write_bytes(b"nothing of the kind")
+    assert found["https_certificate_expiry_days", ""] == 30
+    watched.https_until = None
     await watched.watch.look()
     assert ("https_certificate_expiry_days", "") not in watched.samples()
 

@@ -65,7 +65,7 @@ def unknown(key: Key, facts: Facts) -> bool:
         case AlertKind.DEPTH | AlertKind.AGE if in_intake:
             return facts.standing is None
         case AlertKind.CERTIFICATE:
-            return subject == "https" and facts.standing is None
+            return False
         case AlertKind.OUTAGE if subject in ("judges", "crypto"):
             return False
         case AlertKind.REJECTIONS:
@@ -174,7 +174,7 @@ def _queues(
     destination: str, queues: Sequence[Queue], settings: Alerts, now: dt.datetime
 ) -> Iterator[Condition]:
     """Of one destination, without those that do not answer there."""
-    due = sum(each.waiting - each.held for each in queues)
+    due = sum(each.waiting - each.held - each.before_turn for each in queues)
     if settings.depth and due >= settings.depth:
         yield Condition(
             kind=AlertKind.DEPTH,
@@ -182,21 +182,17 @@ def _queues(
             what=words.outbox_depth(destination, due),
             remedy=words.QUEUES_REMEDY,
         )
-    # Of a queue with held or dead messages the oldest may be one of these: it says nothing.
     limit = dt.timedelta(minutes=settings.oldest_minutes)
-    old = [
-        each
-        for each in queues
-        if each.waiting and not each.held and not each.dead and now - each.oldest >= limit
-    ]
+    waiting = sorted((each.oldest_due, each.partner) for each in queues if each.oldest_due)
+    old = [(oldest, partner) for oldest, partner in waiting if now - oldest >= limit]
     if settings.oldest_minutes and old:
-        old.sort(key=lambda each: each.oldest)
-        partners = [each.partner for each in old if each.partner]
+        first = old[0][0]
+        partners = [partner for _, partner in old if partner]
         yield Condition(
             kind=AlertKind.AGE,
             subject=destination,
-            since=old[0].oldest + limit,
-            what=words.outbox_age(destination, now - old[0].oldest, partners),
+            since=first + limit,
+            what=words.outbox_age(destination, now - first, partners),
             remedy=words.QUEUES_REMEDY,
         )
 

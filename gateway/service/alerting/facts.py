@@ -12,7 +12,7 @@ from gateway.service.standing_metrics import Standing
 
 
 class Expiry(msgspec.Struct, frozen=True):
-    """The last certificate of somebody: of a `partner`, or by `subject` "ours" or "https"."""
+    """The last certificate of a `partner`, or by `subject`: "ours", "https", "management"."""
 
     subject: str
     partner: str

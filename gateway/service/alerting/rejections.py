@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.service.alerting.facts import Rejections
@@ -29,17 +29,26 @@ class Window:
         self.full = False
 
     def look(
-        self, verdicts: Verdicts, now: dt.datetime, *, minutes: int, documents: int
+        self,
+        verdicts: Verdicts,
+        now: dt.datetime,
+        *,
+        minutes: int,
+        documents: int,
+        without: Collection[str] = (),
     ) -> dict[str, Rejections]:
         """By flow: the documents of the so many minutes that end now.
 
-        With fewer `documents` of a flow nothing is known of it, until the window is full once.
+        With fewer `documents` of a flow nothing is known of it, until the window is full once. What
+        is judged of the partners `without` does not count; nor does it later, when they are not
+        among them any more.
         """
         length = dt.timedelta(minutes=minutes)
         current = _Numbers({key: n for key, n in verdicts.items() if key[2] in _JUDGED})
         if not self._slots or now - self._slots[-1][0] >= length / SLOTS:
             self._slots.append((now, _Numbers()))
-        self._slots[-1][1].update(current - self._before)
+        more = current - self._before
+        self._slots[-1][1].update({k: n for k, n in more.items() if k[1] not in without})
         self._before = current
         while self._slots[0][0] <= now - length and len(self._slots) > 1:
             self._slots.popleft()
@@ -48,7 +57,8 @@ class Window:
         within = _Numbers()
         for _, numbers in self._slots:
             within.update(numbers)
-        return {flow: self._of(flow, within, documents) for flow in {key[0] for key in current}}
+        flows = {flow for flow, partner, _ in current if partner not in without}
+        return {flow: self._of(flow, within, documents) for flow in flows}
 
     def _of(self, flow: str, within: _Numbers, documents: int) -> Rejections:
         judged = sum(number for key, number in within.items() if key[0] == flow)

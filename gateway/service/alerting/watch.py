@@ -85,6 +85,7 @@ class AlertWatch:
         """Look now, and write what began and what is over."""
         now, facts = self._now(), self._facts()
         if self.on is None:
+            await self._give_up_others(now)
             self.on = await self._journal.read("alerts", _on)
         found = {each.key: each for each in conditions(facts, self._settings(), now)}
         began = [self._row(each, now) for key, each in found.items() if key not in self.on]
@@ -122,6 +123,18 @@ class AlertWatch:
         return [(teller.name, await teller.now_or_never(message)) for teller in self._tellers]
 
     # ---- inside
+
+    async def _give_up_others(self, now: dt.datetime) -> None:
+        """What waits for a receiver that is not there any more would wait for ever."""
+        names = {teller.name for teller in self._tellers}
+        waiting = await self._journal.read("alerts_unsent", alert_records.unsent_messages)
+        if set(waiting) <= names:
+            return
+        number = await self._journal.write(
+            "alerts_unsent", lambda conn: alert_records.close_of_others(conn, names, now)
+        )
+        gone = sorted(set(waiting) - names)
+        self._log.warning("alert_receivers_gone", receivers=gone, messages=number)
 
     def _over(self, found: dict[Key, Condition], facts: Facts, now: dt.datetime) -> list[AlertRow]:
         """Alerts whose condition has been gone for long enough."""

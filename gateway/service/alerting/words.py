@@ -228,6 +228,10 @@ def certificate(
     day = f"{until:%Y-%m-%d}"
     if subject == "https":
         whose = Text("The certificate of our HTTPS listener", "Le certificat de notre HTTPS")
+    elif subject == "management":
+        whose = Text(
+            "The certificate of console and metrics", "Le certificat de la console et des métriques"
+        )
     elif subject == "ours":
         whose = Text("Our last AS2 certificate", "Notre dernier certificat AS2")
     else:
@@ -244,10 +248,11 @@ def certificate(
 
 def certificate_remedy(subject: str, partner: str) -> Text:
     """How the next one comes."""
-    if subject == "https":
+    if subject in {"https", "management"}:
+        setting = f"{'http' if subject == 'https' else subject}.tls.certificate_file"
         return Text(
-            "Put the next one where http.tls.certificate_file says, and restart the gateway.",
-            "Placez le suivant là où l’indique http.tls.certificate_file, puis redémarrez.",
+            f"Put the next one where {setting} says, and run: edi-gateway reload",
+            f"Placez le suivant là où l’indique {setting}, puis : edi-gateway reload",
         )
     if subject == "ours":
         command = "edi-gateway cert rotate --ours --new"

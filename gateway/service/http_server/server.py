@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +73,11 @@ class HttpServer:
     def connections(self) -> int:
         """How many clients are connected, without those turned away."""
         return len(self._desk.channels)
+
+    @property
+    def certificate_until(self) -> dt.datetime | None:
+        """When the certificate in use expires, whatever its file holds now; None without one."""
+        return self._secrets.until if self._secrets is not None else None
 
     def under_way(self, key: str) -> int:
         """How many requests of one key (a partner) are under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ class Secrets:
 
     def __init__(self, options: ssl.CertificateOptions) -> None:
         self._options = options
+
+    @property
+    def until(self) -> dt.datetime:
+        """When the certificate expires that the next connection is shown."""
+        shown = self._options.certificate
+        assert shown is not None  # `context_factory` gave it one
+        return shown.to_cryptography().not_valid_after_utc
 
     def replace(self, options: ssl.CertificateOptions) -> None:
         """From now on it is this one."""

@@ -71,7 +71,9 @@ _NEXT = (
     .limit(1)
 )
 _TOLD = sa.select(alert_messages.c.receiver).where(
-    alert_messages.c.alert_id == sa.bindparam("b_alert"), alert_messages.c.about == "began"
+    alert_messages.c.alert_id == sa.bindparam("b_alert"),
+    alert_messages.c.about == "began",
+    sa.or_(UNSENT, alert_messages.c.last_error.is_(None)),  # not given up
 )
 _TELLING = sa.select(*(alert_messages.c[name] for name in Telling.__struct_fields__)).order_by(
     alert_messages.c.id
@@ -160,6 +162,16 @@ def close_message(
         .where(alert_messages.c.id == message_id)
         .values(closed_at=now, last_error=error, attempts=alert_messages.c.attempts + 1)
     )
+
+
+def close_of_others(conn: sa.Connection, receivers: Collection[str], now: dt.datetime) -> int:
+    """Give up what waits for receivers that are none of these; how many messages that is."""
+    closing = (
+        sa.update(alert_messages)
+        .where(UNSENT, alert_messages.c.receiver.not_in(receivers))
+        .values(closed_at=now, last_error="This receiver is not in the settings any more.")
+    )
+    return conn.execute(closing).rowcount
 
 
 def put_off_message(

@@ -52,6 +52,8 @@ def keep_older(conn: sa.Connection, path: Path, tell: Tell) -> Path | None:
         _copy(driver(conn), target, tell)
         _thin(folder)
     except (sqlite3.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            _sweep(folder)  # on a disk that is full now, for whoever starts the older version again
         raise JournalError(
             f"The journal {path} is of version {version} and cannot be copied to {target} before"
             f" it is brought to version {HEAD}: {error}. Nothing was changed.",
@@ -64,16 +66,21 @@ def keep_older(conn: sa.Connection, path: Path, tell: Tell) -> Path | None:
 @contextlib.contextmanager
 def telling(conn: sa.Connection, tell: Tell) -> Iterator[None]:
     """Have it told now and then that the statements in here are still running."""
+    with _telling(driver(conn), tell, "The journal is being brought up to date."):
+        yield
+
+
+@contextlib.contextmanager
+def _telling(raw: sqlite3.Connection, tell: Tell, words: str) -> Iterator[None]:
     spoke = time.monotonic()
 
     def look() -> int:
         nonlocal spoke
         if time.monotonic() - spoke >= TELL_SECONDS:
             spoke = time.monotonic()
-            tell("The journal is being brought up to date.")
+            tell(words)
         return 0
 
-    raw = driver(conn)
     raw.set_progress_handler(look, _STEPS)
     try:
         yield
@@ -85,8 +92,7 @@ def _copy(source: sqlite3.Connection, target: Path, tell: Tell) -> None:
     folder = target.parent
     make_folder(folder)
     folder.chmod(0o700)
-    for left in folder.glob(f"{UNFINISHED}*"):
-        left.unlink()  # of a start that was broken off
+    _sweep(folder)
     temporary = folder / f"{UNFINISHED}{target.name}"
     spoke = 0.0
 
@@ -102,13 +108,24 @@ def _copy(source: sqlite3.Connection, target: Path, tell: Tell) -> None:
         copy.execute("PRAGMA synchronous=OFF")  # all of it is synced below
         source.backup(copy, pages=_PAGES, progress=progress)
     address = f"file:{urllib.parse.quote(str(temporary.absolute()))}?mode=ro&immutable=1"
-    with contextlib.closing(sqlite3.connect(address, uri=True)) as copied:
+    words = "The copy of the journal is read through."
+    with (
+        contextlib.closing(sqlite3.connect(address, uri=True)) as copied,
+        _telling(copied, tell, words),
+    ):
         (answer,) = copied.execute("PRAGMA quick_check(1)").fetchone()
     if answer != "ok":
         raise sqlite3.DatabaseError(f"the copy is damaged: {' '.join(answer.split())}")
+    tell("The copy of the journal is written to the disk.")
     sync_file(temporary, "backup.journal")
     rename(temporary, target, "backup.name")
     sync_folder(folder, "backup.names")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a copy left that was broken off."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        left.unlink()
 
 
 def _thin(folder: Path) -> None:

@@ -31,6 +31,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     `waiting` counts all that are not dead; of these, `held` are held by an operator, and
     `before_turn` wait until the results they speak of are confirmed. `attempts` is the most of any.
+    `oldest` is of all of these, `oldest_due` of those that nothing but the destination keeps.
     """
 
     destination: str
@@ -41,6 +42,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     dead: int
     attempts: int
     oldest: dt.datetime
+    oldest_due: dt.datetime | None = None
     next_attempt_at: dt.datetime | None
     last_error: str | None
 
@@ -73,6 +75,11 @@ _QUEUES = sa.select(
     _number(outbox.c.state == OutboxState.DEAD).label("dead"),
     sa.func.max(outbox.c.attempts).label("attempts"),
     sa.func.min(outbox.c.created_at).label("oldest"),
+    sa.func.min(
+        sa.case(
+            (sa.and_(_IS_PENDING, sa.not_(HELD), sa.not_(BEFORE_ITS_TURN)), outbox.c.created_at)
+        )
+    ).label("oldest_due"),
     sa.func.min(sa.case((sa.and_(_IS_PENDING, sa.not_(HELD)), outbox.c.next_attempt_at))).label(
         "next_attempt_at"
     ),

@@ -165,7 +165,9 @@ def filters_of(wanted: Criteria) -> list[sa.ColumnElement[bool]]:
 
 def bounds_of(wanted: Criteria) -> tuple[int | None, int | None]:
     """First microsecond of receipt that is meant, and the first one that is not any more."""
-    following = wanted.until + dt.timedelta(days=1) if wanted.until is not None else None
+    following = None
+    if wanted.until is not None and wanted.until < dt.date.max:  # a day that says: for ever
+        following = wanted.until + dt.timedelta(days=1)
     return _midnight(wanted.since), _midnight(following)
 
 

@@ -36,9 +36,11 @@ LOOKUP: Final = 6
 """What reading a document's row costs more than its place in an index."""
 WALKED: Final = 15_000
 """Documents of a month that are walked through for a page."""
-LOOKED_THROUGH: Final = 45_000
+LOOKED_THROUGH: Final = 30_000
 """Documents after which a page ends, full or not."""
 
+_MOST: Final = 2**63
+"""What a number in the journal is below."""
 _ROW: Final = searchable.c
 _NEWEST_FIRST: Final = (_ROW.received.desc(), _ROW.id.desc())
 _SORTED_NEWEST_FIRST: Final = ((_ROW.received + 0).desc(), _ROW.id.desc())
@@ -91,7 +93,10 @@ def search(
 def place_of(text: str) -> Place:
     """What `FoundPage.next` says. Raises ValueError for anything else."""
     received, _, number = text.partition(".")
-    return Place(int(received), int(number))
+    place = Place(int(received), int(number))
+    if not all(-_MOST <= each < _MOST for each in place):
+        raise ValueError(f"invalid literal for a place: {text[:100]}")
+    return place
 
 
 class _Looking:
@@ -238,7 +243,11 @@ class _Looking:
             query = (
                 sa.select(_ROW.received, _ROW.id)
                 .where(
-                    *_leading(alternative, months), *self._loose_source(), *others, *self._filters
+                    *_leading(alternative, months),
+                    *_between(months, _ROW.received + 0),  # an index of ids knows no months
+                    *self._loose_source(),
+                    *others,
+                    *self._filters,
                 )
                 .order_by(*_SORTED_NEWEST_FIRST)
                 .limit(self._limit + 1)
@@ -267,10 +276,10 @@ class _Looking:
         return floor if floor is not None and self._wants_more else None
 
 
-def _between(months: Sequence[int]) -> list[sa.ColumnElement[bool]]:
+def _between(months: Sequence[int], received: Any = _ROW.received) -> list[Any]:
     """Received in these months, which stand together, the newest first."""
     begin, end = month_begins(months[-1]), month_begins(months[0] + 1)
-    return [_ROW.received >= microseconds(begin), _ROW.received < microseconds(end)]
+    return [received >= microseconds(begin), received < microseconds(end)]
 
 
 def _leading(alternative: Alternative, months: Sequence[int]) -> list[Any]:
