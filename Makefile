@@ -63,12 +63,12 @@ load: $(VENV)/.dev rules
 	$(BIN)/python -m bench.fairness $(ARGS)
 	$(BIN)/python -m bench.console $(ARGS)
 
-# A thousand poisonous documents in a row; then 500 kills, 110 disk errors, 26 faults of disk and
+# A thousand poisonous documents in a row; then 510 kills, 100 disk errors, 26 faults of disk and
 # broker, and the balanced account: some hours.
 torture: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	EDI_GATEWAY_POISON=1000 $(BIN)/python -m pytest -q -s tests/service/test_poison.py
-	$(BIN)/python -m bench.torture --kills 200 --rounds 5 --broker 3 $(ARGS)
+	$(BIN)/python -m bench.torture --kills 220 --rounds 5 --broker 3 $(ARGS)
 
 # The package for Debian 12, in dist/: built with Debian's own Python, whatever PYTHON is.
 deb: install rules

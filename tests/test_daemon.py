@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import structlog
 from pytest_twisted import ensureDeferred
+from structlog.testing import capture_logs
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 
 from gateway.config import load
 from gateway.daemon import Daemon
@@ -53,3 +55,26 @@ async def test_a_part_that_fails_to_stop_keeps_no_other_from_stopping(
     again = Journal(reactor, daemon.state / "journal.sqlite")
     await again.open()
     await again.close()
+
+
+def test_what_fails_now_and_then_is_told_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog would starve for one bad moment, and nobody would know why."""
+    (tmp_path / "partners").mkdir()
+    settings = tmp_path / "gateway.toml"
+    settings.write_text('[paths]\nstate = "state"\npartners = "partners"\n')
+    daemon, clock = Daemon(reactor, load(settings), log=structlog.get_logger()), Clock()
+    monkeypatch.setattr(daemon, "_reactor", clock)
+    turns: list[float] = []
+
+    def look() -> None:
+        turns.append(clock.seconds())
+        if len(turns) == 2:
+            raise OSError("too many open files")
+
+    with capture_logs() as told:
+        daemon._every(10.0, look)
+        clock.pump([10.0] * 4)
+    assert turns == [10.0, 20.0, 30.0, 40.0]
+    assert [(each["event"], each["what"]) for each in told] == [("periodic_failed", "look")]

@@ -220,7 +220,15 @@ class Daemon:
     # ---- now and then
 
     def _every(self, seconds: float, function: Callable[[], None]) -> None:
-        loop = task.LoopingCall(function)
+        """Call it that often. What it raises is logged, and it is called again."""
+
+        def turn() -> None:
+            try:
+                function()
+            except Exception:
+                self._log.exception("periodic_failed", what=function.__name__)
+
+        loop = task.LoopingCall(turn)
         loop.clock = self._reactor
         self._loops.append(loop)
         loop.start(seconds, now=False)

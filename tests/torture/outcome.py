@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 
@@ -102,4 +103,6 @@ def account(
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(words).items()))
+    """By cause, whichever worker it was."""
+    causes = Counter(re.sub(r"Worker \d+", "A worker", each) for each in words)
+    return dict(sorted(causes.items()))

@@ -12,7 +12,7 @@ from tests.torture.test_checks import PARCEL, evidence
 def test_the_account_counts_both_sides() -> None:
     """Files, ends, messages by id and by delivery, acknowledgements, and what had no verdict."""
     found = evidence()
-    found.undetermined = ["killed by signal 9", "killed by signal 9", "pack missing"]
+    found.undetermined = ["Worker 17 was killed", "Worker 4711 was killed", "pack missing"]
     found.outbox.append(msgspec.structs.replace(found.outbox[0], id="M9", state="pending"))
     made = account({PARCEL.key: PARCEL}, {PARCEL.key}, 2, 7, found)
     assert made.files == {"sent": 1, "called received": 1, "sent again": 2}
@@ -25,7 +25,7 @@ def test_the_account_counts_both_sides() -> None:
         "deliveries": 7,
     }
     assert made.acknowledgements == {"written": 1, "delivered": 1, "files partners hold": 1}
-    assert made.undetermined == {"killed by signal 9": 2, "pack missing": 1}
+    assert made.undetermined == {"A worker was killed": 2, "pack missing": 1}
     assert "files            1 sent, 1 called received, 2 sent again" in str(made)
     outcome = Outcome(
         seed=1,
