@@ -34,6 +34,7 @@ def line_of(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RS
         line_of(ec.generate_private_key(ec.SECP521R1())),
         line_of(rsa.generate_private_key(65537, 2048)),
     ],
+    ids=["ed25519", "with a comment", "P-256", "P-521", "RSA"],
 )
 def test_usable_keys_pass(line: str) -> None:
     """Every type the server can verify, with or without a comment."""

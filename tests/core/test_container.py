@@ -44,6 +44,7 @@ def zipped() -> bytes:
         (bz2.compress(b"<a/>"), "bzip2"),
         (lzma.compress(b"<a/>"), "xz"),
     ],
+    ids=["gzip", "tar.gz", "tar", "ZIP", "bzip2", "xz"],
 )
 def test_archives_are_named_and_refused(data: bytes, kind: str) -> None:
     """Whatever it is called, it is recognised by its bytes, and the finding says what it is."""
