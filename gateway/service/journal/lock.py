@@ -20,9 +20,9 @@ class StateLock:
         """Take the lock. Raises `JournalError`: `StateInUse` names the process that holds it."""
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            if os.geteuid() == 0:
+            owner = self._path.parent.stat()
+            if os.geteuid() == 0 and os.fstat(fd).st_uid != owner.st_uid:
                 # A command that root gave may be the first here: the gateway must open it, too.
-                owner = self._path.parent.stat()
                 os.fchown(fd, owner.st_uid, owner.st_gid)
         except OSError as error:
             raise JournalError(
