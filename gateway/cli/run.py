@@ -15,6 +15,8 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 
+_TO_STOP = (signal.SIGTERM, signal.SIGINT)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the subcommand."""
@@ -23,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until told to stop: 0 after an orderly stop, 2 for a configuration nobody can run."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _TO_STOP:
         signal.signal(number, _nothing_begun)
     # A SIGHUP that comes before anybody listens waits: what is read now may be outdated already.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
@@ -31,8 +33,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _nothing_begun(_number: int, _frame: object) -> None:
-    """Asked to stop while still reading the configuration: an orderly stop, of nothing."""
-    raise SystemExit(0)
+    """Asked to stop while still reading the configuration: an orderly stop, of nothing.
+
+    At once: an exception could come up anywhere in what is being imported, and be swallowed there.
+    """
+    os._exit(0)
 
 
 def serve(configuration: Configuration) -> int:
@@ -116,14 +121,16 @@ def serve(configuration: Configuration) -> int:
         loop.stop()
 
     def begin() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _TO_STOP:
             signal.signal(number, on_signal)
         signal.signal(signal.SIGHUP, on_hangup)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_TO_STOP, signal.SIGHUP})
         deferred = defer.Deferred.fromCoroutine(daemon.start())
         starting.append(deferred)
         deferred.addCallbacks(started, failed)
 
     loop.callWhenRunning(begin)
+    # Twisted's own handlers would end it without stopping anything: a signal waits for ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TO_STOP)
     loop.run(installSignalHandlers=True)
     return outcome[0]

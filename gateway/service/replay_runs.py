@@ -183,7 +183,7 @@ class ReplayRuns:
                 again, more = False, bool(answer[ItemState.WAITING.value])
             else:
                 asked = {"replay": run.replay, "unchanged": run.unchanged}
-                more = bool((await self._replays.commit(asked))["more"])
+                more = bool((await self._replays.commit_next(asked))["more"])
             if not more:
                 return Ending.DONE
 

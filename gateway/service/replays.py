@@ -121,7 +121,7 @@ class Replays:
         return {
             "replays.make": self.make,
             "replays.try": self.attempt,
-            "replays.commit": self.commit,
+            "replays.commit": self.commit_next,
             "replays.show": self.show,
         }
 
@@ -204,7 +204,7 @@ class Replays:
             )
         return bool(await self._next(row.id, ItemState.TRIED, changed=not wanted.unchanged))
 
-    async def commit(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def commit_next(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Have the next ones judged again. Raises `CommandRefused` before all were tried."""
         wanted = msgspec.convert(arguments, Commit)
         row = await self._row(wanted.replay)

@@ -19,7 +19,7 @@ def catches(pid: int, number: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("pause", [*(each / 200 for each in range(12)), 0.3, 1.0])
 def test_sigterm_while_starting_is_an_orderly_stop(tmp_path: Path, pause: float) -> None:
     """From the moment it listens to signals, SIGTERM ends it with 0, started or not."""
     (tmp_path / "partners").mkdir()

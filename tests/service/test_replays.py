@@ -55,7 +55,7 @@ async def tried_whole(answers: Replays, replay: str) -> dict[str, Any]:
 async def committed_whole(answers: Replays, replay: str, **arguments: Any) -> dict[str, Any]:
     """Committed to its end."""
     while True:
-        progress = await answers.commit({"replay": replay, **arguments})
+        progress = await answers.commit_next({"replay": replay, **arguments})
         if not progress["more"]:
             return progress
 
@@ -99,7 +99,7 @@ async def test_it_is_committed_in_slices_and_goes_on_where_it_was(
         assert (await answers.attempt({"replay": made["replay"]}))["waiting"] == waiting
     for committed, more in ((2, True), (4, True), (5, False)):
         answers = desk(house, intake, FakeJudges(ACCEPTED))
-        progress = await answers.commit({"replay": made["replay"]})
+        progress = await answers.commit_next({"replay": made["replay"]})
         assert (progress["committed"], progress["more"]) == (committed, more)
     for id_ in ids:
         await house.reaches(id_, "settled")
@@ -119,7 +119,9 @@ async def test_two_at_once_judge_nothing_twice(house: House) -> None:
     ]
     await defer.gatherResults(asked)
     assert len(judges.jobs) == 4
-    asked = [defer.Deferred.fromCoroutine(answers.commit({"replay": made["replay"]})) for _ in "ab"]
+    asked = [
+        defer.Deferred.fromCoroutine(answers.commit_next({"replay": made["replay"]})) for _ in "ab"
+    ]
     await defer.gatherResults(asked)
     for id_ in ids:
         await house.reaches(id_, "settled")
@@ -133,7 +135,7 @@ async def test_nothing_is_committed_that_was_not_tried(house: House) -> None:
     answers = desk(house, intake, FakeJudges(ACCEPTED))
     made = await answers.make({"interchanges": ids})
     with pytest.raises(CommandRefused, match="was not tried to its end") as caught:
-        await answers.commit({"replay": made["replay"]})
+        await answers.commit_next({"replay": made["replay"]})
     assert "replay --try" in caught.value.remedy
 
 
@@ -203,7 +205,7 @@ async def test_no_such_replay(house: House) -> None:
     """Whatever is asked of it."""
     intake = await house.intake(FakeJudges(ACCEPTED))
     answers = desk(house, intake, FakeJudges(ACCEPTED))
-    for command in (answers.attempt, answers.commit, answers.show):
+    for command in (answers.attempt, answers.commit_next, answers.show):
         with pytest.raises(CommandRefused, match="There is no replay x"):
             await command({"replay": "x"})
 
