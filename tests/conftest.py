@@ -12,19 +12,22 @@ import pytest
 from gateway.service.amqp_topology import EXCHANGES, QUEUES, TEST_QUEUES
 from tests.broker import Broker, require_rabbitmq
 
-PURE = ("core", "model", "config", "evil")
-"""Rooms whose tests neither start servers nor wait."""
+APART = ("integration", "console", "docs", "fuzz", "interop", "packaging")
+"""Rooms whose tests start whole gateways, or measure."""
 MOST_UNCOLLECTED = 50_000
 """Objects made since the last collection of garbage, beyond which the next one is due."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what several processes may do at once; `scripts/run-tests` has them do it."""
-    rooms = [Path(__file__).parent / name for name in PURE]
+    apart = [Path(__file__).parent / name for name in APART]
     for item in items:
-        apart = any(mark in item.keywords for mark in ("alone", "browser", "broker", "ssh"))
-        if not apart and any(room in item.path.parents for room in rooms):
-            item.add_marker(pytest.mark.pure)
+        marked = any(
+            mark in item.keywords for mark in ("alone", "browser", "broker", "clamd", "ssh")
+        )
+        bench = item.path.name.startswith("test_bench_")
+        if not (marked or bench or any(room in item.path.parents for room in apart)):
+            item.add_marker(pytest.mark.together)
 
 
 def pytest_configure() -> None:

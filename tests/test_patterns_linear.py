@@ -23,6 +23,8 @@ import pytest
 import gateway
 from gateway.core.beginnings import _LONG_TEXT
 
+pytestmark = pytest.mark.alone
+
 SHORT, LONG = 400, 6_400
 MUCH_SECONDS = 0.5
 """Nothing linear takes so long for so few characters, even where the machine is busy."""

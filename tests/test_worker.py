@@ -29,6 +29,8 @@ from gateway.model.job import DocumentLimits, JudgeAnswer, JudgeJob, Unpacked, W
 from gateway.model.verdict import Accepted, Judgement, Rejected, Undetermined
 from gateway.samples import sample_bytes
 
+pytestmark = pytest.mark.alone
+
 FLOW = Flow(
     name="plain",
     chain=(

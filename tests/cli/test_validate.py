@@ -342,6 +342,7 @@ def test_the_gravest_outcome_is_the_exit_code(
         (b"7z\xbc\xaf\x27\x1c", "CONTAINER-UNSUPPORTED"),
         (b"<a/>", "ROUTE-UNKNOWN-ROOT"),
     ],
+    ids=["empty", "gzip", "7z", "another root"],
 )
 def test_what_is_no_invoice_is_rejected(
     sample: Any, capsys: pytest.CaptureFixture[str], data: bytes, rule: str

@@ -249,14 +249,17 @@ def test_a_due_date_of_a_credit_note_is_written_without_payment_instructions() -
 
 
 def test_a_reference_of_a_line_to_its_own_invoice_is_told() -> None:
-    """In UBL that is how a line says its subtype, EXT-FR-FE-163: it would be read as such."""
+    """In UBL that is how a line says its subtype, EXT-FR-FE-163: it would be read as such.
+
+    So would what stands beside it, such as the date: all of the reference has no place.
+    """
     reference = LinePrecedingInvoiceReference(reference="VEL-2026-0042")
     invoice = _with(
         invoice_lines=(InvoiceLine(identifier="1", preceding_invoice_references=(reference,)),)
     )
     told = [one for one in write(invoice, Syntax.UBL).findings if one.rule == "MAP-NO-PLACE"]
-    assert [one.location for one in told] == [
-        "invoice_lines[0].preceding_invoice_references[0].reference"
+    assert [(one.terms, one.location) for one in told] == [
+        (("EXT-FR-FE-136",), "invoice_lines[0].preceding_invoice_references[0]")
     ]
     assert "MAP-NO-PLACE" not in [one.rule for one in write(invoice, Syntax.CII).findings]
 

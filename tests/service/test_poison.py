@@ -25,6 +25,8 @@ from gateway.service.workers import WorkerPool
 from tests.service.house import ACCEPTED, House
 from tests.service.test_workers import COMMAND, Log
 
+pytestmark = pytest.mark.alone
+
 COUNT = "EDI_GATEWAY_POISON"
 """How many poisonous documents."""
 FEW = 60

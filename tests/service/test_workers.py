@@ -30,6 +30,8 @@ from gateway.service.worker_budget import Allowance, Budget
 from gateway.service.worker_jobs import WorkerState
 from gateway.service.workers import WorkerPool
 
+pytestmark = pytest.mark.alone
+
 COMMAND = [sys.executable, "-S", str(Path(__file__).with_name("fake_worker.py"))]
 PATIENCE = 20.0
 

@@ -85,7 +85,9 @@ def told_if_equal(value: Value, texts: frozenset[str], other: Getter | None) -> 
         text = make(writing)
         unwanted = texts if other is None else {str(other(writing)).upper()}
         if text is not None and text.upper() in unwanted:
-            writing.report("MAP-NO-PLACE", value.term or "", value.steps, value=text)
+            # What stands beside it in its group is not read either: the group has no place.
+            steps = value.steps if other is None else value.steps[:-1]
+            writing.report("MAP-NO-PLACE", value.term or "", steps, value=text)
         return text
 
     return made

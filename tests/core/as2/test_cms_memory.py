@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.core.as2.cms_keys import identity, pem
+
+pytestmark = pytest.mark.alone
 
 MB = 64
 
