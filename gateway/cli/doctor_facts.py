@@ -23,6 +23,8 @@ from typing import Any, Final
 
 from lxml import etree
 
+from gateway.cli.main import version
+
 _LIBRARIES: Final = (
     *("twisted", "paramiko", "cryptography", "lxml", "xmlschema", "saxonche", "pika", "msgspec"),
     *("sqlalchemy", "structlog", "prometheus-client", "pyOpenSSL", "argon2-cffi"),
@@ -50,7 +52,7 @@ def _versions() -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             libraries[name] = metadata.version(name)
     return {
-        "edi-gateway": metadata.version("edi-gateway"),
+        "edi-gateway": version(),
         "python": platform.python_version(),
         "system": platform.platform(),
         "sqlite": sqlite3.sqlite_version,

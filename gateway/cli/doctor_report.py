@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -99,8 +98,7 @@ def write(
 def shown(settings: Settings) -> dict[str, Any]:
     """The settings in force. They name files of secrets and hold none, but for one address."""
     found: dict[str, Any] = msgspec.to_builtins(settings)
-    webhook = found["alerts"]["webhook"]
-    webhook["url"] = urlsplit(webhook["url"]).hostname or ""
+    found["alerts"]["webhook"]["url"] = settings.alerts.webhook.host
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +27,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url: str = ""
     token_file: str = ""
     ca_file: str = ""
+
+    @property
+    def host(self) -> str:
+        """What may be told of the URL, which may be its receiver's secret; "" for nowhere."""
+        return urlsplit(self.url).hostname or ""
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

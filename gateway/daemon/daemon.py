@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet import defer, task
+from twisted.internet import defer
 
 from gateway import faults
 from gateway.config import Configuration
@@ -25,6 +25,7 @@ from gateway.service.certificate_watch import WARN_SECONDS
 from gateway.service.http_server import HttpServer
 from gateway.service.journal import Journal
 from gateway.service.liveness import Liveness
+from gateway.service.looking import Looking
 from gateway.service.replaceable_workers import ReplaceableWorkers
 from gateway.service.sd_notify import Notifier
 from gateway.service.sftp_server import SftpService
@@ -54,7 +55,7 @@ class Daemon:
         self._notifier = notifier or Notifier({})
         self._on_fatal = on_fatal
         self._started: list[tuple[str, Callable[[], Any]]] = []
-        self._loops: list[task.LoopingCall] = []
+        self._lookings: list[Looking] = []
         self.parts = Parts(reactor, configuration, log=log, sockets=sockets)
 
     # ---- for those who look at it
@@ -185,9 +186,8 @@ class Daemon:
             grace = self.parts.reload.settings.shutdown.drain_seconds
         self._notifier.stopping()
         self._log.info("stopping", grace_seconds=grace)
-        for loop in self._loops:
-            if loop.running:
-                loop.stop()
+        for looking in self._lookings:
+            await looking.stop()
         parts, brief = self.parts, min(grace, 5.0)
         parts.ready = False
         parts.reload.stop()
@@ -222,16 +222,13 @@ class Daemon:
     def _every(self, seconds: float, function: Callable[[], None]) -> None:
         """Call it that often. What it raises is logged, and it is called again."""
 
-        def turn() -> None:
-            try:
-                function()
-            except Exception:
-                self._log.exception("periodic_failed", what=function.__name__)
+        async def look() -> None:
+            function()
 
-        loop = task.LoopingCall(turn)
-        loop.clock = self._reactor
-        self._loops.append(loop)
-        loop.start(seconds, now=False)
+        log = self._log.bind(what=function.__name__)
+        looking = Looking(self._reactor, look, failed="periodic_failed", log=log)
+        self._lookings.append(looking)
+        looking.start(seconds, now=False)
 
     def _revive_workers(self) -> None:
         pools: list[tuple[str, ReplaceableWorkers]] = [("judges", self.parts.workers)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet import defer
@@ -45,7 +44,7 @@ class WebhookSender:
     def __init__(self, reactor: Any, settings: Webhook) -> None:
         self._reactor = reactor
         self._settings = settings
-        self.where = urlsplit(settings.url).hostname or ""
+        self.where = settings.host
 
     async def send(self, message: AlertMessage) -> None:
         """Return once it was taken; raises `DeliveryFailed`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.core.acknowledgement.markup import Html, element
+from gateway.core.acknowledgement.markup import element
 from gateway.model.verdict import Language
 from gateway.service.console import new_password, passwords
 from gateway.service.console.cookies import SESSION
-from gateway.service.console.elements import facts, field, form
+from gateway.service.console.elements import facts, failure, field, form
 from gateway.service.console.layout import page
 from gateway.service.console.proving import Proving
 from gateway.service.console.sources import Sources
@@ -71,10 +71,8 @@ class Account:
     async def _account_page(self, visit: Visit, failed: str = "") -> Answer:
         login = visit.login
         row = await self._proving.known(login.user)
-        said: Html | None = None
-        if failed:
-            said = element("p", failed, class_="failed", role="alert")
-        elif visit.query.get("changed"):
+        said = failure(failed)
+        if said is None and visit.query.get("changed"):
             said = element(
                 "p",
                 visit.say(

@@ -5,8 +5,6 @@ The URL of a webhook may be its receiver's secret, so its host alone is shown.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from gateway.config.alert_settings import Alerts
 from gateway.core.acknowledgement.markup import Html, Piece, element
 from gateway.service.console.elements import facts, lines
@@ -18,7 +16,7 @@ def receivers(settings: Alerts) -> dict[str, str]:
     """Who is told: the receiver's name in the journal, and the host."""
     found = {}
     if settings.webhook.url:
-        found["webhook"] = urlsplit(settings.webhook.url).hostname or ""
+        found["webhook"] = settings.webhook.host
     if settings.mail.host:
         found["mail"] = settings.mail.host
     return found

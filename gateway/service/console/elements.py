@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from gateway.core.acknowledgement.markup import Html, Piece, element, joined
 from gateway.service.console.visit import ROOT, Visit
@@ -54,6 +54,22 @@ def choice(label: str, name: str, options: list[tuple[str, str]], chosen: str = 
         ),
         class_="field",
     )
+
+
+def received_between(visit: Visit, filled: Mapping[str, str]) -> list[Html]:
+    """Two days of receipt to choose between, as the form was filled in."""
+    return [
+        field(words, name, type="date", value=filled.get(name))
+        for words, name in (
+            (visit.say("Received since", "Reçu depuis"), "since"),
+            (visit.say("Received until", "Reçu jusqu'au"), "until"),
+        )
+    ]
+
+
+def failure(words: str) -> Html | None:
+    """What kept something from being done, read out at once; nothing without words."""
+    return element("p", words, class_="failed", role="alert") if words else None
 
 
 def table(

@@ -15,7 +15,7 @@ from gateway.model.verdict import Language, Text
 from gateway.service.audit import Who
 from gateway.service.console import notices, passwords
 from gateway.service.console.cookies import LOGIN, SESSION, cookies_of
-from gateway.service.console.elements import field
+from gateway.service.console.elements import failure, field
 from gateway.service.console.layout import bare
 from gateway.service.console.proving import Proving
 from gateway.service.console.sources import Sources
@@ -121,9 +121,7 @@ class Login:
         words = _LOGIN[language]
         nonce = secrets.token_urlsafe(24)
         other = Language.EN if language is Language.FR else Language.FR
-        content: list[Piece] = [element("h1", words["title"])]
-        if failed:
-            content.append(element("p", failed, class_="failed", role="alert"))
+        content: list[Piece] = [element("h1", words["title"]), failure(failed)]
         content += [
             element(
                 "form",

@@ -11,12 +11,21 @@ from gateway.model.interchange import Syntax, Transport
 from gateway.model.verdict import Text
 from gateway.service.console import notices
 from gateway.service.console.doing import do
-from gateway.service.console.elements import chip, choice, empty, field, form, link, table
+from gateway.service.console.elements import (
+    chip,
+    choice,
+    empty,
+    field,
+    form,
+    link,
+    received_between,
+    table,
+)
 from gateway.service.console.layout import page
 from gateway.service.console.sources import Sources
 from gateway.service.console.users import Role
 from gateway.service.console.visit import ROOT, Route, Visit, go_to
-from gateway.service.console.words import count, moment, state_word
+from gateway.service.console.words import NO_DAY, count, moment, state_word
 from gateway.service.http_server import Answer
 from gateway.service.journal.replay_tables import ItemState
 from gateway.service.journal.replays_records import ReplayRow, newest_replays
@@ -32,9 +41,6 @@ _NOTHING: Final = Text(
     en="Choose something: a partner, a flow, a rule, days, or one of the others.",
     fr="Choisissez quelque chose : un partenaire, un flux, une règle, des jours, ou un autre"
     " critère.",
-)
-_NO_DAY: Final = Text(
-    en="A day is written as 2026-03-01.", fr="Un jour s'écrit 01/03/2026 ou 2026-03-01."
 )
 
 
@@ -107,7 +113,7 @@ class ReplaysPage:
             if name in asked:
                 day = typed_day(asked[name])
                 if day is None:
-                    return notices.invalid(visit.language, _NO_DAY)
+                    return notices.invalid(visit.language, NO_DAY)
                 asked[name] = day.isoformat()
         return await begin(self._sources, visit, asked)
 
@@ -153,18 +159,7 @@ class ReplaysPage:
                 spellcheck="false",
                 maxlength=str(MOST_LETTERS),
             ),
-            field(
-                say("Received since", "Reçu depuis"),
-                "since",
-                type="date",
-                value=filled.get("since"),
-            ),
-            field(
-                say("Received until", "Reçu jusqu'au"),
-                "until",
-                type="date",
-                value=filled.get("until"),
-            ),
+            *received_between(visit, filled),
             field(
                 say("Rules of this day", "Règles de ce jour"),
                 "rules",

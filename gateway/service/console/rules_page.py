@@ -14,7 +14,7 @@ from gateway.core.schematron.versions import applying, key_of, last_day
 from gateway.errors import RulePackError
 from gateway.model.verdict import Text
 from gateway.service.console import notices
-from gateway.service.console.elements import chip, empty, table
+from gateway.service.console.elements import chip, empty, failure, table
 from gateway.service.console.layout import page
 from gateway.service.console.replays_page import begin
 from gateway.service.console.rules_next import Coming, chosen_of, coming_of, next_rules
@@ -67,7 +67,7 @@ class RulesPage:
             return page(
                 visit,
                 say("Rules", "Règles"),
-                element("p", f"{error}", class_="failed", role="alert"),
+                failure(f"{error}"),
                 active="rules",
             )
         rows: list[list[Piece]] = [

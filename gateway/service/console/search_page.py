@@ -9,11 +9,20 @@ from urllib.parse import urlencode
 from gateway.core.acknowledgement.markup import Html, Piece, element
 from gateway.model.verdict import Text
 from gateway.service.console import notices
-from gateway.service.console.elements import chip, choice, empty, field, lines, link, table
+from gateway.service.console.elements import (
+    chip,
+    choice,
+    empty,
+    field,
+    lines,
+    link,
+    received_between,
+    table,
+)
 from gateway.service.console.layout import page
 from gateway.service.console.sources import Sources
 from gateway.service.console.visit import ROOT, Route, Visit
-from gateway.service.console.words import moment, state_word
+from gateway.service.console.words import NO_DAY, moment, state_word
 from gateway.service.http_server import Answer
 from gateway.service.journal.search_conditions import Criteria
 from gateway.service.journal.search_find import FoundPage, search
@@ -23,9 +32,6 @@ from gateway.service.journal.search_words import typed_amount, typed_day
 PAGE: Final = 50
 MOST_LETTERS: Final = 200
 _NO_AMOUNT: Final = Text(en="An amount is written as 1234.50.", fr="Un montant s'écrit 1234,50.")
-_NO_DAY: Final = Text(
-    en="A day is written as 2026-03-01.", fr="Un jour s'écrit 01/03/2026 ou 2026-03-01."
-)
 _NO_PLACE: Final = Text(
     en="The list cannot go on from there. Search again.",
     fr="La liste ne peut pas reprendre là. Recommencez la recherche.",
@@ -145,15 +151,7 @@ class SearchPage:
                 value=asked.get("rule"),
                 spellcheck="false",
             ),
-            field(
-                say("Received since", "Reçu depuis"), "since", type="date", value=asked.get("since")
-            ),
-            field(
-                say("Received until", "Reçu jusqu'au"),
-                "until",
-                type="date",
-                value=asked.get("until"),
-            ),
+            *received_between(visit, asked),
             field(
                 say("Amount from", "Montant de"),
                 "from",
@@ -212,7 +210,7 @@ def _criteria(asked: dict[str, str], scope: str) -> Criteria | Text:
     for name in ("since", "until"):
         days[name] = typed_day(asked[name]) if name in asked else None
         if name in asked and days[name] is None:
-            return _NO_DAY
+            return NO_DAY
     amounts: dict[str, int | None] = {}
     for name in ("from", "to"):
         amounts[name] = typed_amount(asked[name]) if name in asked else None

@@ -19,7 +19,7 @@ from gateway.core.acknowledgement.markup import Html, Piece, element
 from gateway.model.verdict import Text
 from gateway.service.console import new_password, notices
 from gateway.service.console.doing import do, done
-from gateway.service.console.elements import choice, empty, facts, field, form, link, table
+from gateway.service.console.elements import choice, empty, facts, failure, field, form, link, table
 from gateway.service.console.layout import page
 from gateway.service.console.proving import Proving
 from gateway.service.console.sources import Sources
@@ -144,7 +144,7 @@ class UsersPage:
     async def _list_page(self, visit: Visit, failed: str = "") -> Answer:
         found: _Found = await self._sources.reader.read("users", _look)
         say = visit.say
-        pieces: list[Piece] = [done(visit), _failed(failed)]
+        pieces: list[Piece] = [done(visit), failure(failed)]
         if found.users:
             pieces.append(_table(visit, found, self._sources.sessions.numbers()))
         else:
@@ -181,7 +181,7 @@ class UsersPage:
         pieces: list[Piece] = [
             element("p", link(say("All users", "Tous les utilisateurs"), "/users")),
             done(visit),
-            _failed(failed),
+            failure(failed),
             facts(
                 [
                     (say("Role", "Rôle"), role_words(visit, row.role)),
@@ -238,10 +238,6 @@ def _one(conn: Connection, name: str) -> _Found:
 
 def _back(name: str, told: str) -> Answer:
     return go_to(f"{ROOT}/users/one?{urlencode({'name': name, 'done': told})}")
-
-
-def _failed(words: str) -> Html | None:
-    return element("p", words, class_="failed", role="alert") if words else None
 
 
 def _table(visit: Visit, found: _Found, sessions: Counter[str]) -> Html:

@@ -11,6 +11,10 @@ from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.verdict import Language, Text
 from gateway.service.console.visit import Visit
 
+NO_DAY: Final = Text(
+    en="A day is written as 2026-03-01.", fr="Un jour s'écrit 01/03/2026 ou 2026-03-01."
+)
+"""Why a day cannot be taken as it was typed (`journal.search_words.typed_day`)."""
 STATES: Final[dict[str, tuple[Text, str]]] = {
     InterchangeState.RECEIVED.value: (Text(en="received", fr="reçu"), ""),
     InterchangeState.OPENED.value: (Text(en="being judged", fr="en cours de contrôle"), ""),
