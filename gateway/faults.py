@@ -45,9 +45,6 @@ POINTS: Final = {
     "sftp.flush": "an upload's bytes because its sender asks for it, fsync",
     "sftp.upload": "an upload's bytes, fsync",
     "sftp.part": "an unfinished upload gets another unfinished name, rename",
-    "sftp.sent": "an upload is no partial file any more, rename",
-    "sftp.unsent": "one that was refused is a partial file again, rename",
-    "sftp.expired": "a file nobody answered for is a partial file again, rename",
     "sftp.note": "what is remembered of an upload gets its name, rename",
     "sftp.answer": "the daemon's answer to the SFTP process, reply",
     "sftp.reply": "what the SFTP client is told, reply",
@@ -194,9 +191,16 @@ def reached(point: str, when: When) -> None:
         _faults.reached(point, when)
 
 
-@contextlib.contextmanager
-def around(point: str) -> Iterator[None]:
+def around(point: str) -> contextlib.AbstractContextManager[None]:
     """What is done in here has a point before it, and one after it if it succeeds."""
+    return _NOTHING if _faults is None else _around(point)
+
+
+_NOTHING: Final = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _around(point: str) -> Iterator[None]:
     reached(point, "before")
     yield
     reached(point, "after")

@@ -8,9 +8,9 @@ fsynced first, then it gets its name, then the folder that holds the name is fsy
 order can leave a name without its bytes. The 256 folders are there from the start, so that each
 payload costs these two fsyncs and no others.
 
-All methods block; the daemon calls them in threads. They are safe to run in several threads or
-processes at once: two deliveries of the same bytes end in the same file. How many interchanges
-need a payload is counted in the journal.
+All methods block; the daemon calls them in threads, and those of its processes that receive files
+call them too. They are safe to run in several threads or processes at once: two deliveries of the
+same bytes end in the same file. How many interchanges need a payload is counted in the journal.
 
 Whoever copies payloads, such as a backup, holds all of them (`hold_all`): until it lets go, or
 dies, nothing is removed. Those who remove look at that lock, which lies on the folder itself.
@@ -63,6 +63,7 @@ class Spool:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._payloads = root / "payloads"
+        self._within = f"{self._payloads}{os.sep}"
         self.incoming = root / "incoming"
 
     def prepare(self) -> None:
@@ -89,7 +90,7 @@ class Spool:
         """Where the payload is, or would be. Raises `SpoolError` when that is no SHA-256."""
         if not _SHA256.fullmatch(sha256):
             raise SpoolError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex.")
-        return self._payloads / sha256[:2] / sha256
+        return Path(f"{self._within}{sha256[:2]}{os.sep}{sha256}")
 
     def adopt(self, path: Path, sha256: str, size: int) -> Path:
         """Take over a complete, already fsynced file whose hash its receiver computed.
@@ -155,7 +156,7 @@ class Spool:
         else:
             remove(path, "spool.again")
         # In both cases: whoever named it first may not have come as far as this yet.
-        sync_folder(target.parent, "spool.folder")
+        sync_folder(os.path.dirname(target), "spool.folder")
 
     def _move_old(self) -> None:
         """Bring payloads that an earlier gateway put into `ab/cd/` to where they are looked for.

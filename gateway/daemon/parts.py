@@ -46,7 +46,7 @@ from gateway.service.outbox import Outbox
 from gateway.service.reload import Reload
 from gateway.service.roster import Committed, Flows, Roster
 from gateway.service.sftp_client import SftpClients
-from gateway.service.sftp_server import SftpService, Upload
+from gateway.service.sftp_server import SftpService, Stored, Upload
 from gateway.service.spool_sweep import Sweeper
 from gateway.service.status_sender import StatusSender
 from gateway.service.ways_back import WaysBack
@@ -142,6 +142,7 @@ class Parts:
             judging=settings.judges,
             inline_bytes=settings.outbox.inline_bytes,
             outbox_written=self._written,
+            event_written=self.outbox.wake_broker,
             log=log.bind(part="intake"),
             scanner=self.scanner,
             time_zone=settings.legal.time_zone,
@@ -239,7 +240,7 @@ class Parts:
         self.outbox.wake()
         self.status_sender.wake()
 
-    def _receive_by(self, transport: Transport) -> Callable[[Upload], Any]:
+    def _receive_by(self, transport: Transport) -> Callable[[Upload | Stored], Any]:
         return partial(self.intake.receive, transport=transport)
 
     def _sftp(self) -> SftpService:

@@ -42,13 +42,20 @@ from gateway.spool import Spool
 
 
 class Arrival(Protocol):
-    """A file a receiver has written and fsynced on the spool's file system."""
+    """A file a receiver has written and fsynced on the spool's file system.
+
+    `path` None: it has put it into the spool.
+    """
 
     partner: str
     name: str
-    path: Path
     sha256: str
     size: int
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies now."""
+        ...
 
 
 Beside = Callable[[Connection, Interchange, records.Receipt], None]
@@ -80,13 +87,16 @@ class Intake:
         scanner: Scanner | None = None,
         time_zone: str = LegalIdentity().time_zone,
         metrics: LineMetrics | None = None,
+        event_written: Callable[[], None] | None = None,
     ) -> None:
+        """`event_written`: as `outbox_written`, when there is nothing but events for the broker."""
         self._metrics = metrics = metrics or LineMetrics()
         self._journal = journal
         self._spool = spool
         self._in_thread = in_thread
         self._settings = settings
         self._outbox_written = outbox_written
+        self._event_written = event_written or outbox_written
         self._log = log
         self._now = now
         self._partners = partners
@@ -152,11 +162,8 @@ class Intake:
         *,
         claim_key: str | None = None,
         beside: Beside | None = None,
-        stored: bool = False,
     ) -> str:
         """Make a file ours: the interchange id, once bytes and journal row are on disk.
-
-        `stored`: whoever received it has put it into the spool already.
 
         A resend of the same bytes under the same name (or `claim_key`, where the transport has
         something better) by the same partner finds the interchange it already made, whose answer
@@ -176,7 +183,7 @@ class Intake:
             size=arrival.size,
             environment=partner.environment if partner is not None else Environment.PRODUCTION,
         )
-        if not stored:
+        if arrival.path is not None:
             await self._in_thread(self._spool.adopt, arrival.path, arrival.sha256, arrival.size)
 
         policy = partner.uniqueness if partner is not None else None
@@ -198,9 +205,12 @@ class Intake:
             size=arrival.size,
             sha256=arrival.sha256,
         )
-        self._outbox_written()  # also after a resend, whose answer goes out once more
-        if receipt.new and self._backlog.add(receipt.interchange_id, arrival.partner):
-            self._fresh[receipt.interchange_id] = interchange
+        if not receipt.new:
+            self._outbox_written()  # its answer goes out once more
+        else:
+            self._event_written()
+            if self._backlog.add(receipt.interchange_id, arrival.partner):
+                self._fresh[receipt.interchange_id] = interchange
         return str(receipt.interchange_id)
 
     def ready(self) -> None:

@@ -120,6 +120,10 @@ class Outbox:
         for each in self.destinations:
             each.wake()
 
+    def wake_broker(self) -> None:
+        """Rows were written that all go to the broker."""
+        self._by_name[settle.BROKER].wake()
+
     def try_now(self) -> None:
         """Destinations that did not answer may do so again: find out at once."""
         for each in self.destinations:

@@ -28,8 +28,9 @@ from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Sftp
 from gateway.model.partner import Partner, SftpAccess
-from gateway.service.sftp_server import SftpService, Upload
+from gateway.service.sftp_server import SftpService, Stored
 from gateway.service.sftp_server.folders import in_folder
+from gateway.spool import Spool
 
 PATIENCE = 30.0
 PARTNER = "acme"
@@ -94,9 +95,11 @@ class SftpGateway:
     def __init__(self, folder: Path, *, access: dict[str, Any] | None = None, **settings: Any):
         self.folder = folder
         self.state = folder / "state"
+        self.spool = Spool(self.state / "spool")
+        self.spool.prepare()
         self.log = Log()
         self.received: list[tuple[str, bytes]] = []
-        self.answer: Callable[[Upload], Any] | None = None
+        self.answer: Callable[[Stored], Any] | None = None
         self.key, public = make_key(folder, "key")
         self.stranger_key, _ = make_key(folder, "stranger")
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -125,17 +128,16 @@ class SftpGateway:
             **more,
         )
 
-    async def _receive(self, upload: Upload) -> str:
+    async def _receive(self, upload: Stored) -> str:
         if self.answer is not None:
             result: str = await self.answer(upload)
             return result
         return self.take(upload)
 
-    def take(self, upload: Upload) -> str:
-        """Take the file as the spool would: it is gone from where it was."""
-        content = upload.path.read_bytes()
-        assert len(content) == upload.size
-        upload.path.unlink()
+    def take(self, upload: Stored) -> str:
+        """Look at the file where the SFTP process put it: in the spool."""
+        assert self.spool.verify(upload.sha256) == upload.size
+        content = self.spool.path(upload.sha256).read_bytes()
         self.received.append((upload.name, content))
         return f"interchange-{len(self.received)}"
 

@@ -87,8 +87,8 @@ def test_a_row_is_found_by_all_that_is_known(
 @pytest.mark.parametrize(
     ("statement", "first"),
     [
-        (uniqueness_records._FLUX_BY_NAME, "uq_flux_keys_name (partner=? AND name=?)"),
-        (uniqueness_records._FLUX_BY_SHA256, "uq_flux_keys_sha256 (partner=? AND sha256=?)"),
+        (uniqueness_records._FLUX_BY_NAME[1], "uq_flux_keys_name (partner=? AND name=?)"),
+        (uniqueness_records._FLUX_BY_SHA256[1], "uq_flux_keys_sha256 (partner=? AND sha256=?)"),
         (uniqueness_records._INVOICE_HOLDER, "(seller=? AND year=? AND number=?)"),
         (status_records._WAITING, "ix_invoice_statuses_unknown (number=?)"),
     ],

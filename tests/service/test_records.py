@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -141,7 +142,7 @@ class TestReceive:
 
     def test_naive_time(self, conn: sa.Connection) -> None:
         """A time without a zone is refused before it can mean two things."""
-        with pytest.raises(sa.exc.StatementError, match="no time zone"):
+        with pytest.raises(ValueError, match="no time zone"):
             records.receive(
                 conn,
                 an_interchange(),
@@ -373,7 +374,7 @@ class TestOutbox:
 
     def test_other_conflicts_are_errors(self, conn: sa.Connection) -> None:
         """Only a known message id is passed over: anything else wrong is an error."""
-        with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
             records.add_outbox_many(conn, [a_message(an_interchange())])
 
     def test_due(self, conn: sa.Connection) -> None:

@@ -15,7 +15,7 @@ from twisted.internet import defer
 from twisted.internet.threads import deferToThread
 
 from gateway.errors import IntakeRefused, SpoolError
-from gateway.service.sftp_server import Upload, place_in_out
+from gateway.service.sftp_server import Stored, place_in_out
 from tests.service.sftp_gateway import PARTNER, SftpGateway, content, until
 
 pytestmark = [
@@ -228,7 +228,7 @@ async def test_a_refusal_reaches_the_client(
 ) -> None:
     """Every client ends with a failure; the text says why, and names no path of ours."""
 
-    async def refuse(_: Upload) -> str:
+    async def refuse(_: Stored) -> str:
         raise error
 
     gateway.answer = refuse
@@ -377,9 +377,8 @@ async def test_a_large_file_passes_through_in_little_memory(gateway: SftpGateway
     size = 50_000_000
     (gateway.folder / "large.xml").write_bytes(content(size))
 
-    async def take(upload: Upload) -> str:
+    async def take(upload: Stored) -> str:
         assert upload.size == size
-        upload.path.unlink()
         gateway.received.append((upload.sha256, b""))
         return "large"
 

@@ -26,6 +26,7 @@ from gateway.service.sftp_server.notes import usable_name
 from gateway.service.sftp_server.outgoing import Outgoing
 from gateway.service.sftp_server.protocol import Attributes, OpenFlag, Status
 from gateway.service.sftp_server.refusal import Refused
+from gateway.spool import Spool
 
 WRITE = OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
 
@@ -47,6 +48,7 @@ def home(tmp_path: Path) -> Home:
         folders[0],
         settings=Sftp(),
         require_rename=False,
+        spool=Spool(folders[0] / "spool"),
         receipts=NoReceipts(),
         log=CapturingLogger(),
     )

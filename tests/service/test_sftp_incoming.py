@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +15,16 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from gateway.config.settings import Sftp
+from gateway.errors import SpoolError
+from gateway.service.sftp_server import handover
 from gateway.service.sftp_server import incoming as incoming_module
-from gateway.service.sftp_server.expiry import recover, sweep
-from gateway.service.sftp_server.incoming import Incoming, Receipt
+from gateway.service.sftp_server.expiry import sweep
+from gateway.service.sftp_server.handover import Receipt
+from gateway.service.sftp_server.incoming import NOTED_BYTES, Incoming
 from gateway.service.sftp_server.notes import Note, Notes, Standing, key_of
 from gateway.service.sftp_server.protocol import OpenFlag, Status
-from gateway.service.sftp_server.refusal import Refused
+from gateway.service.sftp_server.refusal import NO_SPACE, Refused
+from gateway.spool import Spool
 
 PUT = OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
 RESUME = OpenFlag.WRITE | OpenFlag.CREATE
@@ -39,36 +45,27 @@ REFUSED = Answer(None, "not received: the disk is full")
 
 @dataclass
 class Intake:
-    """Plays the daemon: takes the file away if it accepts it."""
+    """Plays the daemon: looks at what is in the spool, and answers as told."""
 
+    spool: Spool
     answer: Answer | None = ACCEPTED
-    taken: list[tuple[str, bytes, str, int]] = field(default_factory=list)
+    files: list[tuple[str, bytes]] = field(default_factory=list)
+    """Name and content of everything taken in."""
     late: Callable[[Receipt], None] | None = None
-    last: Path | None = None
 
     def ask(
-        self, name: str, path: Path, sha256: str, size: int, late: Callable[[Receipt], None]
+        self, name: str, sha256: str, size: int, late: Callable[[Receipt], None]
     ) -> Receipt | None:
-        """Check what is handed over, and answer as told."""
-        self.late, self.last = late, path
-        content = path.read_bytes()
-        assert hashlib.sha256(content).hexdigest() == sha256
-        assert len(content) == size
+        """Check what is handed over."""
+        self.late = late
+        assert self.spool.verify(sha256) == size
         if self.answer is not None and self.answer.granted is not None:
-            self.take(name)
+            self.files.append((name, self.spool.path(sha256).read_bytes()))
         return self.answer
 
-    def take(self, name: str) -> None:
-        """Move the file away, as the spool does."""
-        assert self.last is not None
-        content = self.last.read_bytes()
-        self.taken.append((name, content, hashlib.sha256(content).hexdigest(), len(content)))
-        self.last.unlink()
-
-    @property
-    def files(self) -> list[tuple[str, bytes]]:
-        """Name and content of everything taken in."""
-        return [(name, content) for name, content, _, _ in self.taken]
+    def holds(self, content: bytes) -> bool:
+        """Whether these bytes are in the spool."""
+        return self.spool.path(hashlib.sha256(content).hexdigest()).is_file()
 
 
 @pytest.fixture(autouse=True)
@@ -77,17 +74,32 @@ def _do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def intake() -> Intake:
-    return Intake()
+def spool(tmp_path: Path) -> Spool:
+    made = Spool(tmp_path / "spool")
+    made.prepare()
+    return made
 
 
 @pytest.fixture
-def make(tmp_path: Path, intake: Intake) -> Callable[..., Incoming]:
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "in"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def intake(spool: Spool) -> Intake:
+    return Intake(spool)
+
+
+@pytest.fixture
+def make(folder: Path, spool: Spool, intake: Intake) -> Callable[..., Incoming]:
     def build(*, require_rename: bool = False, **settings: Any) -> Incoming:
         return Incoming(
-            tmp_path,
+            folder,
             settings=Sftp(**settings),
             require_rename=require_rename,
+            spool=spool,
             receipts=intake,
             log=CapturingLogger(),
         )
@@ -225,7 +237,6 @@ def test_what_was_refused_is_not_shown(make: Callable[..., Incoming], intake: In
     assert refusal(lambda: put(incoming, "a.xml", b"<a/>")).text == REFUSED.reason
     assert names(incoming) == []
     assert refusal(lambda: incoming.see("a.xml")).status is Status.NO_SUCH_FILE
-    assert incoming.notes.part("a.xml").read_bytes() == b"<a/>"
     intake.answer = ACCEPTED
     put(incoming, "a.xml", b"<b/>")
     assert intake.files == [("a.xml", b"<b/>")]
@@ -234,15 +245,31 @@ def test_what_was_refused_is_not_shown(make: Callable[..., Incoming], intake: In
 def test_a_refused_rename_leaves_the_temporary_name(
     make: Callable[..., Incoming], intake: Intake
 ) -> None:
-    """So that the same rename can be tried again."""
+    """So that the same rename can be tried again; and what is in the spool stays as it is."""
     incoming = make()
     put(incoming, "a.part", b"<a/>")
     intake.answer = REFUSED
     assert refusal(lambda: incoming.rename("a.part", "a.xml", alive)).text == REFUSED.reason
     assert names(incoming) == [("a.part", 4)]
+    put(incoming, "a.part", b"><!-- -->", flags=RESUME, offset=3)
+    assert intake.holds(b"<a/>")
+    put(incoming, "a.part", b"<a/>")
     intake.answer = ACCEPTED
     incoming.rename("a.part", "a.xml", alive)
     assert intake.files == [("a.xml", b"<a/>")]
+
+
+def test_a_refused_rename_of_a_large_file_takes_no_more_room(
+    make: Callable[..., Incoming], intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of it could be what fills the disk: it has to be sent again."""
+    monkeypatch.setattr(handover, "GIVEN_BACK_BYTES", 3)
+    incoming = make()
+    put(incoming, "a.part", b"<a/>")
+    intake.answer = REFUSED
+    assert refusal(lambda: incoming.rename("a.part", "a.xml", alive)).text == REFUSED.reason
+    assert names(incoming) == []
+    assert incoming.notes.part_size("a.part") is None
 
 
 def test_without_an_answer_the_client_hears_failure(
@@ -253,12 +280,10 @@ def test_without_an_answer_the_client_hears_failure(
     intake.answer = None
     assert "send it again" in refusal(lambda: put(incoming, "a.xml", b"<first/>")).text
     assert names(incoming) == []
-    first, late = intake.last, intake.late
+    late = intake.late
     intake.answer = ACCEPTED
     put(incoming, "a.xml", b"<second/>")
-    assert first is not None
-    assert first.read_bytes() == b"<first/>"
-    first.unlink()
+    assert intake.holds(b"<first/>")
     assert late is not None
     late(ACCEPTED)
     assert intake.files == [("a.xml", b"<second/>")]
@@ -269,7 +294,6 @@ def test_a_late_yes_makes_the_name_visible(make: Callable[..., Incoming], intake
     incoming = make()
     intake.answer = None
     refusal(lambda: put(incoming, "a.xml", b"<a/>"))
-    intake.take("a.xml")
     assert intake.late is not None
     intake.late(ACCEPTED)
     assert names(incoming) == [("a.xml", 4)]
@@ -292,7 +316,7 @@ def test_a_late_no_keeps_the_bytes_of_a_rename(
 def test_a_late_no_does_not_disturb_the_next_upload(
     make: Callable[..., Incoming], intake: Intake
 ) -> None:
-    """The name is locked by its new upload; the old bytes are dropped."""
+    """The name is locked by its new upload, of which nothing changes."""
     incoming = make()
     intake.answer = None
     refusal(lambda: put(incoming, "a.xml", b"<old/>"))
@@ -300,8 +324,6 @@ def test_a_late_no_does_not_disturb_the_next_upload(
     upload.written.write(0, b"<new/>")
     assert intake.late is not None
     intake.late(REFUSED)
-    assert intake.last is not None
-    assert not intake.last.exists()
     intake.answer = ACCEPTED
     upload.close(alive)
     assert intake.files == [("a.xml", b"<new/>")]
@@ -324,7 +346,7 @@ def test_a_partner_that_must_rename_delivers_by_rename_only(
 
 
 def test_one_session_at_a_time_works_on_a_name(
-    make: Callable[..., Incoming], intake: Intake, tmp_path: Path
+    make: Callable[..., Incoming], intake: Intake, folder: Path
 ) -> None:
     """The second one is refused, in this process; it may have the name once it is free."""
     incoming = make()
@@ -341,7 +363,7 @@ def test_one_session_at_a_time_works_on_a_name(
     assert intake.files == [("a.xml", b""), ("a.xml", b"<a/>")]
 
 
-def test_the_lock_holds_between_processes(make: Callable[..., Incoming], tmp_path: Path) -> None:
+def test_the_lock_holds_between_processes(make: Callable[..., Incoming], folder: Path) -> None:
     """Sessions of one partner are spread over several SFTP processes."""
     incoming = make()
     upload = incoming.open("a.xml", PUT)
@@ -429,10 +451,11 @@ def test_bytes_that_could_not_be_synced_are_not_built_upon(
 def test_bytes_are_synced_before_they_are_handed_over(
     make: Callable[..., Incoming],
     intake: Intake,
+    spool: Spool,
     monkeypatch: pytest.MonkeyPatch,
     by_rename: bool,
 ) -> None:
-    """Whoever receives the file may rely on it after a power cut. Its name here need not last."""
+    """Whoever hears of the file may rely on it after a power cut: on its bytes, and its name."""
     incoming = make()
     synced: list[int] = []
     at_hand_over: list[bool] = []
@@ -442,9 +465,10 @@ def test_bytes_are_synced_before_they_are_handed_over(
         real_sync(descriptor)
         synced.append(os.fstat(descriptor).st_ino)
 
-    def ask(name: str, path: Path, *rest: Any) -> Receipt | None:
-        at_hand_over.append(synced == [path.stat().st_ino])
-        return real_ask(name, path, *rest)
+    def ask(name: str, sha256: str, *rest: Any) -> Receipt | None:
+        stored = spool.path(sha256)
+        at_hand_over.append(synced == [stored.stat().st_ino, stored.parent.stat().st_ino])
+        return real_ask(name, sha256, *rest)
 
     monkeypatch.setattr(intake, "ask", ask)
     monkeypatch.setattr(os, "fsync", sync)
@@ -455,14 +479,14 @@ def test_bytes_are_synced_before_they_are_handed_over(
 
 
 def test_accepted_names_disappear_after_their_time(
-    make: Callable[..., Incoming], tmp_path: Path
+    make: Callable[..., Incoming], folder: Path
 ) -> None:
     """At once for clients, and from the disk with the next sweep."""
     incoming = make(accepted_visible_seconds=0)
     put(incoming, "a.xml", b"<a/>")
     assert names(incoming) == []
     expire(incoming, visible_seconds=0.0)
-    assert [each.name for each in tmp_path.iterdir()] == ["locks"]
+    assert [each.name for each in folder.iterdir()] == ["locks"]
 
 
 def expire(incoming: Incoming, *, visible_seconds: float = 600.0) -> None:
@@ -478,7 +502,7 @@ def expire(incoming: Incoming, *, visible_seconds: float = 600.0) -> None:
 
 
 def test_partials_expire_unless_somebody_works_on_them(
-    make: Callable[..., Incoming], tmp_path: Path
+    make: Callable[..., Incoming], folder: Path
 ) -> None:
     """By the time of their last byte; what is younger, accepted or open stays."""
     incoming = make()
@@ -486,30 +510,102 @@ def test_partials_expire_unless_somebody_works_on_them(
         cut_off(incoming, name, b"123")
     put(incoming, "accepted.xml", b"123")
     open_one = incoming.open("open.xml", PUT)
-    for path in tmp_path.iterdir():
+    open_one.write(0, b"x" * NOTED_BYTES)
+    for path in folder.iterdir():
         if not path.name.startswith(key_of("young.xml")):
             os.utime(path, (1e9, 1e9))
     expire(incoming)
-    assert names(incoming) == [("accepted.xml", 3), ("open.xml", 0), ("young.xml", 2)]
+    assert names(incoming) == [("accepted.xml", 3), ("open.xml", NOTED_BYTES - 1), ("young.xml", 2)]
     expire(incoming)
     assert not incoming.notes.part("old.xml").exists()
     open_one.abandon()
 
 
-def test_a_crash_between_hand_over_and_answer_leaves_a_partial(
-    make: Callable[..., Incoming], intake: Intake, tmp_path: Path
+def test_a_crash_before_the_answer_leaves_nothing_in_the_way(
+    make: Callable[..., Incoming], intake: Intake
 ) -> None:
-    """The client heard nothing, so it may resume; what was accepted does not come back."""
+    """The client heard nothing, so it sends the file again."""
     incoming = make()
     intake.answer = None
     refusal(lambda: put(incoming, "a.xml", b"<a/>"))
-    put_accepted = Intake()
-    incoming._receipts = put_accepted
-    put(incoming, "b.xml", b"<b/>")
-    (tmp_path / f"{key_of('b.xml')}.0011.sent").write_bytes(b"<b/>")
-    recover(tmp_path)
-    assert names(incoming) == [("a.xml", 3), ("b.xml", 4)]
-    assert not list(tmp_path.glob("*.sent"))
+    after = make()
+    assert names(after) == []
+    intake.answer = ACCEPTED
+    put(after, "a.xml", b"<a/>")
+    assert intake.files == [("a.xml", b"<a/>")]
+    assert names(after) == [("a.xml", 4)]
+
+
+def test_a_spool_that_cannot_take_a_file_refuses_it(
+    make: Callable[..., Incoming], intake: Intake, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client hears why, the daemon hears nothing, and the partial can be sent on."""
+    incoming = make()
+
+    def full(*_: object) -> Path:
+        raise SpoolError("The spool could not take it over.") from OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(spool, "adopt", full)
+        assert refusal(lambda: put(incoming, "a.xml", b"<a/>")).text == NO_SPACE
+    assert intake.late is None
+    assert names(incoming) == [("a.xml", 3)]
+    put(incoming, "a.xml", b">", flags=RESUME, offset=3)
+    assert intake.files == [("a.xml", b"<a/>")]
+
+
+def test_a_refused_rename_that_cannot_be_undone_says_no_all_the_same(
+    make: Callable[..., Incoming], intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room for a copy the temporary name is gone, and has to be sent again."""
+    incoming = make()
+    put(incoming, "a.part", b"<a/>")
+    intake.answer = REFUSED
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copyfile", full)
+        assert refusal(lambda: incoming.rename("a.part", "a.xml", alive)).text == REFUSED.reason
+    assert names(incoming) == []
+    intake.answer = ACCEPTED
+    put(incoming, "a.part", b"<a/>")
+    incoming.rename("a.part", "a.xml", alive)
+    assert intake.files == [("a.xml", b"<a/>")]
+
+
+def test_an_upload_shows_once_it_is_worth_resuming(
+    make: Callable[..., Incoming], folder: Path
+) -> None:
+    """Before, its name costs nothing; whatever end it comes to, a partial is there to be seen."""
+    incoming = make()
+    upload = incoming.open("a.xml", PUT)
+    upload.write(0, b"x" * (NOTED_BYTES - 1))
+    assert names(incoming) == []
+    upload.write(NOTED_BYTES - 1, b"x")
+    assert names(make()) == [("a.xml", NOTED_BYTES - 1)]
+    upload.abandon()
+    incomplete = incoming.open("b.xml", PUT)
+    incomplete.write(5, b"x")
+    assert "missing" in refusal(lambda: incomplete.close(alive)).text
+    assert names(incoming) == [("a.xml", NOTED_BYTES - 1), ("b.xml", 0)]
+
+
+def test_a_small_upload_that_a_crash_cut_off_is_begun_anew(
+    make: Callable[..., Incoming], intake: Intake
+) -> None:
+    """What is left of it shows to nobody, and is not mixed with what is sent next."""
+    before = make()
+    upload = before.open("a.xml", PUT)
+    upload.write(0, b"<longer/>")
+    after = make()
+    assert names(after) == []
+    assert refusal(lambda: after.open("a.xml", OpenFlag.WRITE)).status is Status.NO_SUCH_FILE
+    upload.written.close()
+    before.locks.give_back(key_of("a.xml"))
+    put(after, "a.xml", b"<a/>")
+    assert intake.files == [("a.xml", b"<a/>")]
 
 
 def test_a_damaged_note_is_no_note(make: Callable[..., Incoming], intake: Intake) -> None:
@@ -522,13 +618,13 @@ def test_a_damaged_note_is_no_note(make: Callable[..., Incoming], intake: Intake
     assert intake.files == [("a.xml", b"<b/>")]
 
 
-def test_names_never_become_paths(make: Callable[..., Incoming], tmp_path: Path) -> None:
+def test_names_never_become_paths(make: Callable[..., Incoming], folder: Path) -> None:
     """On disk there are hashes only, whatever the name."""
     incoming = make()
     for name in ("..\\..\\windows", "é" * 127, "$(reboot)", "-rf", "a\u202eb"):
         cut_off(incoming, name, b"x")
     allowed = set("0123456789abcdef")
-    for path in tmp_path.iterdir():
+    for path in folder.iterdir():
         assert path.name == "locks" or set(path.name.partition(".")[0]) <= allowed
     assert len(names(incoming)) == 5
 

@@ -548,7 +548,8 @@ async def test_the_processes_end_with_the_daemon(gateway: SftpGateway) -> None:
     (process,) = gateway.processes()
     gateway.service._stopping = True
     for child in gateway.service._children.values():
-        child.transport.closeStdin()
+        assert child._orders is not None
+        child._orders.close()
     await until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 

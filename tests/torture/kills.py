@@ -95,7 +95,7 @@ def around(*points: str) -> tuple[Place, ...]:
 
 
 SFTP_PLACES: Final = around(
-    *("sftp.upload", "sftp.sent", "sftp.note", "sftp.answer", "sftp.reply"),
+    *("sftp.upload", "sftp.note", "sftp.answer", "sftp.reply"),
     *("spool.name", "spool.folder", "spool.again", "journal.commit"),
     *("out.write", "out.name", "out.folder", "amqp.publish", "amqp.confirm"),
 )
@@ -111,7 +111,7 @@ OTHER_PLACES: Final = around(
 
 
 DISK: Final = (
-    *("sftp.upload", "sftp.sent", "sftp.note"),
+    *("sftp.upload", "sftp.note"),
     *("spool.name", "spool.folder", "spool.again", "journal.commit"),
     *("out.write", "out.name", "out.folder"),
 )

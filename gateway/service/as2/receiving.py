@@ -35,7 +35,7 @@ from gateway.service.http_server import Admitted, Answer, Received, RequestHead,
 from gateway.service.intake import Arrival, Beside, InThread
 from gateway.service.journal import Journal, records
 from gateway.service.journal.as2_records import IN
-from gateway.service.sftp_server import Upload
+from gateway.service.sftp_server import Stored
 
 _SNIFFED = 8192
 
@@ -50,7 +50,6 @@ class Receive(Protocol):
         *,
         claim_key: str | None = None,
         beside: Beside | None = None,
-        stored: bool = False,
     ) -> str:
         """The interchange id, once everything is on disk."""
         ...
@@ -191,10 +190,9 @@ class As2Receiver:
     ) -> Answer:
         """Make it ours, then say so. Raises `DuplicateMessage`."""
         kept = Kept(received, request, relation, outcome, opened)
-        payload = Upload(
+        payload = Stored(
             relation.partner.name,
             outcome.filename or request.message_id.strip("<> ")[:255],
-            Path(outcome.path),
             outcome.sha256,
             outcome.size,
         )
@@ -203,7 +201,6 @@ class As2Receiver:
             Transport.AS2,
             claim_key=request.message_id,
             beside=kept.write,
-            stored=True,
         )
         if kept.known is not None:
             self._outbox_written()

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 
 from gateway import faults
 from gateway.errors import JournalError
-from gateway.service.journal.engine import driver, enforce_foreign_keys
+from gateway.service.journal.engine import driver, enforce_foreign_keys, keep_in_memory
 
 MAX_BATCH = 200
 """Functions in one commit. More would make the first of them wait for the last."""
@@ -27,7 +27,7 @@ MAX_BATCH = 200
 class Task(msgspec.Struct, frozen=True, eq=False):
     """A function that wants a transaction, and who waits for it. `name` says what it does.
 
-    `urgent`: somebody stands at the door until this is committed.
+    `urgent`: somebody stands at the door until this is committed. It writes a few rows.
     """
 
     name: str
@@ -83,6 +83,7 @@ def commit(
         if conn is None:
             conn = engine.connect()
             enforce_foreign_keys(conn)
+        keep_in_memory(conn, all(task.urgent for task in tasks))
         transaction = conn.begin()
         outcomes = _run_each(conn, tasks)
         if len(outcomes) == 1 and outcomes[0][2] is not None:

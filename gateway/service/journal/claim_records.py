@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from gateway.model.lifecycle import InterchangeState
+from gateway.service.journal.ready import Ready
 from gateway.service.journal.tables import claims, interchanges
 
 _THE_CLAIM = sa.and_(
@@ -17,12 +18,13 @@ _THE_CLAIM = sa.and_(
     claims.c.sha256 == sa.bindparam("b_sha256"),
 )
 _FIND = sa.select(claims.c.interchange_id, claims.c.claimed_at).where(_THE_CLAIM)
+_IS_THERE = Ready(_FIND)
 _MOVE = (
     sa.update(claims)
     .where(_THE_CLAIM)
     .values(interchange_id=sa.bindparam("b_id"), claimed_at=sa.bindparam("b_now"))
 )
-_ADD = sa.insert(claims).inline()
+_ADD = Ready(sa.insert(claims).inline(), claims.c.keys())
 _STATE = sa.select(interchanges.c.state).where(interchanges.c.id == sa.bindparam("b_id"))
 
 
@@ -44,7 +46,10 @@ class Claimed(NamedTuple):
 
 def claimed(conn: sa.Connection, delivery: Delivery) -> Claimed | None:
     """What this delivery made before."""
-    found = conn.execute(_FIND, _named(delivery)).first()
+    named = _named(delivery)
+    if _IS_THERE.first(conn, named) is None:  # nearly always
+        return None
+    found = conn.execute(_FIND, named).first()
     return None if found is None else Claimed(*found)
 
 
@@ -61,7 +66,7 @@ def add_claim(
 ) -> None:
     """Let the next such delivery find this interchange."""
     row = {**delivery._asdict(), "interchange_id": interchange_id, "claimed_at": now}
-    conn.execute(_ADD, row)
+    _ADD.run(conn, row)
 
 
 def move_claim(

@@ -110,6 +110,15 @@ def enforce_foreign_keys(conn: sa.Connection) -> None:
     driver(conn).execute("PRAGMA foreign_keys=ON")
 
 
+def keep_in_memory(conn: sa.Connection, short: bool) -> None:
+    """Where the next transaction keeps what a savepoint brings back: in memory, or in a file.
+
+    With it goes what statements sort, so only a transaction of `short` ones keeps it in memory;
+    the file would be made anew for each savepoint. Only outside a transaction does SQLite listen.
+    """
+    driver(conn).execute("PRAGMA temp_store=MEMORY" if short else "PRAGMA temp_store=DEFAULT")
+
+
 def driver(conn: sa.Connection) -> sqlite3.Connection:
     """The driver's connection, for the words SQLAlchemy has no name for."""
     raw = conn.connection.driver_connection

@@ -18,6 +18,7 @@ from gateway.model.publication import Publication, message_id
 from gateway.service.journal.as2_records import as2_message_for
 from gateway.service.journal.due_records import COLUMNS
 from gateway.service.journal.purge_records import purged_of
+from gateway.service.journal.ready import Ready
 from gateway.service.journal.resend_records import once_more
 from gateway.service.journal.rows import OutboxRow
 from gateway.service.journal.tables import PENDING, As2State, OutboxState, outbox
@@ -108,11 +109,16 @@ _RELEASE = (
     .values(next_attempt_at=sa.bindparam("b_now"))
 )
 # Both databases know ON CONFLICT DO NOTHING; SQLAlchemy has a word for it in each dialect only.
+_WRITTEN = [
+    *("message_id", "interchange_id", "ordinal", "kind", "destination", "partner", "filename"),
+    *("exchange", "routing_key", "content_type", "type", "headers", "mandatory", "created_at"),
+    *("state", "next_attempt_at", "body", "payload"),
+]
 _ADD = {
-    "sqlite": sqlite.insert(outbox).inline().on_conflict_do_nothing(index_elements=["message_id"]),
-    "postgresql": postgresql.insert(outbox)
-    .inline()
-    .on_conflict_do_nothing(index_elements=["message_id"]),
+    name: Ready(
+        insert(outbox).inline().on_conflict_do_nothing(index_elements=["message_id"]), _WRITTEN
+    )
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 
 
@@ -161,9 +167,7 @@ def add_outbox(
 def add_outbox_many(conn: sa.Connection, messages: Iterable[Outgoing]) -> int:
     """Put messages in the outbox with one statement; how many of them were not there yet."""
     rows = [_row(message) for message in messages]
-    if not rows:
-        return 0
-    return conn.execute(_ADD[conn.dialect.name], rows).rowcount
+    return _ADD[conn.dialect.name].run_each(conn, rows) if rows else 0
 
 
 def _row(outgoing: Outgoing) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.verdict import AttachedFile
+from gateway.service.journal.ready import Ready
 from gateway.service.journal.tables import files, payloads
 
 _THE_PAYLOAD = payloads.c.sha256 == sa.bindparam("b_sha256")
@@ -27,9 +28,10 @@ def _reference(insert: Any) -> Any:
     )
 
 
+_REFERENCE = ["sha256", "size", "refs", "stored_at"]
 _ADD_REFERENCE = {
-    "sqlite": _reference(sqlite.insert),
-    "postgresql": _reference(postgresql.insert),
+    "sqlite": Ready(_reference(sqlite.insert), _REFERENCE),
+    "postgresql": Ready(_reference(postgresql.insert), _REFERENCE),
 }
 _RELEASE = (
     sa.update(payloads)
@@ -62,7 +64,7 @@ _REFERENCES = sa.select(payloads.c.refs).where(_THE_PAYLOAD)
 def add_payload_reference(conn: sa.Connection, sha256: str, *, size: int, now: dt.datetime) -> None:
     """Say that one more interchange needs this payload of `size` bytes."""
     row = {"sha256": sha256, "size": size, "refs": 1, "stored_at": now}
-    conn.execute(_ADD_REFERENCE[conn.dialect.name], row)
+    _ADD_REFERENCE[conn.dialect.name].run(conn, row)
 
 
 def keep_files(

@@ -27,6 +27,7 @@ from gateway.service.journal.claim_records import (
     move_claim,
 )
 from gateway.service.journal.payload_records import add_payload_reference
+from gateway.service.journal.ready import Ready
 from gateway.service.journal.rows import Receipt, Transition
 from gateway.service.journal.tables import documents, interchanges, transitions
 
@@ -36,9 +37,18 @@ THE_DOCUMENT = sa.and_(
     documents.c.interchange_id == sa.bindparam("b_id"),
     documents.c.ordinal == sa.bindparam("b_ordinal"),
 )
-_ADD_INTERCHANGE = sa.insert(interchanges).inline()
+_ADD_INTERCHANGE = Ready(
+    sa.insert(interchanges).inline(),
+    [
+        *("id", "partner", "name", "transport", "interface_code", "received_at", "sha256", "size"),
+        *("environment", "state", "updated_at"),
+    ],
+)
 _ADD_DOCUMENT = sa.insert(documents).inline()
-_ADD_TRANSITION = sa.insert(transitions)
+_ADD_TRANSITION = Ready(
+    sa.insert(transitions).returning(transitions.c.id),
+    ["interchange_id", "ordinal", "old_state", "new_state", "at", "cause"],
+)
 _INTERCHANGE_STATE = sa.select(interchanges.c.state, interchanges.c.cause).where(THE_INTERCHANGE)
 _DOCUMENT_STATE = sa.select(documents.c.state, documents.c.cause).where(THE_DOCUMENT)
 # The old state stands in the condition too: on a database with several writers, only one of two
@@ -113,8 +123,8 @@ def receive(
     if known is None and (same := elsewhere()) is not None:
         add_claim(conn, delivery, same, now)
         return Receipt(same, new=False)
-    conn.execute(
-        _ADD_INTERCHANGE,
+    _ADD_INTERCHANGE.run(
+        conn,
         {
             "id": interchange.id,
             "partner": envelope.partner,
@@ -259,8 +269,8 @@ def _write_transition(
     now: dt.datetime,
     cause: str | None,
 ) -> Transition:
-    written = conn.execute(
-        _ADD_TRANSITION,
+    written = _ADD_TRANSITION.first(
+        conn,
         {
             "interchange_id": interchange_id,
             "ordinal": ordinal,
@@ -270,8 +280,8 @@ def _write_transition(
             "cause": cause,
         },
     )
-    key = written.inserted_primary_key
-    return Transition(interchange_id, ordinal, old, new, now, cause, key[0] if key else 0)
+    number = int(written[0]) if written is not None else 0
+    return Transition(interchange_id, ordinal, old, new, now, cause, number)
 
 
 def expect_one(changed: int, interchange_id: str, ordinal: int = 0) -> None:

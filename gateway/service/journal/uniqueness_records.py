@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.uniqueness import FluxKey, Holder, InvoiceKey
+from gateway.service.journal.ready import Ready
 from gateway.service.journal.tables import documents, flux_keys, interchanges, invoice_keys
 
 
@@ -54,9 +55,9 @@ _THE_INVOICE = sa.and_(
 )
 
 
-def _flux_by(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """The interchange that holds a partner's key in this column."""
-    return (
+def _flux_by(column: sa.ColumnElement[Any]) -> tuple[Ready, sa.Select[Any]]:
+    """The interchange that holds a partner's key in this column; and whether there is one."""
+    select = (
         sa.select(
             flux_keys.c.interchange_id,
             flux_keys.c.partner,
@@ -67,6 +68,7 @@ def _flux_by(column: sa.ColumnElement[Any]) -> sa.Select[Any]:
         .join(interchanges, interchanges.c.id == flux_keys.c.interchange_id)
         .where(flux_keys.c.partner == sa.bindparam("b_partner"), column == sa.bindparam("b_key"))
     )
+    return Ready(select), select
 
 
 _FLUX_BY_NAME = _flux_by(flux_keys.c.name)
@@ -107,10 +109,13 @@ _DROP_INVOICE = sa.delete(invoice_keys).where(_THE_INVOICE)
 def flux_holders(conn: sa.Connection, key: FluxKey) -> list[Holder]:
     """The interchanges that hold these bytes, and this name, of the partner: those, then this."""
     found = []
-    for statement, value in ((_FLUX_BY_SHA256, key.sha256), (_FLUX_BY_NAME, key.name)):
+    for (is_held, statement), value in ((_FLUX_BY_SHA256, key.sha256), (_FLUX_BY_NAME, key.name)):
         if value is None:
             continue
-        row = conn.execute(statement, {"b_partner": key.partner, "b_key": value}).first()
+        named = {"b_partner": key.partner, "b_key": value}
+        if is_held.first(conn, named) is None:  # nearly always
+            continue
+        row = conn.execute(statement, named).first()
         if row is not None:
             found.append(
                 Holder(

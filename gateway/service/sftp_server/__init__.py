@@ -11,10 +11,11 @@ The client's close, or its rename to a final name, succeeds only after that answ
     wire, ssh   one connection: socket, algorithms, login
     subsystem   one session: requests in, answers out; protocol, replies: their bytes
     home        the tree a client sees
-    incoming    `in/`: upload, resume, rename, and the moment a file becomes ours
+    incoming    `in/`: upload, resume, rename
+    handover    the moment a file becomes ours: into the spool, a word to the daemon, its answer
     outgoing    `out/`: what was fetched, once only if that is agreed, and what is too old
     upload      the bytes of one upload; notes: what is remembered about a name, and locks
-    expiry      what is removed after a time, and what a crash left
+    expiry      what is removed after a time
     folders     where all this lies; `place_in_out`
 """
 
@@ -22,13 +23,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.service.sftp_server.arrival import Upload
+from gateway.service.sftp_server.arrival import Stored, Upload
 from gateway.service.sftp_server.folders import place_in_out
 
 if TYPE_CHECKING:
     from gateway.service.sftp_server.service import SftpService
 
-__all__ = ["SftpService", "Upload", "place_in_out"]
+__all__ = ["SftpService", "Stored", "Upload", "place_in_out"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,3 +19,14 @@ class Upload:
     path: Path
     sha256: str
     size: int
+
+
+@dataclass(slots=True)
+class Stored:
+    """A file that whoever received it has put into the spool."""
+
+    partner: str
+    name: str
+    sha256: str
+    size: int
+    path: None = None

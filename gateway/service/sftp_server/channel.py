@@ -86,12 +86,11 @@ Order = Answer | Stop | Learn
 
 
 class Received(msgspec.Struct, frozen=True, tag="received"):
-    """A complete file lies fsynced at `path`; its sender waits for the answer."""
+    """A complete file is in the spool; its sender waits for the answer."""
 
     id: int
     partner: str
     name: str
-    path: str
     sha256: str
     size: int
 

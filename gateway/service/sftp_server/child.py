@@ -10,6 +10,7 @@ from twisted.internet import defer, error, protocol
 from twisted.python.failure import Failure
 
 from gateway import frames
+from gateway.service.order_pipe import OrderPipe
 from gateway.service.sftp_server import channel
 
 MAX_WORD_BYTES = 64 * 1024
@@ -45,6 +46,7 @@ class Child(protocol.ProcessProtocol):
         self._decoder = frames.FrameDecoder(MAX_WORD_BYTES)
         self._boot_timer: Any = None
         self._since = 0.0
+        self._orders: OrderPipe | None = None
 
     def spawn(
         self,
@@ -56,6 +58,7 @@ class Child(protocol.ProcessProtocol):
     ) -> None:
         """Start it. Its standard error is the daemon's: its log lines are whole JSON lines."""
         self._since = reactor.seconds()
+        orders = self._orders = OrderPipe(reactor)
         self._boot_timer = reactor.callLater(boot_seconds, self._too_slow, boot_seconds)
         try:
             reactor.spawnProcess(
@@ -63,12 +66,14 @@ class Child(protocol.ProcessProtocol):
                 command[0],
                 list(command),
                 env=None,
-                childFDs={0: "w", 1: "r", 2: 2, channel.LISTENER: listener},
+                childFDs={0: orders.far_end, 1: "r", 2: 2, channel.LISTENER: listener},
             )
         except OSError as failure:
             self.boot_error = str(failure)
             self._over()
             return
+        finally:
+            orders.started()
         self._send(frames.BOOT, channel.encode(boot))
 
     def lifetime(self, now: float) -> float:
@@ -103,7 +108,8 @@ class Child(protocol.ProcessProtocol):
 
     def _send(self, kind: bytes, payload: bytes) -> None:
         if not self._gone:
-            self.transport.writeToChild(0, frames.encode(kind, payload))
+            assert self._orders is not None
+            self._orders.write(frames.encode(kind, payload))
 
     def _too_slow(self, seconds: float) -> None:
         self.boot_error = f"not ready after {seconds:g} seconds"
@@ -145,6 +151,8 @@ class Child(protocol.ProcessProtocol):
 
     def _over(self) -> None:
         self._gone = True
+        if self._orders is not None:
+            self._orders.close()
         self.sessions.clear()
         while self._learning:
             self._learning.popleft().callback(None)

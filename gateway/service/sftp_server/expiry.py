@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gateway.durable import rename
 from gateway.service.sftp_server.folders import sweep_unfinished
 from gateway.service.sftp_server.notes import (
     LOCK_FILE,
@@ -53,7 +52,7 @@ def _sweep_one(
         if note is not None and note.standing is Standing.ACCEPTED:
             over = now - note.at > visible_seconds
         else:
-            # No bytes: handed over without an answer yet, or left by a crash.
+            # No bytes: delivered without an answer yet, or left by a crash.
             over = age > expiry_seconds
         if over:
             path.unlink(missing_ok=True)
@@ -66,17 +65,3 @@ def _sweep_one(
         log.info(
             "sftp_partial_expired", name=note.name if note else None, hours=round(age / 3600, 1)
         )
-
-
-def recover(folder: Path) -> None:
-    """After a crash: what was handed over and not taken becomes a partial again.
-
-    Only safe while no SFTP process runs. A newer partial of the same name wins.
-    """
-    for sent in folder.glob("*.sent"):
-        part = sent.with_name(f"{sent.name.partition('.')[0]}.part")
-        note = Notes.load(part.with_suffix(".json"))
-        if part.exists() or note is None or note.standing is Standing.ACCEPTED:
-            sent.unlink(missing_ok=True)
-        else:
-            rename(sent, part, "sftp.expired")

@@ -1,21 +1,23 @@
-"""A partner's `in/`: open, resume, rename, and the moment a file becomes ours.
+"""A partner's `in/`: open, resume, rename, and how clients see what lies there.
 
 A file is taken in by exactly two requests: the close of an upload under a final name, or the
-rename of a temporary name to a final one. Both flush and fsync, hand the bytes to the daemon and
-wait; only "durably received" lets them succeed. Whatever ends otherwise leaves a partial.
+rename of a temporary name to a final one. Both put the bytes into the spool for good, tell the
+daemon and wait; only "durably received" lets them succeed. Whatever ends before that leaves a
+partial. What the daemon refuses has to be sent again; a refused rename can be tried again, unless
+the file is large, for most are refused because the disk is short of room.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.config.settings import Sftp
-from gateway.durable import fsync, rename
+from gateway.durable import rename
+from gateway.service.sftp_server.handover import HandOver, Receipts
 from gateway.service.sftp_server.notes import (
     NameLocks,
     Note,
@@ -28,35 +30,14 @@ from gateway.service.sftp_server.notes import (
 from gateway.service.sftp_server.protocol import OpenFlag, Status
 from gateway.service.sftp_server.refusal import Refused, of_os_error
 from gateway.service.sftp_server.upload import Written
+from gateway.spool import Spool
 
 LOCK_WAIT_SECONDS = 2.0
 """A session that just lost its connection may still be writing what had arrived."""
+NOTED_BYTES = 1 << 15
+"""An upload that has come so far is worth resuming after a crash of this server."""
 _BUSY = "another session is working on this file"
 _GONE = "no such file"
-
-
-class Receipt(Protocol):
-    """The daemon's answer about one file: an interchange id, or None and the reason."""
-
-    @property
-    def granted(self) -> str | None:
-        """The interchange id."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why not."""
-        ...
-
-
-class Receipts(Protocol):
-    """The way to the daemon. Blocks; None when no answer came in time, and `late` gets it then."""
-
-    def ask(
-        self, name: str, path: Path, sha256: str, size: int, late: Callable[[Receipt], None]
-    ) -> Receipt | None:
-        """Hand over the fsynced file at `path`."""
-        ...
 
 
 class Incoming:
@@ -68,16 +49,17 @@ class Incoming:
         *,
         settings: Sftp,
         require_rename: bool,
+        spool: Spool,
         receipts: Receipts,
         log: Any,
     ) -> None:
         self._settings = settings
         self.require_rename = require_rename
         """Whether a close alone takes nothing in. May change while uploads are under way."""
-        self._receipts = receipts
         self._log = log
         self.notes = Notes(folder, visible_seconds=settings.accepted_visible_seconds)
         self.locks = NameLocks(folder)
+        self.hand_over = HandOver(self.notes, self.locks, spool=spool, receipts=receipts, log=log)
 
     def see(self, name: str) -> Seen:
         """The name as clients see it. Raises `Refused`."""
@@ -98,7 +80,8 @@ class Incoming:
             raise
 
     def _open(self, name: str, flags: OpenFlag) -> Uploading:
-        seen = self.notes.see(name)
+        note = self.notes.read(name)
+        seen = None if note is None else self.notes.seen(note)
         if seen is not None and OpenFlag.EXCLUSIVE in flags:
             raise Refused(Status.FAILURE, "there is a file of this name")
         if seen is None and OpenFlag.CREATE not in flags:
@@ -106,9 +89,9 @@ class Incoming:
         resuming = seen is not None and OpenFlag.TRUNCATE not in flags
         if resuming and self.notes.part_size(name) is None:
             raise Refused(Status.FAILURE, "was received already: send it whole, not the rest of it")
-        note = self.notes.read(name)
-        if note is None or note.standing is not Standing.OPEN:
-            self.notes.write(Note(name))
+        if note is not None and note.standing is not Standing.OPEN:
+            note = Note(name)
+            self.notes.write(note)
         base = seen.size if resuming and seen is not None else 0
         descriptor = os.open(
             self.notes.part(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -120,7 +103,7 @@ class Incoming:
             append=OpenFlag.APPEND in flags,
             max_bytes=self._settings.max_file_bytes,
         )
-        return Uploading(self, name, written)
+        return Uploading(self, name, written, noted=note is not None)
 
     def rename(self, old: str, new: str, alive: Callable[[], bool]) -> None:
         """Give an upload another name; to a final name, that is the signal. Raises `Refused`."""
@@ -159,7 +142,7 @@ class Incoming:
             if size > self._settings.max_file_bytes:
                 raise Refused(Status.FAILURE, f"larger than {self._settings.max_file_bytes} bytes")
             self.notes.part(new).unlink(missing_ok=True)
-            self.take_in(old, new, descriptor, size, None, alive)
+            self.hand_over.take_in(old, new, descriptor, size, None, alive)
         finally:
             os.close(descriptor)
 
@@ -200,92 +183,29 @@ class Incoming:
     def keep(self, name: str) -> None:
         """`name` was closed and is whole, but only a rename will take it in."""
         with of_os_error("kept"):
-            self.notes.write(Note(name, Standing.KEPT))
+            self.notes.begin(Note(name, Standing.KEPT))
         if not is_temporary(name):
             self._log.info("sftp_upload_waits_for_rename", name=name)
 
-    def take_in(
-        self,
-        source: str,
-        name: str,
-        descriptor: int,
-        size: int,
-        sha256: str | None,
-        alive: Callable[[], bool],
-    ) -> None:
-        """Hand the partial of `source` over under the final `name`; raises `Refused` if not taken.
-
-        The caller holds the locks of both names, and `descriptor` open on the bytes. `sha256` is
-        None if it still has to be computed. `alive` says whether the session is still there.
-        """
-        with of_os_error("made durable"):
-            if sha256 is None:
-                sha256 = _hash(descriptor)
-            self._sync(source, descriptor)
-            if not alive():
-                # Cut off between the request and now: the client never learns of a success, so
-                # it will come back. Asked this late because hashing and syncing take a while.
-                raise Refused(Status.FAILURE, "the session ended; kept as a partial")
-            sent = self.notes.new_sent(source)
-            # The name need not last: until the spool has the file, nothing was promised.
-            rename(self.notes.part(source), sent, "sftp.sent")
-
-        def settle(receipt: Receipt) -> None:
-            self._settle(receipt, source, name, sent, size)
-
-        def settle_late(receipt: Receipt) -> None:
-            with self.locks.holding(key_of(source), *_other(source, name)) as held:
-                if held:
-                    settle(receipt)
-                elif receipt.granted is None:
-                    sent.unlink(missing_ok=True)
-
-        receipt = self._receipts.ask(name, sent, sha256, size, settle_late)
-        if receipt is None:
-            self._log.warning("sftp_no_receipt_in_time", name=name, size=size, sha256=sha256)
-            raise Refused(Status.FAILURE, "not confirmed in time; send it again, that does no harm")
-        settle(receipt)
-        if receipt.granted is None:
-            raise Refused(Status.FAILURE, receipt.reason)
-
-    def _sync(self, name: str, descriptor: int) -> None:
-        try:
-            fsync(descriptor, "sftp.upload")
-        except OSError:
-            # What a failed fsync left in the page cache may look fine and never reach the disk.
-            self.notes.part(name).unlink(missing_ok=True)
-            raise
-
-    def _settle(self, receipt: Receipt, source: str, name: str, sent: Path, size: int) -> None:
-        """Write down the daemon's answer. Never raises for the disk: the answer stands anyway."""
-        try:
-            if receipt.granted is not None:
-                self._settle_accepted(receipt, source, name, size)
-            elif self.notes.part_size(source) is None:
-                rename(sent, self.notes.part(source), "sftp.unsent")
-                if not is_temporary(source):
-                    self.notes.write(Note(source, Standing.REFUSED))
-            else:
-                sent.unlink(missing_ok=True)
-        except OSError as error:
-            self._log.error("sftp_note_failed", name=name, error=str(error))
-
-    def _settle_accepted(self, receipt: Receipt, source: str, name: str, size: int) -> None:
-        if source != name and self.notes.part_size(source) is None:
-            self.notes.forget(source)
-        if self.notes.part_size(name) is None:
-            at = time.time()
-            self.notes.write(Note(name, Standing.ACCEPTED, size, receipt.granted or "", at))
-        # Else the answer came late, and the next upload of this name has begun.
-
 
 class Uploading:
-    """An open upload. The session must end it with `close` or `abandon`, once."""
+    """An open upload. The session must end it with `close` or `abandon`, once.
 
-    def __init__(self, incoming: Incoming, name: str, written: Written) -> None:
+    `noted`: whether there is a note of it, by which others see it. A new one gets its note when it
+    is worth resuming, or when it ends without being taken in; most are small, and end well.
+    """
+
+    def __init__(self, incoming: Incoming, name: str, written: Written, *, noted: bool) -> None:
         self._incoming = incoming
         self.name = name
         self.written = written
+        self._noted = noted
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Take `data` at `offset`. Raises `Refused`; then the close fails as well."""
+        self.written.write(offset, data)
+        if not self._noted and self.written.size >= NOTED_BYTES:
+            self._note()
 
     def close(self, alive: Callable[[], bool]) -> None:
         """The client's close: takes a complete file in. Raises `Refused`; it is closed then too."""
@@ -295,7 +215,7 @@ class Uploading:
                 self._incoming.keep(self.name)
                 return
             self.written.must_be_meant()
-            self._incoming.take_in(
+            self._incoming.hand_over.take_in(
                 self.name,
                 self.name,
                 self.written.descriptor,
@@ -303,26 +223,28 @@ class Uploading:
                 self.written.sha256(),
                 alive,
             )
+        except BaseException:
+            self._note()
+            raise
         finally:
             self._release()
 
     def abandon(self) -> None:
         """The session ended first: keep what came as a partial."""
-        self._release()
+        try:
+            self._note()
+        finally:
+            self._release()
+
+    def _note(self) -> None:
+        """Let others see it, if it is there."""
+        notes = self._incoming.notes
+        if not self._noted:
+            with suppress(OSError):  # the disk is full: then it cannot be resumed
+                if notes.part_size(self.name) is not None:
+                    notes.begin(Note(self.name))
+        self._noted = True
 
     def _release(self) -> None:
         self.written.close()
         self._incoming.locks.give_back(key_of(self.name))
-
-
-def _other(source: str, name: str) -> tuple[str, ...]:
-    return () if source == name else (key_of(name),)
-
-
-def _hash(descriptor: int) -> str:
-    digest = hashlib.sha256()
-    offset = 0
-    while chunk := os.pread(descriptor, 1 << 20, offset):
-        digest.update(chunk)
-        offset += len(chunk)
-    return digest.hexdigest()

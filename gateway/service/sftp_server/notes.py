@@ -2,10 +2,8 @@
 
 No name from a client ever becomes a path. A name is known by the SHA-256 of its UTF-8 bytes:
 
-    <key>.json          the note: the name itself and how things stand
-    <key>.part          the bytes of an upload that has not been taken in
-    <key>.<token>.sent  bytes handed to the daemon: nobody writes to them any more, whatever the
-                        client does next; the daemon moves them into the spool
+    <key>.json   the note: the name itself and how things stand
+    <key>.part   the bytes of an upload that has not been taken in
 
 A partial under a final name is shown one byte shorter than it is. A client whose connection broke
 after the last byte but before the close would otherwise see the full size, believe that all is
@@ -16,13 +14,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
 import threading
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -44,8 +43,6 @@ class Standing(StrEnum):
     """Being uploaded, or cut off: can be resumed."""
     KEPT = "kept"
     """Closed by its sender, and waits for the rename to its final name."""
-    REFUSED = "refused"
-    """The daemon did not take it: its sender was told, and the name shows no more."""
     ACCEPTED = "accepted"
     """Durably received. Shown for a while at full size, for clients that look after a put."""
 
@@ -59,6 +56,10 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     interchange: str = ""
     at: float = 0.0
 
+
+_OURS = secrets.token_hex(8)
+_numbers = itertools.count()
+"""Name temporary files, of this process and of none that was killed with its files half-written."""
 
 _NOTE_BYTES = 4096
 """A name of 255 bytes in JSON, and the rest of a note, take less than half of this."""
@@ -102,73 +103,82 @@ class Notes:
 
     def __init__(self, folder: Path, *, visible_seconds: float) -> None:
         self.folder = folder
+        self._within = f"{folder}{os.sep}"
         self._visible_seconds = visible_seconds
 
     def part(self, name: str) -> Path:
         """Where the bytes of an upload lie until it is handed over."""
-        return self.folder / f"{key_of(name)}.part"
+        return Path(self._part(name))
 
-    def new_sent(self, name: str) -> Path:
-        """A path of its own for one hand-over."""
-        return self.folder / f"{key_of(name)}.{secrets.token_hex(8)}.sent"
+    def _part(self, name: str) -> str:
+        return f"{self._within}{key_of(name)}.part"
 
     def read(self, name: str) -> Note | None:
         """The note of `name`."""
-        return self.load(self.folder / f"{key_of(name)}.json")
+        return self.load(self._note(name))
 
     def write(self, note: Note) -> None:
         """Set the note. Not fsynced: it is a convenience, what was promised is in the journal."""
-        path = self.folder / f"{key_of(note.name)}.json"
-        temporary = f"{path}.{secrets.token_hex(8)}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, _encode(note))
-        finally:
-            os.close(descriptor)
+        path = self._note(note.name)
+        temporary = f"{path}.{_OURS}{next(_numbers):x}.new"
+        _create(temporary, note)
         rename(temporary, path, "sftp.note")
+
+    def begin(self, note: Note) -> None:
+        """Set the note of a name that has none, most likely.
+
+        Seen before it is whole it is as good as none, which it was a moment ago.
+        """
+        try:
+            _create(self._note(note.name), note)
+        except FileExistsError:
+            self.write(note)
+
+    def _note(self, name: str) -> str:
+        return f"{self._within}{key_of(name)}.json"
 
     def forget(self, name: str) -> None:
         """Remove the note; bytes are left alone."""
-        (self.folder / f"{key_of(name)}.json").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._note(name))
 
     def part_size(self, name: str) -> int | None:
         """Bytes in the partial of `name`, if there is one."""
         try:
-            return self.part(name).stat().st_size
+            return os.stat(self._part(name)).st_size
         except FileNotFoundError:
             return None
 
     def see(self, name: str) -> Seen | None:
         """The name as clients see it, or None if for them there is no such file."""
         note = self.read(name)
-        return None if note is None else self._seen(note)
+        return None if note is None else self.seen(note)
 
     def listing(self) -> list[tuple[str, Seen]]:
         """Every name clients see, in order."""
         found = []
         for entry in os.scandir(self.folder):
             if entry.name.endswith(".json"):
-                note = self.load(Path(entry.path))
-                seen = None if note is None else self._seen(note)
+                note = self.load(entry.path)
+                seen = None if note is None else self.seen(note)
                 if note is not None and seen is not None:
                     found.append((note.name, seen))
         return sorted(found)
 
-    def _seen(self, note: Note) -> Seen | None:
+    def seen(self, note: Note) -> Seen | None:
+        """What clients see of the name this is the note of."""
         try:
-            status = self.part(note.name).stat()
+            status = os.stat(self._part(note.name))
         except FileNotFoundError:
             fresh = note.at + self._visible_seconds > time.time()
             if note.standing is Standing.ACCEPTED and fresh:
                 return Seen(note.size, int(note.at))
             return None
-        if note.standing is Standing.REFUSED:
-            return None
         whole = note.standing is Standing.KEPT or is_temporary(note.name)
         return Seen(status.st_size if whole else max(0, status.st_size - 1), int(status.st_mtime))
 
     @staticmethod
-    def load(path: Path) -> Note | None:
+    def load(path: Path | str) -> Note | None:
         """The note in this file, if it can be read."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -181,6 +191,15 @@ class Notes:
             return None
         finally:
             os.close(descriptor)
+
+
+def _create(path: str, note: Note) -> None:
+    """Raises FileExistsError when it is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, _encode(note))
+    finally:
+        os.close(descriptor)
 
 
 class NameLocks:

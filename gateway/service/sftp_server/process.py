@@ -25,12 +25,14 @@ from gateway import frames, logs
 from gateway.service.sftp_server import channel, logins, ssh
 from gateway.service.sftp_server.expiry import sweep
 from gateway.service.sftp_server.folders import in_folder, out_folder
+from gateway.service.sftp_server.handover import Receipt
 from gateway.service.sftp_server.home import Home
-from gateway.service.sftp_server.incoming import Incoming, Receipt
+from gateway.service.sftp_server.incoming import Incoming
 from gateway.service.sftp_server.outgoing import Outgoing, expire
 from gateway.service.sftp_server.receipts import Daemon
 from gateway.service.sftp_server.wire import Wire
 from gateway.service.sparing import Sparing
+from gateway.spool import Spool
 
 MAX_NOT_LOGGED_IN = 100
 MAX_NOT_LOGGED_IN_PER_ADDRESS = 50
@@ -52,11 +54,11 @@ class _Receipts:
         self._seconds = seconds
 
     def ask(
-        self, name: str, path: Path, sha256: str, size: int, late: Callable[[Receipt], None]
+        self, name: str, sha256: str, size: int, late: Callable[[Receipt], None]
     ) -> Receipt | None:
         """Ask, and wait."""
         return self._daemon.receive(
-            self._partner, name, path, sha256, size, seconds=self._seconds, late=late
+            self._partner, name, sha256, size, seconds=self._seconds, late=late
         )
 
 
@@ -79,6 +81,7 @@ class SftpProcess:
             key=boot.proof_key,
             patience_seconds=self._settings.login_timeout_seconds,
         )
+        self._spool = Spool(self._state / "spool")
         self._host_keys = ssh.load_host_keys(boot.host_keys)
         self._incoming: dict[str, Incoming] = {}
         self._keep_seconds: dict[str, float] = {}
@@ -107,6 +110,7 @@ class SftpProcess:
                 in_folder(self._state, account.partner),
                 settings=self._settings,
                 require_rename=account.require_rename,
+                spool=self._spool,
                 receipts=_Receipts(self._daemon, account.partner, seconds),
                 log=self._log.bind(partner=account.partner),
             )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 from gateway import frames
@@ -48,7 +47,6 @@ class Daemon:
         self,
         partner: str,
         name: str,
-        path: Path,
         sha256: str,
         size: int,
         *,
@@ -60,7 +58,7 @@ class Daemon:
         `late` runs in the reading thread, or in this one.
         """
         return self._ask(
-            lambda number: channel.Received(number, partner, name, str(path), sha256, size),
+            lambda number: channel.Received(number, partner, name, sha256, size),
             seconds,
             late,
         )

@@ -27,9 +27,8 @@ from gateway.service.guessing import Guesses
 from gateway.service.out_watch import OutWatch
 from gateway.service.sftp_server import channel, keys
 from gateway.service.sftp_server.accounts import accesses_of, accounts_of, note_login, weigh_login
-from gateway.service.sftp_server.arrival import Upload
+from gateway.service.sftp_server.arrival import Stored
 from gateway.service.sftp_server.child import Child
-from gateway.service.sftp_server.expiry import recover
 from gateway.service.sftp_server.folders import in_folder, out_folder
 
 COMMAND = (sys.executable, "-m", "gateway.service.sftp_server")
@@ -59,7 +58,7 @@ class SftpService:
         settings: Sftp,
         partners: Sequence[Partner],
         state: Path,
-        receive: Callable[[Upload], Awaitable[str]],
+        receive: Callable[[Stored], Awaitable[str]],
         out: OutWatch,
         log: Any,
         log_level: str = "info",
@@ -77,7 +76,6 @@ class SftpService:
         self._command = command
         self.guesses = Guesses("sftp", seconds=reactor.seconds, log=log)
         self._partners = accesses_of(partners)
-        self._recovered: set[str] = set()
         self._listener: socket.socket | None = None
         self._boot: channel.Boot | None = None
         self._children: dict[int, Child] = {}
@@ -115,7 +113,6 @@ class SftpService:
         """
         self._stopping, self.broken, self._failed_boots = False, None, 0
         accounts = accounts_of(self._partners)
-        self._recovered.clear()
         self._make_homes(self._partners)
         self._boot = channel.Boot(
             index=0,
@@ -184,13 +181,10 @@ class SftpService:
             timer.cancel()
 
     def _make_homes(self, partners: Iterable[str]) -> None:
-        """Their folders. What a crash left is set right while no process knows the partner yet."""
+        """Their folders."""
         for partner in partners:
             make_folder(in_folder(self._state, partner))
             make_folder(out_folder(self._state, partner))
-            if partner not in self._recovered:
-                recover(in_folder(self._state, partner))
-                self._recovered.add(partner)
 
     def _listen(self) -> socket.socket:
         if self._given is not None:
@@ -296,7 +290,7 @@ class SftpService:
         return channel.Answer(number, "")
 
     async def _answer(self, child: Child, word: channel.Received) -> None:
-        upload = Upload(word.partner, word.name, Path(word.path), word.sha256, word.size)
+        upload = Stored(word.partner, word.name, word.sha256, word.size)
         try:
             interchange = await self._receive(upload)
         except IntakeRefused as error:

@@ -117,7 +117,7 @@ class Session:
     def _do(self, request: protocol.Request) -> bytes:
         match request:
             case protocol.Write(number, handle, offset, data):
-                self._upload(handle).written.write(offset, data)
+                self._upload(handle).write(offset, data)
             case protocol.Read(number, handle, offset, length):
                 content = self._download(handle).read(offset, length)
                 if content:
