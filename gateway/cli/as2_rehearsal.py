@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,11 +21,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from msgspec.structs import replace
 
+from gateway.cli.as2_rehearsal_words import (
+    RECEIPT_DIFFERS,
+    RECEIPT_REFUSED,
+    REFUSED,
+    UNMADE,
+    WORDS,
+    Wrong,
+    protection,
+    way,
+)
 from gateway.cli.cert_rotate import self_signed
 from gateway.cli.probes import Outcome, Result
 from gateway.config.certificates import in_use
 from gateway.config.loader import Reading
-from gateway.config.strict import Complaint
 from gateway.errors import Fault
 from gateway.model.as2 import (
     As2Access,
@@ -33,12 +42,12 @@ from gateway.model.as2 import (
     As2Receive,
     As2Send,
     Cipher,
-    Compression,
     Digest,
     MdnMode,
     Opened,
     Packed,
 )
+from gateway.model.verdict import Language
 from gateway.samples import SAMPLES, sample_bytes
 
 if TYPE_CHECKING:
@@ -58,19 +67,23 @@ class _Side(NamedTuple):
     encrypted_for: tuple[x509.Certificate, ...]
 
 
-Found = tuple[str, Complaint] | None
-"""What would fail: the key of the partner's file to look at, and the complaint."""
+class _Failing(NamedTuple):
+    """What would fail: the key of the partner's file to look at, the words, and what they name."""
+
+    key: str
+    wrong: Wrong
+    values: Mapping[str, object]
 
 
 def rehearse(
-    reading: Reading, partner: str, access: As2Access, now: dt.datetime
+    reading: Reading, partner: str, access: As2Access, now: dt.datetime, language: Language
 ) -> Iterator[Outcome]:
     """An outcome for each exchange."""
     configuration = reading.configuration
     our_name = access.our_id or configuration.settings.as2.id
     identity = _signing(configuration.identities, now)
     if identity is None or not our_name:
-        why = "we have no AS2 name, or no certificate, to rehearse with"
+        why = WORDS["nothing to rehearse with"].to(language)
         yield Outcome(check="as2", subject=partner, result=Result.SKIPPED, detail=why)
         return
     theirs = configuration.certificates.get(partner, ())
@@ -79,16 +92,16 @@ def rehearse(
     them = _Side(access.id, stranger, (stranger.certificate,))
     file = str(reading.partner_files[partner])
     for send in incoming(access):
-        what = f"{access.id} to {our_name}, {_words(send)}"
-        yield _outcome(file, what, _incoming(them, us, access, send, now))
+        what = way(access.id, our_name, protection(send, language), language)
+        yield _outcome(file, what, _incoming(them, us, access, send, now), language)
     if not access.url:
         return
-    what = f"{our_name} to {access.id}, {_words(access.send)}"
-    yield _outcome(file, what, _outgoing(us, them, access, now))
+    what = way(our_name, access.id, protection(access.send, language), language)
+    yield _outcome(file, what, _outgoing(us, them, access, now), language)
     real = in_use(theirs, now)
     if access.send.encrypt is not None and real is not None:
-        what = f"{our_name} to {access.id}, encrypted for its own certificate"
-        yield _outcome(file, what, _encrypted(us, access, real, now), "it can be made")
+        what = way(our_name, access.id, WORDS["own certificate"].to(language), language)
+        yield _outcome(file, what, _encrypted(us, access, real, now), language, "made")
 
 
 def incoming(access: As2Access) -> list[As2Send]:
@@ -101,21 +114,23 @@ def incoming(access: As2Access) -> list[As2Send]:
     ]
 
 
-def _incoming(them: _Side, us: _Side, access: As2Access, send: As2Send, now: dt.datetime) -> Found:
+def _incoming(
+    them: _Side, us: _Side, access: As2Access, send: As2Send, now: dt.datetime
+) -> _Failing | None:
     """A message of the partner's, and our receipt for it."""
     with tempfile.TemporaryDirectory() as folder:
         packed = _packed(Path(folder), them, us, send, now)
-        if isinstance(packed, Complaint):
-            return "as2.receive", packed
+        if isinstance(packed, str):
+            return _Failing("as2.receive", UNMADE, {"error": packed})
         return _exchanged(packed, them, us, access.receive, access.send, now)
 
 
-def _outgoing(us: _Side, them: _Side, access: As2Access, now: dt.datetime) -> Found:
+def _outgoing(us: _Side, them: _Side, access: As2Access, now: dt.datetime) -> _Failing | None:
     """A report of ours, and the receipt of a partner that understands everything."""
     with tempfile.TemporaryDirectory() as folder:
         packed = _packed(Path(folder), us, them, access.send, now)
-        if isinstance(packed, Complaint):
-            return "as2.send", packed
+        if isinstance(packed, str):
+            return _Failing("as2.send", UNMADE, {"error": packed})
         policy = replace(
             _EVERYTHING,
             require_signature=access.send.sign is not None,
@@ -126,17 +141,20 @@ def _outgoing(us: _Side, them: _Side, access: As2Access, now: dt.datetime) -> Fo
 
 def _encrypted(
     us: _Side, access: As2Access, certificate: x509.Certificate, now: dt.datetime
-) -> Found:
+) -> _Failing | None:
     """A report of ours for the partner's own certificate, which nobody here can read."""
     them = _Side(access.id, us.identity, (certificate,))
     with tempfile.TemporaryDirectory() as folder:
         packed = _packed(Path(folder), us, them, access.send, now)
-        return ("as2.certificates", packed) if isinstance(packed, Complaint) else None
+        if isinstance(packed, str):
+            return _Failing("as2.certificates", UNMADE, {"error": packed})
+        return None
 
 
 def _packed(
     folder: Path, sender: _Side, recipient: _Side, send: As2Send, now: dt.datetime
-) -> Packed | Complaint:
+) -> Packed | str:
+    """The message, or why it cannot be made."""
     from gateway.core.as2 import pack
 
     payload = folder / "payload.xml"
@@ -157,10 +175,7 @@ def _packed(
             now=now,
         )
     except (ValueError, UnsupportedAlgorithm) as error:
-        return Complaint(
-            f"The message cannot be made: {error}.",
-            "Agree on other algorithms or certificates with the partner.",
-        )
+        return str(error)
 
 
 def _exchanged(
@@ -170,7 +185,7 @@ def _exchanged(
     policy: As2Receive,
     send: As2Send,
     now: dt.datetime,
-) -> Found:
+) -> _Failing | None:
     """The recipient opens the message and answers; the sender reads the receipt."""
     from gateway.core.as2 import (
         HeaderFault,
@@ -194,10 +209,8 @@ def _exchanged(
         on=now,
     )
     if not isinstance(opened, Opened):
-        return "as2.receive", Complaint(
-            f"The message would be refused with {opened.failure}: {opened.why}",
-            "Allow in [as2.receive] what the partner sends, or have it send otherwise.",
-        )
+        refused = {"failure": opened.failure, "why": opened.why}
+        return _Failing("as2.receive", REFUSED, refused)
     request = read_request(packed.headers)
     if isinstance(request, HeaderFault) or request.mdn.mode is MdnMode.NONE:
         return None
@@ -220,31 +233,24 @@ def _exchanged(
         on=now,
     )
     if isinstance(said, MdnFault):
-        return "as2.send", Complaint(
-            f"The receipt would be refused with {said.failure}: {said.why}",
-            "Look at the dates of as2.identities: edi-gateway cert list",
-        )
+        refused = {"failure": said.failure, "why": said.why}
+        return _Failing("as2.send", RECEIPT_REFUSED, refused)
     if said.mic != packed.mic or not said.processed:
-        return "as2.send", Complaint(
-            f"The receipt says {said.disposition}, MIC {said.mic}; expected was {packed.mic}.",
-            "Report this as a bug: both sides of this exchange were the gateway's.",
-        )
+        differs = {"disposition": said.disposition, "mic": said.mic, "expected": packed.mic}
+        return _Failing("as2.send", RECEIPT_DIFFERS, differs)
     return None
 
 
-def _outcome(file: str, what: str, found: Found, good: str = "taken, receipt sound") -> Outcome:
+def _outcome(
+    file: str, subject: str, found: _Failing | None, language: Language, good: str = "taken"
+) -> Outcome:
     if found is None:
-        return Outcome(check="as2", subject=what, result=Result.OK, detail=good)
-    key, complaint = found
-    fault = Fault(file=file, key=key, what=complaint.what, remedy=complaint.remedy)
-    return Outcome(check="as2", subject=what, result=Result.FAULT, fault=fault)
-
-
-def _words(send: As2Send) -> str:
-    signed = f"signed {send.sign} {send.signature}" if send.sign else "not signed"
-    sealed = f"{send.encrypt} {send.key_transport}" if send.encrypt else "not encrypted"
-    packing = "" if send.compress is Compression.NONE else f", compressed {send.compress}"
-    return f"{signed}, {sealed}{packing}"
+        detail = WORDS[good].to(language)
+        return Outcome(check="as2", subject=subject, result=Result.OK, detail=detail)
+    what = found.wrong.what.to(language).format(**found.values)
+    remedy = found.wrong.remedy.to(language)
+    fault = Fault(file=file, key=found.key, what=what, remedy=remedy)
+    return Outcome(check="as2", subject=subject, result=Result.FAULT, fault=fault)
 
 
 def _signing(identities: Sequence[Identity], now: dt.datetime) -> Identity | None:

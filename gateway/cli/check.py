@@ -18,13 +18,35 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
-from gateway.cli import broker_probe, directory_probe, options, partner_probe, probes
+from gateway.cli import (
+    broker_probe,
+    certificate_probe,
+    directory_probe,
+    options,
+    partner_probe,
+    probes,
+)
 from gateway.cli.probes import Outcome, Result
 from gateway.config.credentials import hash_password
 from gateway.config.folders import touched
 from gateway.config.loader import Reading, read
 from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.model.verdict import Language, Text
+
+WORDS: Final = {
+    "configuration": Text(en="configuration", fr="configuration"),
+    "folder": Text(en="folder", fr="dossier"),
+    "partner": Text(en="partner", fr="partenaire"),
+    "certificate": Text(en="certificate", fr="certificat"),
+    "as2": Text(en="as2", fr="as2"),
+    "ok": Text(en="ok", fr="ok"),
+    "notice": Text(en="notice", fr="avis"),
+    "skipped": Text(en="skipped", fr="omis"),
+    "fault": Text(en="FAULT", fr="ERREUR"),
+}
+"""Checks and results as people read them; those that `partner check` does not have stay codes."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +89,7 @@ def outcomes(
         configuration = dataclasses.replace(configuration, state=state.resolve())
     yield from _configuration(reading)
     yield from probes.folders(reading)
-    yield from probes.certificates(reading, dt.datetime.now(dt.UTC))
+    yield from certificate_probe.certificates(reading, dt.datetime.now(dt.UTC))
     yield from _guarded("schema", lambda: probes.schemas(reading))
     today = dt.datetime.now(dt.UTC).date()  # as judging has it: the day of receipt, in UTC
     yield from _guarded("rule pack", lambda: probes.rule_packs(reading, today))
@@ -92,7 +114,7 @@ def outcomes(
         yield Outcome(check=check, subject="", result=Result.SKIPPED, detail=why)
 
 
-def report(found: Iterable[Outcome], *, as_json: bool) -> int:
+def report(found: Iterable[Outcome], *, as_json: bool, language: Language = Language.EN) -> int:
     """Print the outcomes as they come, and a last line that sums them up; the exit code."""
     faults = notices = 0
     misconfigured = False
@@ -102,13 +124,17 @@ def report(found: Iterable[Outcome], *, as_json: bool) -> int:
         if outcome.result is Result.FAULT and outcome.check == "configuration":
             misconfigured = True
         text = (
-            json.dumps(outcome.to_json(), ensure_ascii=False) if as_json else _for_people(outcome)
+            json.dumps(outcome.to_json(), ensure_ascii=False)
+            if as_json
+            else _for_people(outcome, language)
         )
         print(text, flush=True)
     result = Result.FAULT if faults else Result.OK
     if as_json:
         summary = {"check": "summary", "result": result, "faults": faults, "notices": notices}
         print(json.dumps(summary))
+    elif language is Language.FR:
+        print(f"\nErreurs : {faults}, avis : {notices}.")
     else:
         print(f"\n{_counted(faults, 'fault')}, {_counted(notices, 'notice')}.")
     return 2 if misconfigured else int(faults > 0)
@@ -143,11 +169,12 @@ def _guarded(check: str, probe: Callable[[], Iterator[Outcome]]) -> Iterator[Out
         yield Outcome(check=check, subject="", result=Result.FAULT, fault=fault)
 
 
-def _for_people(outcome: Outcome) -> str:
-    word = "FAULT" if outcome.result is Result.FAULT else outcome.result.value
+def _for_people(outcome: Outcome, language: Language) -> str:
+    word = WORDS[outcome.result.value].to(language)
+    check = WORDS[outcome.check].to(language) if outcome.check in WORDS else outcome.check
     subject = "" if outcome.fault and outcome.fault.file == outcome.subject else outcome.subject
     parts = ": ".join(part for part in (subject, outcome.detail) if part)
-    line = f"{word:8} {outcome.check:16} {parts}".rstrip()
+    line = f"{word:8} {check:16} {parts}".rstrip()
     if outcome.fault:
         line += "\n" + "\n".join(f"         {part}" for part in str(outcome.fault).splitlines())
     return line

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from tabulate import tabulate
 
-from gateway.cli import certificates_shown, conf_files, partner_add, partner_check
+from gateway.cli import certificates_shown, conf_files, options, partner_add, partner_check
 from gateway.cli.certificate_store import partner_file
 from gateway.config.loader import Reading
 from gateway.errors import Fault
@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     partner_add.configure(adding)
     words = "what would fail for this partner, and how to mend it; nothing is sent"
     checking = actions.add_parser("check", help=words, description=words)
+    options.add_language(checking)
     for action in (showing, adding, checking):
         action.add_argument("--json", action="store_true", help="JSON instead of text")
     for action in (showing, adding, checking):
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         return partner_add.run(args)
     reading = conf_files.reading_of(args)
     if args.action == "check":
-        return partner_check.run(reading, args.name, as_json=args.json)
+        return partner_check.run(reading, args.name, as_json=args.json, language=args.lang)
     return _list(reading, args) if args.action == "list" else _show(reading, args)
 
 

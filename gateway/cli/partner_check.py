@@ -8,21 +8,53 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Final
 
-from gateway.cli import check, probes
+from gateway.cli import certificate_probe, check, probes
 from gateway.cli.probes import Outcome, Result
 from gateway.config.loader import Reading
 from gateway.config.strict import did_you_mean
 from gateway.errors import ConfigurationError, Fault
+from gateway.model.verdict import Language, Text
+
+WORDS: Final = {
+    "no faults": Text(
+        en="no faults; flows, without overlap: {flows}",
+        fr="aucune erreur ; flux, sans recouvrement : {flows}",
+    ),
+    "no flows": Text(en="none", fr="aucun"),
+    "disabled": Text(
+        en="The partner is disabled: nobody can send as it.",
+        fr="Le partenaire est désactivé : personne ne peut envoyer en son nom.",
+    ),
+    "enable": Text(
+        en="Set enabled = true when all else is ready.",
+        fr="Mettez enabled = true quand tout le reste est prêt.",
+    ),
+    "no channel": Text(
+        en="The partner has no channel: it cannot send anything.",
+        fr="Le partenaire n'a aucun canal : il ne peut rien envoyer.",
+    ),
+    "add a channel": Text(
+        en="Add a table [sftp], [as2], [http], [sftp_remote] or [folder].",
+        fr="Ajoutez une table [sftp], [as2], [http], [sftp_remote] ou [folder].",
+    ),
+    "not rehearsed": Text(
+        en="the partner's file has faults", fr="le fichier du partenaire a des erreurs"
+    ),
+}
 
 
-def run(reading: Reading, name: str, *, as_json: bool) -> int:
+def run(reading: Reading, name: str, *, as_json: bool, language: Language) -> int:
     """0 all well, 1 something would fail, 2 the configuration has faults."""
-    return check.report(outcomes(reading, name, dt.datetime.now(dt.UTC)), as_json=as_json)
+    found = outcomes(reading, name, dt.datetime.now(dt.UTC), language)
+    return check.report(found, as_json=as_json, language=language)
 
 
-def outcomes(reading: Reading, name: str, now: dt.datetime) -> Iterator[Outcome]:
-    """Every check, in order."""
+def outcomes(
+    reading: Reading, name: str, now: dt.datetime, language: Language
+) -> Iterator[Outcome]:
+    """Every check, in order. What the loader says of the files stays as it is, in English."""
     configuration = reading.configuration
     file = reading.partner_files.get(name, configuration.partners_folder / f"{name}.toml")
     faults = [*_about(reading.faults, str(file))]
@@ -49,42 +81,43 @@ def outcomes(reading: Reading, name: str, now: dt.datetime) -> Iterator[Outcome]
     if partner is None:
         return
     if not faults:
-        flows = ", ".join(partner.flows) or "none"
+        flows = ", ".join(partner.flows) or WORDS["no flows"].to(language)
         yield Outcome(
             check="configuration",
             subject=str(file),
             result=Result.OK,
-            detail=f"no faults; flows, without overlap: {flows}",
+            detail=WORDS["no faults"].to(language).format(flows=flows),
         )
     if not partner.enabled:
         fault = Fault(
             file=str(file),
             key="enabled",
-            what="The partner is disabled: nobody can send as it.",
-            remedy="Set enabled = true when all else is ready.",
+            what=WORDS["disabled"].to(language),
+            remedy=WORDS["enable"].to(language),
         )
         yield Outcome(check="partner", subject=name, result=Result.NOTICE, fault=fault)
-    yield from _channels(reading, name, str(file))
-    yield from probes.certificates(reading, now, owners={None, name} if partner.as2 else {name})
+    yield from _channels(reading, name, str(file), language)
+    owners = {None, name} if partner.as2 else {name}
+    yield from certificate_probe.certificates(reading, now, owners=owners, language=language)
     if partner.as2 is not None:
         from gateway.cli.as2_rehearsal import rehearse
 
         if faults:
-            why = "the partner's file has faults"
+            why = WORDS["not rehearsed"].to(language)
             yield Outcome(check="as2", subject=name, result=Result.SKIPPED, detail=why)
         else:
-            yield from rehearse(reading, name, partner.as2, now)
+            yield from rehearse(reading, name, partner.as2, now, language)
 
 
-def _channels(reading: Reading, name: str, file: str) -> Iterator[Outcome]:
+def _channels(reading: Reading, name: str, file: str, language: Language) -> Iterator[Outcome]:
     partner = reading.configuration.partners[name]
     ways = (partner.sftp, partner.as2, partner.http, partner.sftp_remote, partner.folder)
     if any(way is not None for way in ways):
         return
     fault = Fault(
         file=file,
-        what="The partner has no channel: it cannot send anything.",
-        remedy="Add a table [sftp], [as2], [http], [sftp_remote] or [folder].",
+        what=WORDS["no channel"].to(language),
+        remedy=WORDS["add a channel"].to(language),
     )
     yield Outcome(check="partner", subject=name, result=Result.FAULT, fault=fault)
 

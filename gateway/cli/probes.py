@@ -12,13 +12,12 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from gateway.config.certificates import days_left
 from gateway.config.loader import Configuration, Reading
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.model.flow import Flow, is_partner_rules
@@ -163,31 +162,6 @@ def folders(reading: Reading, *, file: str | None = None) -> Iterator[Outcome]:
     for fault in reading.unusable:
         if file in (None, fault.file):
             yield Outcome(check="folder", subject=fault.file, result=Result.FAULT, fault=fault)
-
-
-def certificates(
-    reading: Reading, now: dt.datetime, *, owners: Collection[str | None] | None = None
-) -> Iterator[Outcome]:
-    """Certificates with their days, of these owners or of all (a name of None: ours).
-
-    What is wrong with one is told by the checks of the configuration.
-    """
-    for held in reading.held:
-        if owners is not None and held.owner not in owners:
-            continue
-        left = days_left(held.certificate, now)
-        until = held.certificate.not_valid_after_utc
-        days = (
-            f"{left} days left, until {until:%Y-%m-%d}"
-            if left >= 0
-            else f"expired {until:%Y-%m-%d}"
-        )
-        yield Outcome(
-            check="certificate",
-            subject=f"{held.owner or 'ours'} {held.file.name}",
-            result=Result.OK if left >= 0 else Result.SKIPPED,
-            detail=days,
-        )
 
 
 def state(configuration: Configuration) -> Outcome:

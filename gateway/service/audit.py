@@ -22,8 +22,8 @@ from gateway.service.journal.audit_records import Deed, Outcome
 T = TypeVar("T")
 
 MAX_WORDS: Final = 500
-_IGNORED: Final = frozenset({"interchange", "by", "password_hash", "invoices", "rows"})
-"""Arguments that are said elsewhere, are nobody's to read, or are long."""
+_IGNORED: Final = frozenset({"interchange", "by", "password_hash", "invoices", "rows", "language"})
+"""Arguments that are said elsewhere, are nobody's to read, are long, or choose words only."""
 
 
 class Writer(Protocol):

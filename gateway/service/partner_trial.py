@@ -22,6 +22,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 import gateway
+from gateway.model.verdict import Language
 from gateway.service.control import CommandRefused, Handler
 
 SECONDS: Final = 60.0
@@ -31,9 +32,10 @@ _HERE: Final = str(Path(gateway.__file__).resolve().parent.parent)
 
 
 class TryPartner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `partner.try`."""
+    """Arguments of `partner.try`. `language`: the one its steps are told in."""
 
     partner: str
+    language: Language = Language.EN
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class PartnerTrial:
     """Answers `partner.try`.
 
-    `command` is the one that checks, to which the partner's name is added; `partners`, those there
+    `command` is the one that checks, to which language and name are added; `partners`, those there
     are.
     """
 
@@ -97,7 +99,7 @@ class PartnerTrial:
             )
         self._running = True
         try:
-            steps = await self._steps(wanted.partner)
+            steps = await self._steps(wanted.partner, wanted.language)
         finally:
             self._running = False
         results = [step.result for step in steps]
@@ -110,10 +112,10 @@ class PartnerTrial:
             "steps": msgspec.to_builtins(steps),
         }
 
-    async def _steps(self, partner: str) -> list[Step]:
+    async def _steps(self, partner: str, language: Language) -> list[Step]:
         ended: defer.Deferred[_Process] = defer.Deferred()
         process = _Process(ended.callback)
-        command = [*self._command, partner]
+        command = [*self._command, "--lang", language.value, partner]
         try:
             self._reactor.spawnProcess(process, command[0], command, env=None, path=_HERE)
         except OSError as error:

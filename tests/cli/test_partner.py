@@ -42,7 +42,10 @@ class Command:
 
 
 @pytest.fixture
-def partner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+def partner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    monkeypatch.setenv("LC_ALL", "C")  # `check` speaks the language of the environment
     return Command(tmp_path, capsys)
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from pytest_twisted import ensureDeferred
@@ -70,7 +71,20 @@ async def test_the_name_is_an_argument_and_of_somebody_known(tmp_path: Path) -> 
             await one.attempt({"partner": name})
     assert not seen.exists()
     assert (await one.attempt({"partner": "acme"}))["steps"] == []
-    assert seen.read_text() == "['acme']"
+    assert seen.read_text() == "['--lang', 'en', 'acme']"
+
+
+@ensureDeferred
+async def test_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
+    """English unless another is named; one that is not spoken is refused."""
+    seen = tmp_path / "seen"
+    code = f"import sys; open({str(seen)!r}, 'w').write(sys.argv[2])\n" + says(STEPS[-1])
+    one = trial(code)
+    for asked, told in (({}, "en"), ({"language": "fr"}, "fr"), ({"language": "en"}, "en")):
+        await one.attempt({"partner": "acme", **asked})
+        assert seen.read_text() == told
+    with pytest.raises(msgspec.ValidationError):
+        await one.attempt({"partner": "acme", "language": "de"})
 
 
 @ensureDeferred
@@ -148,6 +162,15 @@ async def test_the_command_itself(tmp_path: Path) -> None:
     rehearsed = [step for step in answer["steps"] if step["check"] == "as2"]
     assert len(rehearsed) >= 2
     assert {step["result"] for step in rehearsed} == {"ok"}
+    french = await one.attempt({"partner": "acme", "language": "fr"})
+    assert french["faults"] == 0
+    assert [step["check"] for step in french["steps"]] == [
+        step["check"] for step in answer["steps"]
+    ]
+    assert {step["detail"] for step in french["steps"] if step["check"] == "as2"} == {
+        "accepté, accusé valable",
+        "le message peut être produit",
+    }
     folder.partner('name = "acme"\nflows = ["nowhere"]\n')
     answer = await one.attempt({"partner": "acme"})
     assert answer["faults"] >= 1

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.core.acknowledgement.markup import Html, Piece, element
+from gateway.core.acknowledgement.page_words import typeset
 from gateway.model.interchange import Environment
 from gateway.model.partner import Partner
 from gateway.model.verdict import Text
@@ -62,7 +63,13 @@ class PartnerPage:
         partner = self._sources.partners.get(visit.words["name"])
         if partner is None:
             return notices.no_partner(visit.language)
-        answer = await do(self._sources, visit, "partner.try", partner=partner.name)
+        answer = await do(
+            self._sources,
+            visit,
+            "partner.try",
+            partner=partner.name,
+            language=visit.language.value,
+        )
         return self._page(visit, partner, *_tried(visit, answer))
 
     def _page(self, visit: Visit, partner: Partner, *tried: Piece) -> Answer:
@@ -182,10 +189,10 @@ def _steps(visit: Visit, steps: Sequence[dict[str, str]]) -> Html:
                 element("bdi", step.get("subject", "")),
                 chip(told, tone),
                 lines(
-                    step.get("what") or step.get("detail", ""),
+                    typeset(step.get("what") or step.get("detail", ""), visit.language),
                     element("code", where) if where else None,
                 ),
-                step.get("remedy", ""),
+                typeset(step.get("remedy", ""), visit.language),
             ]
         )
     return table(

@@ -29,7 +29,7 @@ from gateway.service.console.reading import PageReader
 from gateway.service.console.sessions import Session, Sessions
 from gateway.service.console.sources import Live, Sources
 from gateway.service.console.users import Role, Users
-from gateway.service.control import CommandRefused
+from gateway.service.control import CommandRefused, Handler
 from gateway.service.guessing import Guesses
 from gateway.service.holds import Holds
 from gateway.service.http_server import Answer, Received, RequestHead
@@ -100,6 +100,8 @@ class ConsoleRig:
         self.broker_queues = BrokerQueues(known=Known.FILES)
         self.alert_trial: list[dict[str, str]] = []
         self.partner_steps: list[dict[str, str]] = []
+        self.partner_trial: Handler | None = None
+        """What tries a partner, when it is not to be `partner_steps`."""
         log = structlog.wrap_logger(self.said, processors=[])
         self.sessions = Sessions(ConsoleSettings(), seconds=self.clock.seconds)
         self.users = Users(
@@ -161,6 +163,8 @@ class ConsoleRig:
         self.gate = Gate(self.routes, self.sources)
 
     async def _partner_tried(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self.partner_trial is not None:
+            return await self.partner_trial(arguments)
         results = [step["result"] for step in self.partner_steps]
         return {
             "partner": arguments["partner"],

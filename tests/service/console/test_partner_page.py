@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import html
+import sys
 from pathlib import Path
 
 import pytest
+import structlog
 from pytest_twisted import ensureDeferred
+from twisted.internet import reactor
 
 from gateway.config.certificates import Held
 from gateway.model.verdict import Language
 from gateway.service.console.users import Role
 from gateway.service.journal.audit_records import deeds
+from gateway.service.partner_trial import PartnerTrial
+from tests.config.as2_folder import PARTNER, As2Folder
 from tests.config.certificates import certificate
 from tests.service.console.rig import console_rig
 
@@ -84,6 +90,40 @@ async def test_all_well_in_french(tmp_path: Path) -> None:
         rig.partner_steps = [{"check": "partner", "result": "notice", "what": "It is off."}]
         reply = await rig.ask("POST", "/console/partners/acme/try", login=login)
         assert "Rien n&#x27;échouerait" in reply.text
+
+
+@ensureDeferred
+async def test_every_step_in_french(tmp_path: Path) -> None:
+    """The check itself, asked by a French page: names, what was found, and what to do."""
+    root = tmp_path / "conf"
+    root.mkdir()
+    folder = As2Folder(root)
+    folder.partner(f"enabled = false\n{PARTNER}")
+    folder.identity("ours.pem", certificate("ours", days=(-400, -1)))
+    async with console_rig(tmp_path) as rig:
+        check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
+        log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[])
+        command = [*check, "--config", str(folder.file)]
+        trial = PartnerTrial(reactor, command, partners={"acme"}, log=log)
+        rig.partner_trial = trial.attempt
+        login = rig.login(Role.OPERATOR)
+        login[1].language = Language.FR
+        text = (await rig.ask("POST", "/console/partners/acme/try", login=login)).text
+        text = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+        for words in (
+            "message AS2 et son accusé",
+            "Le partenaire est désactivé : personne ne peut envoyer en son nom.",
+            "Mettez enabled = true quand tout le reste est prêt.",
+            "notre ours.pem",
+            "expiré le ",
+            "ACME vers GATEWAY, signé sha-256 pkcs1",
+            "GATEWAY vers ACME, chiffré pour son propre certificat",
+            "L'accusé serait refusé avec authentication-failed. Détail (en anglais) : ",
+            "Regardez les dates de as2.identities : edi-gateway cert list",
+        ):
+            assert words in text
+        (deed,) = await rig.house.journal.read("t", lambda conn: deeds(conn, limit=9))
+        assert deed.subject == "partner acme"
 
 
 @ensureDeferred
