@@ -16,7 +16,7 @@ from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet import reactor
 
 from gateway.config.alert_settings import Mail, Webhook
-from gateway.errors import DeliveryFailed
+from gateway.errors import DeliveryFailed, DeliveryRefused
 from gateway.model.verdict import Language
 from gateway.service.alerting.mail import MailSender
 from gateway.service.alerting.messages import AlertMessage
@@ -116,6 +116,19 @@ async def test_anything_but_2xx_is_no(
     receiver.answers["/hook?key=url-s3cret"] = lambda _: Said(status, elsewhere, b"no")
     assert f"127.0.0.1 answered {status}." in await failure_of(sender)
     assert receiver.at("/other") == []
+
+
+@pytest.mark.parametrize(("status", "refused"), [(400, True), (413, True), (404, False)])
+@ensureDeferred
+async def test_a_status_about_the_message_is_a_refusal_of_it(
+    receiver: Listener, certified: Certified, tmp_path: Path, status: int, refused: bool
+) -> None:
+    """One about who may send, or whether the address is right, is not: that can be mended."""
+    sender = hook(receiver, certified, tmp_path)
+    receiver.answers["/hook?key=url-s3cret"] = lambda _: Said(status, (), b"no")
+    with pytest.raises(DeliveryFailed) as caught:
+        await sender.send(MESSAGE)
+    assert isinstance(caught.value, DeliveryRefused) is refused
 
 
 @ensureDeferred

@@ -17,11 +17,11 @@ from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet import defer, reactor, task
 
 from gateway.config.alert_settings import Alerts
-from gateway.errors import DeliveryFailed
+from gateway.errors import DeliveryFailed, DeliveryRefused
 from gateway.model.verdict import Language
 from gateway.service.alerting.facts import Facts
 from gateway.service.alerting.messages import AlertMessage, mail_of, subject_line, text_of
-from gateway.service.alerting.telling import GIVEN_UP_AFTER, Teller
+from gateway.service.alerting.telling import GIVEN_UP_AFTER, REFUSED_GIVEN_UP_AFTER, Teller
 from gateway.service.alerting.watch import MOST_TOLD, AlertWatch
 from gateway.service.delivery_watch import Deliveries
 from gateway.service.journal import Journal, alert_records
@@ -42,6 +42,7 @@ class FakeReceiver:
         self.got: list[AlertMessage] = []
         self.tries = 0
         self.away = ""
+        self.refuses = False
         self.held: defer.Deferred[None] | None = None
 
     async def send(self, message: AlertMessage) -> None:
@@ -50,7 +51,7 @@ class FakeReceiver:
         if self.held is not None:
             await self.held
         if self.away:
-            raise DeliveryFailed(self.away)
+            raise (DeliveryRefused if self.refuses else DeliveryFailed)(self.away)
         self.got.append(message)
 
     @property
@@ -270,6 +271,23 @@ async def test_a_message_is_given_up_after_a_week(watched: Watched) -> None:
     await watched.look(1)
     await watched.look(6)
     assert await watched.unsent() == {"webhook": 1}  # mail never heard that it began
+
+
+@ensureDeferred
+async def test_a_message_its_receiver_refuses_holds_nobody_up_for_long(watched: Watched) -> None:
+    """An hour, in which the receiver may be mended; what is only away has a week."""
+    mail = watched.receivers[1]
+    mail.away, mail.refuses = "receiver.test answered 413.", True
+    watched.facts = broker_away()
+    await watched.look()
+    watched.now += REFUSED_GIVEN_UP_AFTER - dt.timedelta(minutes=1)
+    await watched.send()
+    assert (await watched.unsent())["mail"] == 1
+    watched.now += dt.timedelta(minutes=20)
+    await watched.send()
+    assert "mail" not in await watched.unsent()
+    (line,) = watched.events("alert_given_up")
+    assert line["error"] == "receiver.test answered 413."
 
 
 @ensureDeferred

@@ -1,8 +1,9 @@
 """Sends what is to be told to one receiver: in order, again and again until it arrives.
 
 The messages are in the journal, written with the alert they speak of; this loop is all that reads
-them, and nothing else ever waits for it. A message that cannot be told for a week is given up: what
-is still on then, tells `edi-gateway alerts`.
+them, and nothing else ever waits for it. A message that cannot be told for a week is given up, and
+after an hour one that the receiver itself refuses, for later ones wait behind it: what is still on
+then, tells `edi-gateway alerts`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Any, Final, Protocol
 import msgspec
 from twisted.internet import defer
 
-from gateway.errors import DeliveryFailed
+from gateway.errors import DeliveryFailed, DeliveryRefused
 from gateway.service.alerting.messages import AlertMessage
 from gateway.service.journal import Journal, alert_records
 
 FIRST_PAUSE_SECONDS: Final = 15.0
 LAST_PAUSE_SECONDS: Final = 900.0
 GIVEN_UP_AFTER: Final = dt.timedelta(days=7)
+REFUSED_GIVEN_UP_AFTER: Final = dt.timedelta(hours=1)
 LOOK_SECONDS: Final = 60.0
 """How often the journal is looked at when nothing announced itself."""
 
@@ -34,7 +36,7 @@ class Sender(Protocol):
     where: str
 
     async def send(self, message: AlertMessage) -> None:
-        """Return once it was taken; raises `DeliveryFailed`."""
+        """Return once it was taken; raises `DeliveryFailed`, or `DeliveryRefused`."""
         ...
 
 
@@ -128,7 +130,7 @@ class Teller:
         try:
             await self._sender.send(message)
         except DeliveryFailed as error:
-            await self._failed(row, str(error))
+            await self._failed(row, str(error), refused=isinstance(error, DeliveryRefused))
         except defer.CancelledError:
             raise
         except Exception as error:
@@ -142,9 +144,11 @@ class Teller:
             self._log.info("alert_told", alert=row.alert_id, about=row.about)
         return 0.0
 
-    async def _failed(self, row: alert_records.ToldRow, error: str) -> None:
+    async def _failed(
+        self, row: alert_records.ToldRow, error: str, *, refused: bool = False
+    ) -> None:
         now = self._now()
-        if now - row.created_at >= GIVEN_UP_AFTER:
+        if now - row.created_at >= (REFUSED_GIVEN_UP_AFTER if refused else GIVEN_UP_AFTER):
             await self._journal.write(
                 "alert_not_told",
                 lambda conn: alert_records.close_message(conn, row.id, now, error),

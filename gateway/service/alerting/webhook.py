@@ -23,11 +23,13 @@ from twisted.web.http_headers import Headers
 
 from gateway.config.alert_settings import Webhook
 from gateway.config.files import read_secret
-from gateway.errors import DeliveryFailed
+from gateway.errors import DeliveryFailed, DeliveryRefused
 from gateway.service.alerting.messages import AlertMessage
 from gateway.service.alerting.trust import SECONDS, authorities, why_unreachable
 
 CONNECT_SECONDS: Final = 20.0
+_REFUSES_THIS: Final = frozenset({400, 411, 413, 415, 422})
+"""Statuses that speak of the message sent (RFC 9110 §15.5), not of who may send or when."""
 _REMEDY: Final = "Check alerts.webhook; it is tried again by itself."
 
 # Twisted's web client has no annotations.
@@ -77,7 +79,8 @@ class WebhookSender:
                 f"{self.where} could not be reached: {_why(error)}.", remedy=_REMEDY
             ) from None  # what caused it may repeat the URL
         if not 200 <= status < 300:
-            raise DeliveryFailed(f"{self.where} answered {status}.", remedy=_REMEDY)
+            failed = DeliveryRefused if status in _REFUSES_THIS else DeliveryFailed
+            raise failed(f"{self.where} answered {status}.", remedy=_REMEDY)
 
     async def _exchange(self, agent: Any, headers: Headers, body: io.BytesIO) -> int:
         url = self._settings.url.encode("ascii")
