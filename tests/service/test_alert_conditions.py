@@ -307,6 +307,26 @@ def test_the_window_moves() -> None:
     assert window.full
 
 
+def test_a_window_made_longer_has_to_fill_again() -> None:
+    """It knows no more than the shorter one kept; made shorter, it is full at once."""
+    window = Window()
+
+    def look(at: float, minutes: int) -> bool:
+        now = NOW + dt.timedelta(minutes=at)
+        return window.look({("f", "a", "rejected"): 1}, now, minutes=minutes, documents=9)[
+            "f"
+        ].known
+
+    assert not look(0, 15)
+    for at in range(1, 300):
+        look(at, 15)
+    assert look(300, 15)
+    assert not look(301, 60)
+    assert not look(340, 60)
+    assert look(350, 60)
+    assert look(351, 15)
+
+
 def test_the_window_keeps_steps_not_looks() -> None:
     """However often one looks and many partners are: what did not change is not kept."""
     window = Window()

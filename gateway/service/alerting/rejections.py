@@ -26,6 +26,7 @@ class Window:
         self._slots: deque[tuple[dt.datetime, _Numbers]] = deque()
         self._before = _Numbers()
         self._since: dt.datetime | None = None
+        self._length = dt.timedelta(0)
         self.full = False
 
     def look(
@@ -52,7 +53,10 @@ class Window:
         self._before = current
         while self._slots[0][0] <= now - length and len(self._slots) > 1:
             self._slots.popleft()
-        self._since = self._since or now
+        if self._since is None or length > self._length:
+            # At first, or by a reload: what a shorter window let go is not there.
+            self._since = self._slots[0][0]
+        self._length = length
         self.full = now - self._since >= length
         within = _Numbers()
         for _, numbers in self._slots:
