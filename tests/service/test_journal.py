@@ -122,6 +122,31 @@ class TestWriting:
         assert journal.pending == 0
 
     @ensureDeferred
+    async def test_receipts_share_a_commit_without_a_temporary_file(self, journal: Journal) -> None:
+        """What a savepoint would bring back is in memory for them; for all else it may be large."""
+
+        def fill(conn: sa.Connection) -> None:
+            for number in range(60):
+                row = (f"{number:02000x}", 1, 1, "2026-01-01 00:00:00")
+                conn.exec_driver_sql("INSERT INTO payloads VALUES (?, ?, ?, ?)", row)
+
+        def change(conn: sa.Connection) -> bool:
+            conn.exec_driver_sql("UPDATE payloads SET size = size + 1")
+            links = list(Path("/proc/self/fd").iterdir())
+            return any("etilqs_" in str(link.readlink()) for link in links if link.is_symlink())
+
+        await journal.write("fill", fill)
+        for urgent in (True, False):
+            gate = Gate(journal)
+            both = [
+                start(journal.write("receive", receive(1 + urgent), urgent=True)),
+                start(journal.write("change", change, urgent=urgent)),
+            ]
+            await gate.open()
+            _, in_a_file = await gatherResults(both)
+            assert in_a_file is not urgent
+
+    @ensureDeferred
     async def test_own_thread(self, journal: Journal) -> None:
         """All writes run in one thread, all reads in another, neither of them the reactor's."""
         names = [
