@@ -133,6 +133,8 @@ def test_it_is_undone_with_its_transaction(tmp_path: Path) -> None:
             transaction.rollback()
         with conn.begin():
             assert rows(conn) == []
+        with pytest.raises(RuntimeError, match="transaction"):
+            Ready(sa.insert(THINGS), ROW).run(conn, ROW)
 
 
 def test_each_kind_of_database_gets_its_own_sql() -> None:

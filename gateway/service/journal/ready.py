@@ -41,6 +41,12 @@ class _WorkedOut(NamedTuple):
         return tuple(given.values()) if self.positional else given
 
 
+def _cursor(conn: sa.Connection) -> Any:
+    if not conn.in_transaction():  # SQLAlchemy would begin one; here each write would stand alone
+        raise RuntimeError("A statement that is ready runs in a transaction only.")
+    return conn.connection.cursor()
+
+
 class Ready:
     """A statement whose answer, if it has one, is taken as the driver gives it.
 
@@ -56,21 +62,21 @@ class Ready:
     def run(self, conn: sa.Connection, values: Mapping[str, Any]) -> int:
         """Run it: how many rows it wrote. Raises KeyError for a parameter that is missing."""
         worked_out = self._for(conn.dialect)
-        cursor = conn.connection.cursor()
+        cursor = _cursor(conn)
         cursor.execute(worked_out.sql, worked_out.given(values))
         return int(cursor.rowcount)
 
     def run_each(self, conn: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run it for each of these, at least one: how many rows it wrote in all."""
         worked_out = self._for(conn.dialect)
-        cursor = conn.connection.cursor()
+        cursor = _cursor(conn)
         cursor.executemany(worked_out.sql, [worked_out.given(row) for row in rows])
         return int(cursor.rowcount)
 
     def first(self, conn: sa.Connection, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Run it: the first row of its answer."""
         worked_out = self._for(conn.dialect)
-        cursor = conn.connection.cursor()
+        cursor = _cursor(conn)
         cursor.execute(worked_out.sql, worked_out.given(values))
         row: Sequence[Any] | None = cursor.fetchone()
         cursor.close()
