@@ -142,6 +142,27 @@ def test_when_all_went_well_nothing_is_found() -> None:
     assert not found(), str(found())
 
 
+@pytest.mark.parametrize(("destination", "missed"), [("https", False), ("sftp", True)])
+def test_a_provisional_report_is_missed_where_it_is_a_file(destination: str, missed: bool) -> None:
+    """By HTTP the report of what was released and judged again takes its place."""
+
+    def answered_twice(e: Evidence) -> None:
+        for number, row in enumerate(e.outbox[:]):
+            if row.filename is not None:
+                before = msgspec.structs.replace(
+                    row,
+                    id="M0",
+                    destination=destination,
+                    filename="r.provisional.xml",
+                    body=PROVISIONAL,
+                )
+                e.outbox[number] = msgspec.structs.replace(row, destination=destination)
+                e.outbox.insert(number, before)
+
+    lost = found(answered_twice).lost
+    assert any("r.provisional.xml does not lie in out/" in each for each in lost) is missed
+
+
 LOST: dict[str, Change] = {
     "called received and is no interchange": no_interchange,
     "I1) stands at settled": lambda e: e.interchanges.__setitem__(
