@@ -50,7 +50,7 @@ def remove(path: Name, point: str, *, folder: int | None = None) -> None:
         os.unlink(path, dir_fd=folder)
 
 
-def sync_folder(folder: Path | str, point: str) -> None:
+def sync_folder(folder: Name, point: str) -> None:
     """Make what was created, renamed or removed in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -50,7 +50,7 @@ _SECRET_TEXT = re.compile(
 )
 
 _SECRETS_HAVE = ("-----BEGIN ", "$2", "://")
-"""What no text that `_SECRET_TEXT` finds something in is without: quicker to look for."""
+"""Every text that `_SECRET_TEXT` finds something in has one of these: quicker to look for."""
 
 _QUIET_LIBRARIES = ("paramiko", "pika", "alembic", "sqlalchemy", "xmlschema", "asyncio")
 """Their `info` tells the life of every socket; below `warning` they speak only at `debug`."""

@@ -24,7 +24,7 @@ from gateway.service.journal.engine import driver, writer_engine
 from gateway.service.journal.schema import upgrade
 
 HOT = [
-    (claim_records._FIND, "transport=? AND partner=? AND key=? AND sha256=?"),
+    (claim_records._FIND.statement, "transport=? AND partner=? AND key=? AND sha256=?"),
     (steps._INTERCHANGE_STATE, "id=?"),
     (steps._DOCUMENT_STATE, "interchange_id=? AND ordinal=?"),
     (steps._SET_INTERCHANGE_STATE, "id=?"),
@@ -87,8 +87,11 @@ def test_a_row_is_found_by_all_that_is_known(
 @pytest.mark.parametrize(
     ("statement", "first"),
     [
-        (uniqueness_records._FLUX_BY_NAME[1], "uq_flux_keys_name (partner=? AND name=?)"),
-        (uniqueness_records._FLUX_BY_SHA256[1], "uq_flux_keys_sha256 (partner=? AND sha256=?)"),
+        (uniqueness_records._FLUX_BY_NAME.statement, "uq_flux_keys_name (partner=? AND name=?)"),
+        (
+            uniqueness_records._FLUX_BY_SHA256.statement,
+            "uq_flux_keys_sha256 (partner=? AND sha256=?)",
+        ),
         (uniqueness_records._INVOICE_HOLDER, "(seller=? AND year=? AND number=?)"),
         (status_records._WAITING, "ix_invoice_statuses_unknown (number=?)"),
     ],

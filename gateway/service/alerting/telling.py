@@ -166,8 +166,8 @@ class Teller:
             self._log.warning(
                 "alert_not_told",
                 error=error,
-                remedy="It is tried again by itself, for a week. Once it is mended, try with:"
-                " edi-gateway alerts test",
+                remedy="It is tried again by itself, for a week, or for an hour if the receiver"
+                " refuses the message itself. Once it is mended, try with: edi-gateway alerts test",
             )
 
     async def _sleep(self, seconds: float) -> None:

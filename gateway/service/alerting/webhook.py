@@ -49,7 +49,7 @@ class WebhookSender:
         self.where = settings.host
 
     async def send(self, message: AlertMessage) -> None:
-        """Return once it was taken; raises `DeliveryFailed`."""
+        """Return once it was taken; raises `DeliveryFailed`, or `DeliveryRefused`."""
         headers = Headers({"User-Agent": ["edi-gateway"], "Content-Type": ["application/json"]})
         if self._settings.token_file:
             token = read_secret(Path(self._settings.token_file), "the webhook's token")

@@ -17,8 +17,7 @@ _THE_CLAIM = sa.and_(
     claims.c.key == sa.bindparam("b_key"),
     claims.c.sha256 == sa.bindparam("b_sha256"),
 )
-_FIND = sa.select(claims.c.interchange_id, claims.c.claimed_at).where(_THE_CLAIM)
-_IS_THERE = Ready(_FIND)
+_FIND = Ready(sa.select(claims.c.interchange_id, claims.c.claimed_at).where(_THE_CLAIM))
 _MOVE = (
     sa.update(claims)
     .where(_THE_CLAIM)
@@ -47,9 +46,9 @@ class Claimed(NamedTuple):
 def claimed(conn: sa.Connection, delivery: Delivery) -> Claimed | None:
     """What this delivery made before."""
     named = _named(delivery)
-    if _IS_THERE.first(conn, named) is None:  # nearly always
+    if _FIND.first(conn, named) is None:  # nearly always
         return None
-    found = conn.execute(_FIND, named).first()
+    found = conn.execute(_FIND.statement, named).first()
     return None if found is None else Claimed(*found)
 
 

@@ -54,8 +54,11 @@ class Ready:
     Lists (`IN`) cannot be among them.
     """
 
-    def __init__(self, statement: sa.ClauseElement, columns: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, statement: sa.Select[Any] | sa.UpdateBase, columns: Iterable[str] | None = None
+    ) -> None:
         self.statement = statement
+        """For SQLAlchemy itself, where its answer is wanted through its types."""
         self._columns = None if columns is None else list(columns)
         self._known: dict[str, _WorkedOut] = {}
 

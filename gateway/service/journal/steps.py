@@ -280,8 +280,8 @@ def _write_transition(
             "cause": cause,
         },
     )
-    number = int(written[0]) if written is not None else 0
-    return Transition(interchange_id, ordinal, old, new, now, cause, number)
+    assert written is not None  # what was inserted answers with its number
+    return Transition(interchange_id, ordinal, old, new, now, cause, int(written[0]))
 
 
 def expect_one(changed: int, interchange_id: str, ordinal: int = 0) -> None:

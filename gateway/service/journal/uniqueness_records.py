@@ -55,9 +55,9 @@ _THE_INVOICE = sa.and_(
 )
 
 
-def _flux_by(column: sa.ColumnElement[Any]) -> tuple[Ready, sa.Select[Any]]:
-    """The interchange that holds a partner's key in this column; and whether there is one."""
-    select = (
+def _flux_by(column: sa.ColumnElement[Any]) -> Ready:
+    """The interchange that holds a partner's key in this column."""
+    return Ready(
         sa.select(
             flux_keys.c.interchange_id,
             flux_keys.c.partner,
@@ -68,7 +68,6 @@ def _flux_by(column: sa.ColumnElement[Any]) -> tuple[Ready, sa.Select[Any]]:
         .join(interchanges, interchanges.c.id == flux_keys.c.interchange_id)
         .where(flux_keys.c.partner == sa.bindparam("b_partner"), column == sa.bindparam("b_key"))
     )
-    return Ready(select), select
 
 
 _FLUX_BY_NAME = _flux_by(flux_keys.c.name)
@@ -109,13 +108,13 @@ _DROP_INVOICE = sa.delete(invoice_keys).where(_THE_INVOICE)
 def flux_holders(conn: sa.Connection, key: FluxKey) -> list[Holder]:
     """The interchanges that hold these bytes, and this name, of the partner: those, then this."""
     found = []
-    for (is_held, statement), value in ((_FLUX_BY_SHA256, key.sha256), (_FLUX_BY_NAME, key.name)):
+    for holding, value in ((_FLUX_BY_SHA256, key.sha256), (_FLUX_BY_NAME, key.name)):
         if value is None:
             continue
         named = {"b_partner": key.partner, "b_key": value}
-        if is_held.first(conn, named) is None:  # nearly always
+        if holding.first(conn, named) is None:  # nearly always
             continue
-        row = conn.execute(statement, named).first()
+        row = conn.execute(holding.statement, named).first()
         if row is not None:
             found.append(
                 Holder(
