@@ -23,6 +23,7 @@ from gateway.service.delivery_log import DeliveryLog
 from gateway.service.journal import Journal, delivery_records, records
 from gateway.service.line_metrics import LineMetrics
 from gateway.service.outcomes import Outcome, is_dead, refuse_afterwards, write_outcomes
+from gateway.service.sending_turns import Turns
 
 LINGER_SECONDS = 0.1
 """Pause after a batch that was not full, so that the next one holds more: reading, sending and
@@ -79,7 +80,7 @@ class Destination:
         self.breaker = Breaker(name, failures=settings.breaker_failures, pauses=self._pauses)
         self._stopping = False
         self._work_to_do = True
-        self._after = 0
+        self._turns = Turns()
         self._nothing_at = -LINGER_SECONDS
         self._unready_since: float | None = None
         self._sleeping: defer.Deferred[None] | None = None
@@ -205,8 +206,6 @@ class Destination:
             "due_outbox", partial(self._due, now=now, limit=limit, probes=probes)
         )
         full = len(rows) == limit
-        if not full:
-            self._after = 0
         batch = [*rows, *probing]
         if not batch:
             self._nothing_at = self._reactor.seconds()
@@ -222,23 +221,33 @@ class Destination:
         outcomes = list(zip(batch, errors, strict=True))
         more = await self._write(outcomes)
         self.last_error = self._words.undelivered(outcomes)
-        sent = any(error is None for _, error in outcomes)
+        sent = {row.partner for row, error in outcomes if error is None}
+        self._turns.sent(sent)
         if more or (sent and full):
             self._work_to_do = True
-        elif full:
-            # One folder that cannot be written, say: next time, look past these.
-            self._after = rows[-1].id
-        return sent and not full
+        return bool(sent) and not full
 
     def _due(
         self, conn: Connection, now: dt.datetime, limit: int, probes: Sequence[str]
     ) -> tuple[list[records.OutboxRow], list[records.OutboxRow]]:
         """What to send now, and what to try the destinations with that do not answer."""
-        find = partial(
-            records.due_outbox, conn, now, destination=self.name, committed=self._committed
+
+        def find(partner: str, after: int, most: int) -> list[records.OutboxRow]:
+            return records.due_outbox(
+                conn,
+                now,
+                most,
+                destination=self.name,
+                partner=partner,
+                after_id=after,
+                committed=self._committed,
+            )
+
+        waiting = records.partners_waiting(conn, self.name)
+        rows = self._turns.batch(
+            [partner for partner in waiting if partner not in self.breaker.open], limit, find
         )
-        rows = find(limit, after_id=self._after, but=self.breaker.open)
-        return rows, [row for name in probes for row in find(1, partner=name)]
+        return rows, [row for partner in probes for row in find(partner, 0, 1)]
 
     async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
         try:

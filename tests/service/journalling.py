@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
 
 from gateway.model.interchange import Envelope, Interchange, Transport, new_interchange_id
 from gateway.model.publication import Exchange, Publication, message_id
@@ -103,3 +106,16 @@ def a_message(
         partner=interchange.envelope.partner,
         filename="report.xml" if destination == "sftp" else None,
     )
+
+
+def due(conn: sa.Connection, now: dt.datetime, limit: int, **more: Any) -> list[records.OutboxRow]:
+    """What may be sent to the broker or to a folder, whoever's it is, oldest first."""
+    rows = [
+        row
+        for destination in ("broker", "sftp")
+        for partner in records.partners_waiting(conn, destination)
+        for row in records.due_outbox(
+            conn, now, limit, destination=destination, partner=partner, **more
+        )
+    ]
+    return sorted(rows, key=lambda row: row.id)[:limit]

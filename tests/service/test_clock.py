@@ -22,6 +22,7 @@ from gateway.service.journal import Journal, clock_records, records
 from gateway.service.outbox import Outbox
 from gateway.service.sftp_server import expiry
 from gateway.service.sftp_server.notes import NameLocks, Notes
+from tests.service.journalling import due
 from tests.service.test_outbox import NOW, FakeBroker, journal, settled, until
 
 __all__ = ["journal"]
@@ -137,14 +138,14 @@ async def test_a_journal_from_the_future_is_noticed_at_the_start(journal: Journa
     times = Times()
     told: list[str] = []
     times.set_by = -HOUR
-    assert await journal.read("t", lambda conn: records.due_outbox(conn, times.now(), 9)) == []
+    assert await journal.read("t", lambda conn: due(conn, times.now(), 9)) == []
     clock, said = watch(journal, times, told)
     await clock.start()
     await clock.stop()
     assert said.calls[0].kwargs["event"] == "clock_set_back"
     assert said.calls[0].kwargs["tried_at_once"] > 0
     assert told == ["told"]
-    assert await journal.read("t", lambda conn: records.due_outbox(conn, times.now(), 9))
+    assert await journal.read("t", lambda conn: due(conn, times.now(), 9))
     assert await journal.write("t", lambda conn: clock_records.try_all_now(conn, times.now())) == 0
 
 

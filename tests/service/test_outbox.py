@@ -72,21 +72,21 @@ def accepted(name: str = "a.xml") -> Judgement:
     )
 
 
-def interchange(number: int = 1) -> Interchange:
+def interchange(number: int = 1, partner: str = "acme") -> Interchange:
     """An interchange that has just been received."""
     return Interchange(
         id=f"018bcfe5-6800-7fff-bfff-{number:012d}",
         envelope=Envelope(
-            partner="acme", name=f"{number}.xml", transport=Transport.SFTP, received_at=NOW
+            partner=partner, name=f"{number}.xml", transport=Transport.SFTP, received_at=NOW
         ),
         sha256=f"{number:064d}",
         size=3,
     )
 
 
-async def settled(journal: Journal, number: int = 1) -> Interchange:
+async def settled(journal: Journal, number: int = 1, partner: str = "acme") -> Interchange:
     """Bring an interchange with one accepted document as far as settled."""
-    one = interchange(number)
+    one = interchange(number, partner)
     judgement = accepted()
     subject = consequences.payload_of(one)
     result = consequences.result_of(one, subject, judgement, Language.FR, NOW)
@@ -321,6 +321,30 @@ async def test_a_batch_nothing_of_which_can_be_sent_does_not_hide_what_comes_aft
     outbox.start()
     await until(lambda: len(broker.of("edi.documents")) == 1)
     await until(lambda: len(broker.of("edi.acknowledgements")) == 1)
+    await outbox.stop(5)
+
+
+@ensureDeferred
+async def test_the_answer_to_one_partner_does_not_wait_behind_the_messages_of_another(
+    journal: Journal, broker: FakeBroker
+) -> None:
+    """Whoever came last gets the same share of each batch as the one with a mountain."""
+    for number in range(1, 41):
+        await settled(journal, number)
+    await settled(journal, 41, "bravo")
+    files: list[str] = []
+    outbox = outbox_for(journal, broker, files, settings=msgspec.structs.replace(FAST, batch=8))
+    outbox.start()
+    await until(lambda: "41.report.xml" in files)
+    id_ = interchange(41).id
+    place = next(
+        place
+        for place, each in enumerate(broker.handed)
+        if each.exchange == "edi.documents" and each.correlation_id == id_
+    )
+    before = sum(each.correlation_id == id_ for each in broker.handed[:place])
+    assert place < 8 * (before // 4 + 1), "half of each batch was theirs"
+    await until(lambda: len(files) == 41)
     await outbox.stop(5)
 
 

@@ -29,6 +29,7 @@ from tests.service.journalling import (
     a_judgement,
     a_message,
     an_interchange,
+    due,
     later,
 )
 
@@ -341,7 +342,7 @@ class TestOutbox:
         received(conn)
         message = a_message(an_interchange(), body=bytes(range(256)), destination="sftp")
         assert records.add_outbox_many(conn, [message]) == 1
-        (row,) = records.due_outbox(conn, NOW, 10)
+        (row,) = due(conn, NOW, 10)
         assert row.publication() == message.publication
         assert (row.kind, row.destination, row.partner) == ("result", "sftp", "acme")
         assert (row.filename, row.ordinal, row.attempts) == ("report.xml", 1, 0)
@@ -360,7 +361,7 @@ class TestOutbox:
         }
         assert records.add_outbox(conn, message.publication, **words) is True
         assert records.add_outbox(conn, publication, **words) is False
-        assert [row.body for row in records.due_outbox(conn, NOW, 10)] == [b"{}"]
+        assert [row.body for row in due(conn, NOW, 10)] == [b"{}"]
 
     def test_many(self, conn: sa.Connection) -> None:
         """Of many, those already there are left out and the others are counted."""
@@ -389,28 +390,52 @@ class TestOutbox:
         records.add_outbox_many(conn, rows)
         one, two, three, four = (m.publication.message_id for m in rows)
 
-        def due(at: dt.datetime, limit: int, **more: object) -> list[str]:
-            found = records.due_outbox(conn, at, limit, **more)  # type: ignore[arg-type]
-            return [row.message_id for row in found]
+        def found(at: dt.datetime, limit: int, to: str = "broker", after_id: int = 0) -> list[str]:
+            rows = records.due_outbox(
+                conn, at, limit, destination=to, partner="acme", after_id=after_id
+            )
+            return [row.message_id for row in rows]
 
-        assert due(NOW, 10) == [one, two, four]
-        assert due(later(60), 10) == [one, two, three, four]
-        assert due(NOW, 2) == [one, two]
-        assert due(NOW, 10, destination="broker") == [one, four]
-        first = records.due_outbox(conn, NOW, 1)[0].id
-        assert due(NOW, 10, after_id=first) == [two, four]
-        assert due(NOW, 10, after_id=first, destination="broker") == [four]
+        assert found(NOW, 10) == [one, four]
+        assert found(NOW, 10, to="sftp") == [two]
+        assert found(later(60), 10) == [one, three, four]
+        assert found(NOW, 1) == [one]
+        assert found(NOW, 10, after_id=due(conn, NOW, 1)[0].id) == [four]
+
+    def test_due_of_a_partner(self, conn: sa.Connection) -> None:
+        """What is due is asked partner by partner; who waits is known by name, due or not."""
+        received(conn)
+        received(conn, 2, partner="bravo")
+        received(conn, 3, partner="")
+        acme, bravo = an_interchange(1), an_interchange(2, partner="bravo")
+        assert records.partners_waiting(conn, "broker") == []
+        messages = [
+            a_message(bravo, revision=1),
+            a_message(bravo, revision=2, at=later(60)),
+            a_message(acme, revision=1),
+            a_message(an_interchange(3, partner=""), destination="sftp"),
+        ]
+        records.add_outbox_many(conn, messages)
+        assert records.partners_waiting(conn, "broker") == ["acme", "bravo"]
+        assert records.partners_waiting(conn, "sftp") == [""]
+        (row,) = records.due_outbox(conn, NOW, 10, destination="broker", partner="bravo")
+        assert row.message_id == messages[0].publication.message_id
+        records.mark_delivered(conn, [row.id], NOW)
+        assert records.partners_waiting(conn, "broker") == ["acme", "bravo"]
+        (row,) = records.due_outbox(conn, later(60), 10, destination="broker", partner="bravo")
+        records.mark_delivered(conn, [row.id], later(60))
+        assert records.partners_waiting(conn, "broker") == ["acme"]
 
     def test_delivered(self, conn: sa.Connection) -> None:
         """A delivered message is never due again, and says when it first arrived."""
         received(conn)
         messages = [a_message(an_interchange(), revision=n) for n in range(1200)]
         records.add_outbox_many(conn, messages)
-        ids = [row.id for row in records.due_outbox(conn, NOW, 2000)]
+        ids = [row.id for row in due(conn, NOW, 2000)]
         records.mark_delivered(conn, ids[1:], later(1))
         records.mark_delivered(conn, ids[1:2], later(2), attempted=False)
         records.mark_delivered(conn, [], later(2))
-        assert [row.id for row in records.due_outbox(conn, NOW, 10)] == ids[:1]
+        assert [row.id for row in due(conn, NOW, 10)] == ids[:1]
         rows = records.outbox_of(conn, an_interchange().id)
         assert {row.state.value for row in rows[1:]} == {"delivered"}
         assert {(row.delivered_at, row.attempts) for row in rows[1:]} == {(later(1), 1)}
@@ -420,10 +445,10 @@ class TestOutbox:
         """A failed attempt waits for its time, with its reason; success clears the reason."""
         received(conn)
         records.add_outbox_many(conn, [a_message(an_interchange())])
-        (row,) = records.due_outbox(conn, NOW, 10)
+        (row,) = due(conn, NOW, 10)
         records.mark_failed(conn, row.id, error="no route", next_attempt_at=later(30))
-        assert records.due_outbox(conn, later(29), 10) == []
-        (row,) = records.due_outbox(conn, later(30), 10)
+        assert due(conn, later(29), 10) == []
+        (row,) = due(conn, later(30), 10)
         assert (row.attempts, row.last_error, row.next_attempt_at) == (1, "no route", later(30))
         records.mark_delivered(conn, [row.id], later(31))
         (row,) = records.outbox_of(conn, row.interchange_id)
@@ -433,10 +458,10 @@ class TestOutbox:
         """A late failure report does not bring a delivered message back."""
         received(conn)
         records.add_outbox_many(conn, [a_message(an_interchange())])
-        (row,) = records.due_outbox(conn, NOW, 10)
+        (row,) = due(conn, NOW, 10)
         records.mark_delivered(conn, [row.id], NOW)
         records.mark_failed(conn, row.id, error="late", next_attempt_at=NOW)
-        assert records.due_outbox(conn, later(1), 10) == []
+        assert due(conn, later(1), 10) == []
         assert records.outbox_of(conn, row.interchange_id)[0].last_error is None
 
     def test_back_again(self, conn: sa.Connection) -> None:
@@ -447,19 +472,25 @@ class TestOutbox:
             conn,
             [a_message(an_interchange(), revision=n, destination=d) for n, d in enumerate(names)],
         )
-        for row in records.due_outbox(conn, NOW, 10):
+        for row in due(conn, NOW, 10):
             records.mark_failed(conn, row.id, error="away", next_attempt_at=later(300))
         assert records.release_backoff(conn, "broker", later(5)) == 2
-        due = records.due_outbox(conn, later(5), 10)
-        assert [row.destination for row in due] == ["broker", "broker"]
+        found = due(conn, later(5), 10)
+        assert [row.destination for row in found] == ["broker", "broker"]
 
-    @pytest.mark.parametrize("destination", [None, "broker"])
-    def test_index(self, destination: str | None, conn: sa.Connection) -> None:
+    def test_index(self, conn: sa.Connection) -> None:
         """What is due is found in the index of what waits, not among all that was delivered."""
-        plans = plans_of(conn, lambda: records.due_outbox(conn, NOW, 10, destination=destination))
-        assert "USING INDEX ix_outbox_pending" in plans[0]
+        of_whom = {"destination": "broker", "partner": "acme"}
+        plans = plans_of(conn, lambda: records.due_outbox(conn, NOW, 10, **of_whom))
+        found_by = "INDEX ix_outbox_pending_partner (destination=? AND partner=? AND id>?)"
+        assert found_by in plans[0]
         assert not any("B-TREE" in plan for plan in plans)  # a sort
         assert any("ix_outbox_unsettled" in plan for plan in plans)
+        received(conn)
+        records.add_outbox_many(conn, [a_message(an_interchange())])
+        first, next_ = plans_of(conn, lambda: records.partners_waiting(conn, "broker"))
+        assert "INDEX ix_outbox_pending_partner (destination=?)" in first
+        assert "INDEX ix_outbox_pending_partner (destination=? AND partner>?)" in next_
 
 
 class TestQuestions:
@@ -567,7 +598,7 @@ class TestQuestions:
                 a_message(an_interchange(2), revision=2, at=later(4), destination="sftp"),
             ],
         )
-        oldest = records.due_outbox(conn, later(9), 1)[0]
+        oldest = due(conn, later(9), 1)[0]
         records.mark_delivered(conn, [oldest.id], later(9))
         assert records.counts(conn) == records.Counts(
             interchanges={I.OPENED: 1, I.RECEIVED: 1},

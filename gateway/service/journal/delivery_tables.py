@@ -44,8 +44,9 @@ outbox = sa.Table(
     # Partial: they hold what waits, not the millions already delivered.
     sa.Index("ix_outbox_pending", "id", sqlite_where=PENDING, postgresql_where=PENDING),
     sa.Index(
-        "ix_outbox_pending_destination",
+        "ix_outbox_pending_partner",
         "destination",
+        "partner",
         "id",
         "next_attempt_at",
         sqlite_where=PENDING,

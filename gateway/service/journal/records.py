@@ -16,7 +16,7 @@ from gateway.service.journal.as2_records import (
     as2_sent,
     as2_vouched,
 )
-from gateway.service.journal.due_records import due_outbox
+from gateway.service.journal.due_records import due_outbox, partners_waiting
 from gateway.service.journal.judgement_records import (
     load_judgement,
     next_revision,
@@ -149,6 +149,7 @@ __all__ = [
     "once_more",
     "outbox_named",
     "outbox_of",
+    "partners_waiting",
     "partners_with_work",
     "payload_references",
     "pending_of",

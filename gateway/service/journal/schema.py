@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gateway.errors import JournalError
 
-HEAD = "0018"
+HEAD = "0019"
 """The newest migration. A test compares it with the folder."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -34,7 +34,7 @@ SORTED: Final = 10_000
 """Documents that are sorted for a page, where indexes say everything about them."""
 LOOKUP: Final = 6
 """What reading a document's row costs more than its place in an index."""
-WALKED: Final = 15_000
+WALKED: Final = 10_000
 """Documents of a month that are walked through for a page."""
 LOOKED_THROUGH: Final = 30_000
 """Documents after which a page ends, full or not."""

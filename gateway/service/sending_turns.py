@@ -1,0 +1,70 @@
+"""How the partners share the batches of a destination, so that nobody waits behind a mountain.
+
+    waiting     A: 40,000   B: 10   C: 0, all given up on
+    a batch     A A A A A A A A A A B B B B B …     as much for each as for any other,
+                A A A A A                           and what is left for those who have more
+
+Of each partner the oldest comes first. A batch begins with whoever comes next, by name, after the
+last one the batch before had something of, so that all have their turn when there are more of them
+than places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from gateway.service.journal.rows import OutboxRow
+
+Find = Callable[[str, int, int], list[OutboxRow]]
+"""Of this partner what may be sent now, numbered above the first number, at most the second."""
+
+
+class Turns:
+    """Who comes next, and where each partner's messages go on."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._more: dict[str, int] = {}
+        """Partners of the last batch who have more, and the last message it had of them."""
+        self._after: dict[str, int] = {}
+        """Those of them none of whose messages could be sent: next time, look past these."""
+
+    def batch(self, partners: Iterable[str], limit: int, find: Find) -> list[OutboxRow]:
+        """At most `limit` messages of these, ordered by name, as they share them.
+
+        With fewer there is nothing more that may be sent now.
+        """
+        rows: list[OutboxRow] = []
+        self._more = {}
+        order = self._in_turn(partners)
+        for place, partner in enumerate(order):
+            share = -(-(limit - len(rows)) // (len(order) - place))
+            if share == 0:
+                break
+            rows += self._take(partner, self._after.get(partner, 0), share, find)
+        for partner, last in list(self._more.items()):
+            if len(rows) == limit:
+                break
+            rows += self._take(partner, last, limit - len(rows), find)
+        return sorted(rows, key=lambda row: row.id)
+
+    def sent(self, partners: Collection[str]) -> None:
+        """Of the last batch, something of these has arrived; of the others nothing."""
+        self._after.update({name: id_ for name, id_ in self._more.items() if name not in partners})
+
+    def _take(self, partner: str, after: int, most: int, find: Find) -> list[OutboxRow]:
+        found = find(partner, after, most)
+        if len(found) == most:
+            self._more[partner] = found[-1].id
+        else:  # that was all: next time from its first message again
+            self._more.pop(partner, None)
+            self._after.pop(partner, None)
+        if found:
+            self._last = partner
+        return found
+
+    def _in_turn(self, partners: Iterable[str]) -> list[str]:
+        names = list(partners)
+        return [name for name in names if name > self._last] + [
+            name for name in names if name <= self._last
+        ]
