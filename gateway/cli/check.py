@@ -41,6 +41,7 @@ WORDS: Final = {
     "partner": Text(en="partner", fr="partenaire"),
     "certificate": Text(en="certificate", fr="certificat"),
     "as2": Text(en="as2", fr="as2"),
+    "connection": Text(en="connection", fr="connexion"),
     "ok": Text(en="ok", fr="ok"),
     "notice": Text(en="notice", fr="avis"),
     "skipped": Text(en="skipped", fr="omis"),

@@ -39,6 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     words = "what would fail for this partner, and how to mend it; nothing is sent"
     checking = actions.add_parser("check", help=words, description=words)
     options.add_language(checking)
+    checking.add_argument(
+        "--connect",
+        action="store_true",
+        help="also connect to its AS2 and SFTP servers; nothing is posted or written",
+    )
     for action in (showing, adding, checking):
         action.add_argument("--json", action="store_true", help="JSON instead of text")
     for action in (showing, adding, checking):
@@ -53,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         return partner_add.run(args)
     reading = conf_files.reading_of(args)
     if args.action == "check":
-        return partner_check.run(reading, args.name, as_json=args.json, language=args.lang)
+        return partner_check.run(
+            reading, args.name, as_json=args.json, language=args.lang, connect=args.connect
+        )
     return _list(reading, args) if args.action == "list" else _show(reading, args)
 
 

@@ -1,7 +1,8 @@
 """`edi-gateway partner check`: what would fail for one partner, without sending anything.
 
 The checks of a start, as far as they are about this partner; the days of its certificates; and a
-rehearsal of AS2, in which a stranger with a throw-away key plays the partner.
+rehearsal of AS2, in which a stranger with a throw-away key plays the partner. Its own servers are
+reached if that is asked for (`partner_reach`).
 """
 
 from __future__ import annotations
@@ -45,16 +46,21 @@ WORDS: Final = {
 }
 
 
-def run(reading: Reading, name: str, *, as_json: bool, language: Language) -> int:
+def run(
+    reading: Reading, name: str, *, as_json: bool, language: Language, connect: bool = False
+) -> int:
     """0 all well, 1 something would fail, 2 the configuration has faults."""
-    found = outcomes(reading, name, dt.datetime.now(dt.UTC), language)
+    found = outcomes(reading, name, dt.datetime.now(dt.UTC), language, connect=connect)
     return check.report(found, as_json=as_json, language=language)
 
 
 def outcomes(
-    reading: Reading, name: str, now: dt.datetime, language: Language
+    reading: Reading, name: str, now: dt.datetime, language: Language, *, connect: bool = False
 ) -> Iterator[Outcome]:
-    """Every check, in order. What the loader says of the files stays as it is, in English."""
+    """Every check, in order. What the loader says of the files stays as it is, in English.
+
+    `connect`: the partner's own servers too.
+    """
     configuration = reading.configuration
     file = reading.partner_files.get(name, configuration.partners_folder / f"{name}.toml")
     faults = [*_about(reading.faults, str(file))]
@@ -107,6 +113,14 @@ def outcomes(
             yield Outcome(check="as2", subject=name, result=Result.SKIPPED, detail=why)
         else:
             yield from rehearse(reading, name, partner.as2, now, language)
+    if connect:
+        from gateway.cli.partner_reach import CHECK, reach
+
+        if faults:
+            why = WORDS["not rehearsed"].to(language)
+            yield Outcome(check=CHECK, subject=name, result=Result.SKIPPED, detail=why)
+        else:
+            yield from reach(reading, name, now, language)
 
 
 def _channels(reading: Reading, name: str, file: str, language: Language) -> Iterator[Outcome]:

@@ -25,17 +25,21 @@ import gateway
 from gateway.model.verdict import Language
 from gateway.service.control import CommandRefused, Handler
 
-SECONDS: Final = 60.0
-"""How long a trial may take: some two seconds are usual."""
+SECONDS: Final = 90.0
+"""How long a trial may take: some two seconds are usual, but for servers that do not answer."""
 MOST_BYTES: Final = 1 << 20
 _HERE: Final = str(Path(gateway.__file__).resolve().parent.parent)
 
 
 class TryPartner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Arguments of `partner.try`. `language`: the one its steps are told in."""
+    """Arguments of `partner.try`.
+
+    `language`: the one its steps are told in. `connect`: its own servers are reached as well.
+    """
 
     partner: str
     language: Language = Language.EN
+    connect: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +103,7 @@ class PartnerTrial:
             )
         self._running = True
         try:
-            steps = await self._steps(wanted.partner, wanted.language)
+            steps = await self._steps(wanted)
         finally:
             self._running = False
         results = [step.result for step in steps]
@@ -112,10 +116,12 @@ class PartnerTrial:
             "steps": msgspec.to_builtins(steps),
         }
 
-    async def _steps(self, partner: str, language: Language) -> list[Step]:
+    async def _steps(self, wanted: TryPartner) -> list[Step]:
+        partner = wanted.partner
         ended: defer.Deferred[_Process] = defer.Deferred()
         process = _Process(ended.callback)
-        command = [*self._command, "--lang", language.value, partner]
+        further = ["--connect"] if wanted.connect else []
+        command = [*self._command, "--lang", wanted.language.value, *further, partner]
         try:
             self._reactor.spawnProcess(process, command[0], command, env=None, path=_HERE)
         except OSError as error:

@@ -75,6 +75,18 @@ async def test_the_name_is_an_argument_and_of_somebody_known(tmp_path: Path) -> 
 
 
 @ensureDeferred
+async def test_its_servers_are_reached_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    """An option of the command, for nobody else's word."""
+    seen = tmp_path / "seen"
+    code = f"import sys; open({str(seen)!r}, 'w').write(repr(sys.argv[1:]))\n" + says(STEPS[-1])
+    for asked, option in ((True, "'--connect', "), (False, "")):
+        await trial(code).attempt({"partner": "acme", "connect": asked})
+        assert seen.read_text() == f"['--lang', 'en', {option}'acme']"
+    with pytest.raises(msgspec.ValidationError):
+        await trial(code).attempt({"partner": "acme", "connect": "--help"})
+
+
+@ensureDeferred
 async def test_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
     """English unless another is named; one that is not spoken is refused."""
     seen = tmp_path / "seen"

@@ -109,9 +109,8 @@ class Poster:
         except Exception as error:
             host = urlsplit(url).hostname or ""
             if host in self._outside.inside:
-                raise _leads_inside(url, self._outside.inside[host]) from error
-            what, remedy = what_failed(error, host, ca_file)
-            raise DeliveryFailed(f"{url} could not be reached: {what}.", remedy=remedy) from error
+                raise leads_inside(url, self._outside.inside[host]) from error
+            raise not_reached(url, error, ca_file) from error
         finally:
             # A server may say no before it has read all, and the rest is being sent still.
             with contextlib.suppress(AttributeError):  # so it says that it never began
@@ -194,7 +193,14 @@ class _Collector(Protocol):
             self.transport.loseConnection()
 
 
-def _leads_inside(url: str, address: str) -> DeliveryFailed:
+def not_reached(url: str, error: BaseException, ca_file: str) -> DeliveryFailed:
+    """Why there was no answer. `ca_file` as for `Poster.post`."""
+    what, remedy = what_failed(error, urlsplit(url).hostname or "", ca_file)
+    return DeliveryFailed(f"{url} could not be reached: {what}.", remedy=remedy)
+
+
+def leads_inside(url: str, address: str) -> DeliveryFailed:
+    """The name in a URL resolves to this machine, or to what only this machine can reach."""
     return DeliveryFailed(
         f"{url} was not posted to: its name leads to {address}, which is this machine's own.",
         remedy="Ask the partner what its name is to resolve to. If you mean that address yourself,"

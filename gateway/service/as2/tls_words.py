@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -40,6 +41,8 @@ _SSL: Final = (
     ),
 )
 """(part of OpenSSL's reason, what it means, what to do)"""
+_OTHER_HOST: Final = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)."""
 
 
 def what_failed(error: BaseException, host: str, ca_file: str) -> Complaint:
@@ -48,20 +51,27 @@ def what_failed(error: BaseException, host: str, ca_file: str) -> Complaint:
     `host` is that of the URL, `ca_file` names the authorities that were trusted; "": the system's.
     """
     for cause in _causes(error):
-        if isinstance(cause, VerificationError):
+        if isinstance(cause, VerificationError) or _is_of_another_host(cause):
             what = f"its TLS certificate is for another host name than {host}"
             return Complaint(
                 what, "Correct the URL, or ask the partner for a certificate of this name."
             )
-        if not isinstance(cause, SSL.Error):
+        if isinstance(cause, SSL.Error):
+            reasons = " ".join(str(part) for each in cause.args for part in each)
+        elif isinstance(cause, ssl.SSLError):  # of Python's own TLS, where nothing is posted
+            reasons = str(cause).lower().replace("_", " ")
+        else:
             continue
-        reasons = " ".join(str(part) for each in cause.args for part in each)
         for part, what, remedy in _SSL:
             if part in reasons:
                 trusted = ca_file or "those of this system"
                 return Complaint(what.format(trusted=trusted), remedy)
     causes = "; ".join(str(each) or type(each).__name__ for each in _causes(error))
     return Complaint(causes, _WAY)
+
+
+def _is_of_another_host(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_HOST
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,6 +1,7 @@
 """One partner: how it is set up, and a trial of it, AS2 rehearsed, step by step.
 
-Nothing is sent to the partner: a stranger plays it, as `edi-gateway partner check` has it.
+Nothing is sent to the partner: a stranger plays it, as `edi-gateway partner check` has it. Its own
+servers are reached where somebody ticks that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _CHECKS: Final = {
     "partner": Text(en="partner", fr="partenaire"),
     "certificate": Text(en="certificate", fr="certificat"),
     "as2": Text(en="AS2 message and receipt", fr="message AS2 et son accusé"),
+    "connection": Text(en="connection to its server", fr="connexion à son serveur"),
 }
 _RESULTS: Final = {
     "ok": (Text(en="works", fr="fonctionne"), "good"),
@@ -69,6 +71,7 @@ class PartnerPage:
             "partner.try",
             partner=partner.name,
             language=visit.language.value,
+            connect="connect" in visit.form,
         )
         return self._page(visit, partner, *_tried(visit, answer))
 
@@ -149,7 +152,24 @@ def _offer(visit: Visit, name: str) -> Html:
                 " même s'ils n'ont pas encore été rechargés.",
             ),
         ),
-        form(visit, f"/partners/{name}/try", element("button", say("Try", "Essayer"))),
+        form(
+            visit,
+            f"/partners/{name}/try",
+            element(
+                "p",
+                element(
+                    "label",
+                    element("input", type="checkbox", name="connect", value="yes"),
+                    say(
+                        " Also connect to its own servers, AS2 and SFTP, from the gateway. Nothing"
+                        " is posted, fetched, moved or written.",
+                        " Se connecter aussi à ses propres serveurs, AS2 et SFTP, depuis la"
+                        " passerelle. Rien n'est envoyé, récupéré, déplacé ni écrit.",
+                    ),
+                ),
+            ),
+            element("button", say("Try", "Essayer")),
+        ),
     )
 
 

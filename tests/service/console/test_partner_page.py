@@ -16,6 +16,7 @@ from gateway.model.verdict import Language
 from gateway.service.console.users import Role
 from gateway.service.journal.audit_records import deeds
 from gateway.service.partner_trial import PartnerTrial
+from tests.broker import free_port
 from tests.config.as2_folder import PARTNER, As2Folder
 from tests.config.certificates import certificate
 from tests.service.console.rig import console_rig
@@ -122,8 +123,32 @@ async def test_every_step_in_french(tmp_path: Path) -> None:
             "Regardez les dates de as2.identities : edi-gateway cert list",
         ):
             assert words in text
+        assert "connexion à son serveur" not in text
         (deed,) = await rig.house.journal.read("t", lambda conn: deeds(conn, limit=9))
         assert deed.subject == "partner acme"
+
+
+@ensureDeferred
+async def test_its_own_servers_when_that_is_ticked(tmp_path: Path) -> None:
+    """The box of the form reaches the check; nobody listens at the partner's address here."""
+    root = tmp_path / "conf"
+    root.mkdir()
+    folder = As2Folder(root)
+    folder.partner(PARTNER.replace("https://as2.acme.example", f"http://127.0.0.1:{free_port()}"))
+    async with console_rig(tmp_path) as rig:
+        check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
+        log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[])
+        command = [*check, "--config", str(folder.file)]
+        trial = PartnerTrial(reactor, command, partners={"acme"}, log=log)
+        rig.partner_trial = trial.attempt
+        login = rig.login(Role.OPERATOR)
+        page = await rig.ask("GET", "/console/partners/acme", login=login)
+        assert '<input type="checkbox" name="connect" value="yes">' in page.text
+        path = "/console/partners/acme/try"
+        text = (await rig.ask("POST", path, login=login, form={"connect": "yes"})).text
+        assert "connection to its server" in text
+        assert "Connection refused" in text
+        assert "1 of these would fail in an exchange." in text
 
 
 @ensureDeferred
