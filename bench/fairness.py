@@ -136,9 +136,12 @@ def measure(folder: Path, plan: Plan) -> list[Measured]:
         partners=(BIG, SMALL),
         settings=f"max_in_flight = {plan.places}\n",  # the file's last table is [intake]
     )
-    # A judge that is stopped still has a document, and may have it for as long as that takes.
+    # A judge that is stopped still has a document, begun or not, for as long as that takes.
     settings = gateway.config.read_text()
-    patient = f"[judges]\ntime_limit_seconds = {DEADLINE_SECONDS}"
+    patient = (
+        f"[judges]\ntime_limit_seconds = {DEADLINE_SECONDS}\n"
+        f"boot_limit_seconds = {DEADLINE_SECONDS}"
+    )
     gateway.config.write_text(settings.replace("[judges]", patient))
     mountain = _Mountain(gateway, folder / "mountain", plan)
     seconds: dict[str, float] = {}
