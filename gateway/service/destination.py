@@ -207,6 +207,8 @@ class Destination:
         )
         full = len(rows) == limit
         batch = [*rows, *probing]
+        if self._turns.unfinished:
+            self._work_to_do = True
         if not batch:
             self._nothing_at = self._reactor.seconds()
             return False
@@ -232,22 +234,23 @@ class Destination:
     ) -> tuple[list[records.OutboxRow], list[records.OutboxRow]]:
         """What to send now, and what to try the destinations with that do not answer."""
 
-        def find(partner: str, after: int, most: int) -> list[records.OutboxRow]:
-            return records.due_outbox(
-                conn,
-                now,
-                most,
-                destination=self.name,
-                partner=partner,
-                after_id=after,
-                committed=self._committed,
-            )
+        def of(partner: str) -> dict[str, Any]:
+            return {
+                "destination": self.name,
+                "partner": partner,
+                "committed": self._committed,
+            }
+
+        def find(partner: str, after: int, most: int) -> records.Look:
+            return records.look_for_due(conn, now, most, after_id=after, **of(partner))
 
         waiting = records.partners_waiting(conn, self.name)
         rows = self._turns.batch(
             [partner for partner in waiting if partner not in self.breaker.open], limit, find
         )
-        return rows, [row for partner in probes for row in find(partner, 0, 1)]
+        return rows, [
+            row for partner in probes for row in records.due_outbox(conn, now, 1, **of(partner))
+        ]
 
     async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
         try:

@@ -18,8 +18,9 @@ from gateway.model.lifecycle import (
     IllegalTransition,
     InterchangeState,
 )
+from gateway.model.publication import message_id
 from gateway.model.verdict import Accepted, Rejected, Undetermined
-from gateway.service.journal import records, tables
+from gateway.service.journal import due_records, records, tables
 from gateway.service.journal.engine import enforce_foreign_keys, writer_engine
 from gateway.service.journal.rows import DocumentRow, InterchangeRow, OutboxRow
 from tests.service.journalling import (
@@ -478,11 +479,30 @@ class TestOutbox:
         found = due(conn, later(5), 10)
         assert [row.destination for row in found] == ["broker", "broker"]
 
-    def test_index(self, conn: sa.Connection) -> None:
+    def test_a_look_has_an_end(self, conn: sa.Connection) -> None:
+        """It goes through so many, whether they may be sent or not, and says how far it came."""
+        received(conn)
+        far = due_records.LOOKED_THROUGH
+        messages = [a_message(an_interchange(), revision=n, at=later(60)) for n in range(far)]
+        records.add_outbox_many(conn, messages)
+        of_whom = {"destination": "broker", "partner": "acme"}
+        ids = [row.id for row in due(conn, later(60), far + 1)]
+        assert records.look_for_due(conn, NOW, 10, **of_whom) == ([], ids[-1])
+        assert records.look_for_due(conn, NOW, 10, after_id=ids[0], **of_whom) == ([], None)
+        records.add_outbox_many(conn, [a_message(an_interchange(), revision=far)])
+        assert records.look_for_due(conn, NOW, 10, **of_whom) == ([], ids[-1])
+        (last,), end = records.look_for_due(conn, NOW, 10, after_id=ids[-1], **of_whom)
+        assert (last.message_id, end) == (message_id(an_interchange().id, 1, "result", far), None)
+        rows, end = records.look_for_due(conn, later(60), 3, **of_whom)
+        assert ([row.id for row in rows], end) == (ids[:3], ids[-1])
+
+    @pytest.mark.parametrize("function", [records.due_outbox, records.look_for_due])
+    def test_index(self, conn: sa.Connection, function: Callable[..., object]) -> None:
         """What is due is found in the index of what waits, not among all that was delivered."""
         of_whom = {"destination": "broker", "partner": "acme"}
-        plans = plans_of(conn, lambda: records.due_outbox(conn, NOW, 10, **of_whom))
+        plans = plans_of(conn, lambda: function(conn, NOW, 10, **of_whom))
         found_by = "INDEX ix_outbox_pending_partner (destination=? AND partner=? AND id>?)"
+        assert plans
         assert found_by in plans[0]
         assert not any("B-TREE" in plan for plan in plans)  # a sort
         assert any("ix_outbox_unsettled" in plan for plan in plans)

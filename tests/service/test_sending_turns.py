@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.service.journal import records
+from gateway.service.journal.due_records import Look
 from gateway.service.journal.tables import OutboxState
 from gateway.service.sending_turns import Turns
 from tests.service.journalling import NOW
@@ -43,9 +44,14 @@ def row(number: int, partner: str) -> records.OutboxRow:
 
 
 class Queue:
-    """What waits, as the journal would have it; remembers how often it was asked."""
+    """What waits, as the journal would have it; remembers how often it was asked.
 
-    def __init__(self, **counts: int) -> None:
+    A look goes through `reach` messages of a partner. `held` may not be sent.
+    """
+
+    def __init__(self, reach: int = 10_000, **counts: int) -> None:
+        self.reach = reach
+        self.held: set[int] = set()
         self.rows: list[records.OutboxRow] = []
         for partner, count in counts.items():
             for _ in range(count):
@@ -53,10 +59,13 @@ class Queue:
         self.turns = Turns()
         self.asked = 0
 
-    def find(self, partner: str, after: int, most: int) -> list[records.OutboxRow]:
+    def find(self, partner: str, after: int, most: int) -> Look:
         """Of this partner, numbered above `after`."""
         self.asked += 1
-        return [row for row in self.rows if row.partner == partner and row.id > after][:most]
+        theirs = [row for row in self.rows if row.partner == partner and row.id > after]
+        end = theirs[self.reach - 1].id if len(theirs) >= self.reach else None
+        free = [row for row in theirs[: self.reach] if row.id not in self.held]
+        return Look(free[:most], end)
 
     def batch(self, limit: int) -> list[records.OutboxRow]:
         """The next batch, of all who have something."""
@@ -118,6 +127,25 @@ def test_what_arrives_in_part_is_not_looked_past() -> None:
     assert [row.id for row in queue.batch(4)] == [1, 5, 6, 7]
 
 
+def test_behind_many_that_may_not_be_sent() -> None:
+    """A look goes through some of them; the next goes on, and after the last one it begins anew."""
+    queue = Queue(reach=4, a=10, b=1)
+    queue.held = set(range(1, 9))
+    found = []
+    for _ in range(4):
+        batch = queue.batch(5)
+        found.append(([row.id for row in batch], queue.turns.unfinished))
+        queue.sent(batch)
+        queue.rows.append(row(99, "b"))
+    assert found == [([11], True), ([99], True), ([9, 10, 99], False), ([99], True)]
+    queue.held.clear()
+    assert [row.id for row in queue.batch(2)] == [5, 99], "it goes on where it was"
+    queue.sent([])
+    queue.rows = [row for row in queue.rows if row.id in {1, 2}]
+    assert queue.batch(2) == []
+    assert [row.id for row in queue.batch(2)] == [1, 2]
+
+
 @pytest.mark.parametrize("stuck", [(), ("a",)])
 def test_nothing_waits(stuck: tuple[str, ...]) -> None:
     """An empty queue gives empty batches."""
@@ -130,10 +158,13 @@ def test_nothing_waits(stuck: tuple[str, ...]) -> None:
     counts=st.lists(st.integers(min_value=0, max_value=30), max_size=8),
     limit=st.integers(min_value=1, max_value=12),
     stuck=st.sets(st.integers(min_value=0, max_value=7)),
+    reach=st.sampled_from([1, 3, 10_000]),
 )
-def test_all_is_sent_once_and_shared(counts: list[int], limit: int, stuck: set[int]) -> None:
+def test_all_is_sent_once_and_shared(
+    counts: list[int], limit: int, stuck: set[int], reach: int
+) -> None:
     """Whatever waits: full batches, nothing twice, no share taken from another, none forgotten."""
-    queue = Queue(**{f"p{number}": count for number, count in enumerate(counts)})
+    queue = Queue(reach, **{f"p{number}": count for number, count in enumerate(counts)})
     cannot = {f"p{number}" for number in stuck}
     for _ in range(sum(counts) * 2 + len(counts) + 2):
         waiting = {row.partner for row in queue.rows}
@@ -141,7 +172,7 @@ def test_all_is_sent_once_and_shared(counts: list[int], limit: int, stuck: set[i
         batch = queue.batch(limit)
         assert len({row.id for row in batch}) == len(batch) <= limit
         assert [row.id for row in batch] == sorted(row.id for row in batch)
-        if not cannot:
+        if not cannot and reach > limit:
             assert len(batch) == min(limit, before)
             share = limit // len(waiting) if waiting else 0
             for partner in waiting:

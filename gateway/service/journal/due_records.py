@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,6 +18,10 @@ from gateway.service.journal.tables import PENDING, holds, outbox
 
 ACKNOWLEDGEMENTS = ("report", "cdar")
 """Kinds of messages that say how the documents of an interchange ended."""
+
+LOOKED_THROUGH: Final = 2_000
+"""Messages of a partner that one look goes through, for those that may be sent: however many are
+held, or wait for their turn, a look takes a few milliseconds."""
 
 COLUMNS = [outbox.c[name] for name in OutboxRow.__struct_fields__]
 
@@ -79,6 +83,29 @@ _DUE = (
 )
 
 
+_FAR = (
+    sa.select(outbox.c.id)
+    .with_hint(outbox, _BY_PARTNER, "sqlite")
+    .where(
+        PENDING,
+        outbox.c.destination == sa.bindparam("b_destination"),
+        outbox.c.partner == sa.bindparam("b_partner"),
+        outbox.c.id > sa.bindparam("b_after"),
+    )
+    .order_by(outbox.c.id)
+    .offset(LOOKED_THROUGH - 1)
+    .limit(1)
+)
+_DUE_BEFORE = _DUE.where(outbox.c.id <= sa.bindparam("b_end"))
+
+
+class Look(NamedTuple):
+    """What was found, and the number of the message it ends at; None: that was the last one."""
+
+    rows: list[OutboxRow]
+    end: int | None
+
+
 def partners_waiting(conn: sa.Connection, destination: str) -> list[str]:
     """Every partner with a message for this destination that is not sent, due or not, by name.
 
@@ -107,7 +134,37 @@ def due_outbox(
 
     `committed`: flows whose acknowledgements do not wait until their results are confirmed.
     """
-    parameters: dict[str, Any] = {
+    parameters = _parameters(now, limit, destination, partner, after_id, committed)
+    return [OutboxRow(*row) for row in conn.execute(_DUE, parameters)]
+
+
+def look_for_due(
+    conn: sa.Connection,
+    now: dt.datetime,
+    limit: int,
+    *,
+    destination: str,
+    partner: str,
+    after_id: int = 0,
+    committed: Collection[str] = (),
+) -> Look:
+    """As `due_outbox`, among the next `LOOKED_THROUGH` messages above `after_id` only."""
+    parameters = _parameters(now, limit, destination, partner, after_id, committed)
+    end = conn.scalar(_FAR, parameters)
+    query = _DUE if end is None else _DUE_BEFORE
+    rows = [OutboxRow(*row) for row in conn.execute(query, {**parameters, "b_end": end})]
+    return Look(rows, end)
+
+
+def _parameters(
+    now: dt.datetime,
+    limit: int,
+    destination: str,
+    partner: str,
+    after_id: int,
+    committed: Collection[str],
+) -> dict[str, Any]:
+    return {
         "b_destination": destination,
         "b_partner": partner,
         "b_after": after_id,
@@ -115,4 +172,3 @@ def due_outbox(
         "b_limit": limit,
         "b_committed": sorted(committed),
     }
-    return [OutboxRow(*row) for row in conn.execute(_DUE, parameters)]

@@ -16,7 +16,7 @@ from gateway.service.journal.as2_records import (
     as2_sent,
     as2_vouched,
 )
-from gateway.service.journal.due_records import due_outbox, partners_waiting
+from gateway.service.journal.due_records import Look, due_outbox, look_for_due, partners_waiting
 from gateway.service.journal.judgement_records import (
     load_judgement,
     next_revision,
@@ -99,6 +99,7 @@ __all__ = [
     "Counts",
     "DocumentRow",
     "InterchangeRow",
+    "Look",
     "OutboxRow",
     "Outgoing",
     "Purged",
@@ -138,6 +139,7 @@ __all__ = [
     "kept_files",
     "list_interchanges",
     "load_judgement",
+    "look_for_due",
     "mark_delivered",
     "mark_failed",
     "move_document",
