@@ -8,7 +8,6 @@ are taken apart, hold no key. Bodies travel as files: a message of 1 GB passes t
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import hashlib
 import os
 import sys
@@ -34,6 +33,7 @@ from gateway.core.as2 import (
 )
 from gateway.core.as2.cms import Identity, fingerprint
 from gateway.errors import CryptoFailed
+from gateway.garbage import collect_rarely
 from gateway.model.as2 import As2Access, As2Limits, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import (
     SCRATCH_PREFIX,
@@ -287,7 +287,7 @@ def _sync(path: Path) -> None:
 def main() -> int:
     """Entry point of `python -m gateway.crypto_worker`."""
     os.umask(0o027)  # what it stores is the gateway's and its group's
-    gc.set_threshold(20_000)  # a message leaves next to no cycles behind
+    collect_rarely()
     return worker_loop.main(build)
 
 

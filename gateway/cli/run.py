@@ -12,6 +12,7 @@ from typing import Any
 from gateway.cli import options
 from gateway.config import Configuration
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.garbage import collect_rarely
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 
@@ -108,6 +109,7 @@ def serve(configuration: Configuration) -> int:
 
     def started(_: object) -> None:
         starting.clear()
+        collect_rarely()
         if asked:
             defer.ensureDeferred(stop())
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway import frames, logs
+from gateway.garbage import collect_rarely
 from gateway.service.sftp_server import channel, logins, ssh
 from gateway.service.sftp_server.expiry import sweep
 from gateway.service.sftp_server.folders import in_folder, out_folder
@@ -336,6 +337,7 @@ def main() -> None:
     except Exception as error:
         daemon.send(frames.BOOT_FAILED, f"{type(error).__name__}: {error}".encode())
         sys.exit(1)
+    collect_rarely()
     threading.Thread(
         target=_read_orders, args=(orders, daemon, process), name="orders", daemon=True
     ).start()
