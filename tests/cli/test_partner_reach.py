@@ -17,6 +17,7 @@ import trustme
 
 from gateway.cli import check, partner_check
 from gateway.cli.main import main
+from gateway.cli.partner_reach import reach
 from gateway.cli.partner_reach_words import WORDS
 from gateway.cli.probes import Outcome, Result
 from gateway.model.verdict import Language
@@ -96,15 +97,10 @@ def at(folder: As2Folder, url: str, authority: trustme.CA | None = None) -> None
     folder.partner(text)
 
 
-def reached(folder: As2Folder, said: set[str] | None = None) -> list[Outcome]:
+def reached(folder: As2Folder) -> list[Outcome]:
     """The steps of the connection; the same in French, in other words."""
     english, french = (
-        [
-            step
-            for step in partner_check.outcomes(folder.reading(), "acme", NOW, each, connect=True)
-            if step.check == "connection"
-        ]
-        for each in (Language.EN, Language.FR)
+        list(reach(folder.reading(), "acme", NOW, each)) for each in (Language.EN, Language.FR)
     )
     for one, other in zip(english, french, strict=True):
         assert (one.result, one.subject) == (other.result, other.subject)
@@ -217,12 +213,17 @@ class TestAs2:
 
 
 def test_no_server(folder: As2Folder) -> None:
-    """Who has none of its own is not gone to; whose file has faults, neither."""
+    """Who has none of its own is not gone to."""
     folder.partner(PARTNER.replace('url = "https://as2.acme.example/as2"\n', ""))
     (step,) = reached(folder)
     assert (step.result, step.detail) == (Result.SKIPPED, WORDS["no server"].en)
+
+
+def test_faults_in_its_file(folder: As2Folder) -> None:
+    """Nobody is gone to by a file that is not sound."""
     folder.partner(PARTNER.replace("acme.pem", "none.pem"))
-    (step,) = reached(folder)
+    found = partner_check.outcomes(folder.reading(), "acme", NOW, Language.EN, connect=True)
+    (step,) = [step for step in found if step.check == "connection"]
     assert (step.result, step.detail) == (Result.SKIPPED, "the partner's file has faults")
 
 

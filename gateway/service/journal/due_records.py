@@ -66,14 +66,17 @@ _FIRST_PARTNER = (
     .limit(1)
 )
 _NEXT_PARTNER = _FIRST_PARTNER.where(outbox.c.partner > sa.bindparam("b_partner"))
+_ABOVE = (
+    PENDING,
+    outbox.c.destination == sa.bindparam("b_destination"),
+    outbox.c.partner == sa.bindparam("b_partner"),
+    outbox.c.id > sa.bindparam("b_after"),
+)
 _DUE = (
     sa.select(*COLUMNS)
     .with_hint(outbox, _BY_PARTNER, "sqlite")
     .where(
-        PENDING,
-        outbox.c.destination == sa.bindparam("b_destination"),
-        outbox.c.partner == sa.bindparam("b_partner"),
-        outbox.c.id > sa.bindparam("b_after"),
+        *_ABOVE,
         outbox.c.next_attempt_at <= sa.bindparam("b_now"),
         sa.not_(HELD),
         sa.not_(BEFORE_ITS_TURN),
@@ -81,17 +84,10 @@ _DUE = (
     .order_by(outbox.c.id)
     .limit(sa.bindparam("b_limit"))
 )
-
-
 _FAR = (
     sa.select(outbox.c.id)
     .with_hint(outbox, _BY_PARTNER, "sqlite")
-    .where(
-        PENDING,
-        outbox.c.destination == sa.bindparam("b_destination"),
-        outbox.c.partner == sa.bindparam("b_partner"),
-        outbox.c.id > sa.bindparam("b_after"),
-    )
+    .where(*_ABOVE)
     .order_by(outbox.c.id)
     .offset(LOOKED_THROUGH - 1)
     .limit(1)
