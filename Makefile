@@ -63,8 +63,8 @@ load: $(VENV)/.dev rules
 	$(BIN)/python -m bench.fairness $(ARGS)
 	$(BIN)/python -m bench.console $(ARGS)
 
-# A thousand poisonous documents in a row; then 510 kills, 100 disk errors, 26 faults of disk and
-# broker, and the balanced account: some hours.
+# A thousand poisonous documents in a row; then 500 kills, 90 disk errors, 26 faults of disk and
+# broker, and the balanced account: an hour.
 torture: $(VENV)/.dev rules
 	@scripts/install-test-tools
 	EDI_GATEWAY_POISON=1000 $(BIN)/python -m pytest -q -s tests/service/test_poison.py
