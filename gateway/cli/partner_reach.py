@@ -31,7 +31,7 @@ from gateway.model.verdict import Language
 
 CHECK: Final = "connection"
 SECONDS: Final = 15.0
-"""How long each connection may take to stand, and each answer to come."""
+"""How long a connection may take to stand, all addresses together, and each answer to come."""
 COUNTED: Final = 1000
 """Names in a folder after which nobody counts on."""
 
@@ -134,7 +134,7 @@ def _connected(url: str, host: str, port: int) -> socket.socket:
     last: OSError | None = None
     for address in outside:
         try:
-            return socket.create_connection((address, port), SECONDS)
+            return socket.create_connection((address, port), max(3.0, SECONDS / len(outside)))
         except OSError as error:
             last = error
     assert last is not None
