@@ -18,7 +18,7 @@ PACKAGE = Path(gateway.__file__).parent
 TOP = PACKAGE.parent
 
 SHARED = {
-    *("errors", "resources", "logs", "harmless"),
+    *("errors", "resources", "logs", "harmless", "garbage"),
     *("frames", "faults", "durable", "spool", "config"),
 }
 """Rooms without a floor of their own: used from service up, two of them from core up."""
@@ -32,12 +32,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": {"errors", "durable"},
     "errors": {"errors", "model"},
     "harmless": set(),
+    "garbage": set(),
     "logs": {"logs", "errors", "harmless"},
     "samples": {"samples", "model"},
     "core": {"core", "model", "errors", "resources"},
     "config": {"config", "core", "model", "errors", "resources"},
     "worker": {"core", "model", "errors", "worker_loop"},
-    "crypto_worker": {"core", "model", "errors", "durable", "spool", "worker_loop"},
+    "crypto_worker": {
+        *("core", "model", "errors"),
+        *("durable", "garbage", "spool", "worker_loop"),
+    },
     "worker_loop": {"errors", "frames", "worker_setup"},
     "worker_setup": set(),
     "service": {"service", "core", "model", *SHARED},
