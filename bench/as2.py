@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -29,7 +28,8 @@ from tabulate import tabulate
 
 from bench.as2_load import Load, identity, introduce, packed
 from bench.disk import creation_us, folder_apart
-from bench.meters import meters, processes
+from bench.meters import meters
+from bench.stopped import judges_stopped, let_judges_stand
 from gateway.core.as2.cms import Identity
 from tests.broker import Broker, free_port
 from tests.gateway_process import GatewayProcess
@@ -77,26 +77,20 @@ def _measured(folder: Path, count: int, connections: int, broker: Broker | None)
         settings=f"[http]\nenabled = true\nport = {port}\n"
         '[as2]\nid = "HUB"\nidentities = ["hub.pem"]\n',
     )
-    # Judges that are stopped would be taken for hung ones, and replaced.
-    config = gateway.config.read_text()
-    gateway.config.write_text(config.replace("[judges]\n", "[judges]\ntime_limit_seconds = 3600\n"))
+    let_judges_stand(gateway)
     introduce(gateway, hub, partner)
     messages = packed(folder / "messages", count, partner, hub)
     size = sum(message.path.stat().st_size for message in messages[:50]) / len(messages[:50])
     creation = creation_us(folder)
     try:
         gateway.start()
-        judges = [p.pid for p, role in processes(gateway).items() if role == "worker"]
-        for pid in judges:
-            os.kill(pid, signal.SIGSTOP)
-        before = meters(gateway)
-        load = Load(port, messages, hub)
-        cpu = time.process_time()
-        load.run(connections)
-        cpu = time.process_time() - cpu
-        after = meters(gateway)
-        for pid in judges:
-            os.kill(pid, signal.SIGCONT)
+        with judges_stopped(gateway):
+            before = meters(gateway)
+            load = Load(port, messages, hub)
+            cpu = time.process_time()
+            load.run(connections)
+            cpu = time.process_time() - cpu
+            after = meters(gateway)
     finally:
         gateway.ensure_gone()
     by_role = {

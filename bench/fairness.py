@@ -38,7 +38,7 @@ from tabulate import tabulate
 
 from bench.container import write_archive
 from bench.invoices import ubl_invoice
-from bench.meters import processes
+from bench.stopped import judges_stopped, let_judges_stand
 from gateway.config.settings import Intake
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.service.journal import open_reader
@@ -136,13 +136,7 @@ def measure(folder: Path, plan: Plan) -> list[Measured]:
         partners=(BIG, SMALL),
         settings=f"max_in_flight = {plan.places}\n",  # the file's last table is [intake]
     )
-    # A judge that is stopped still has a document, begun or not, for as long as that takes.
-    settings = gateway.config.read_text()
-    patient = (
-        f"[judges]\ntime_limit_seconds = {DEADLINE_SECONDS}\n"
-        f"boot_limit_seconds = {DEADLINE_SECONDS}"
-    )
-    gateway.config.write_text(settings.replace("[judges]", patient))
+    let_judges_stand(gateway)
     mountain = _Mountain(gateway, folder / "mountain", plan)
     seconds: dict[str, float] = {}
     try:
@@ -153,32 +147,19 @@ def measure(folder: Path, plan: Plan) -> list[Measured]:
         if plan.archive:
             mountain.start()
         else:
-            with _judges_stopped(gateway):
+            with judges_stopped(gateway):
                 mountain.start()
                 mountain.wait_for(COMING_FROM * plan.n)
             seconds["coming"] = few.send("coming")
         mountain.wait_for(plan.n)
         seconds["standing"] = few.send("standing")
-        seconds["at once"] = few.send("at once", _judges_stopped(gateway))
+        seconds["at once"] = few.send("at once", judges_stopped(gateway))
         gateway.stop()
     finally:
         mountain.stop()
         gateway.ensure_gone()
     steps = _Steps(gateway.state / "journal.sqlite", plan)
     return [steps.measured(situation, taken) for situation, taken in seconds.items()]
-
-
-@contextlib.contextmanager
-def _judges_stopped(gateway: GatewayProcess) -> Iterator[None]:
-    """The judges stand still meanwhile."""
-    judges = [process for process, role in processes(gateway).items() if role == "worker"]
-    try:
-        for judge in judges:
-            judge.suspend()
-        yield
-    finally:
-        for judge in judges:
-            judge.resume()
 
 
 class _Mountain:

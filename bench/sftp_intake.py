@@ -36,19 +36,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import sqlalchemy as sa
 from tabulate import tabulate
 
 from bench.disk import creation_us, folder_apart
 from bench.invoices import ubl_invoice
-from bench.meters import processes, wait_for_rest, wait_until_out
+from bench.meters import wait_for_rest, wait_until_out
 from bench.sftp_bare import BareSftp
 from bench.sftp_servers import Gateway, OpenSsh, Server
+from bench.stopped import judges_stopped, let_judges_stand
 from gateway.config.settings import Sftp
 from gateway.durable import sync_file_system
 from gateway.service.journal import open_reader
@@ -119,7 +119,7 @@ def measure(folder: Path, plan: Plan, *, embedded: bool, floor: bool = False) ->
     process = GatewayProcess(
         folder / "gateway", judges=1, rabbitmq_port=broker.port if broker else None
     )
-    _patient(process)
+    let_judges_stand(process)
     (folder / "openssh").mkdir()
     server = Sshd(folder / "openssh")
     servers: dict[str, Server] = {GATEWAY: Gateway(process), OPENSSH: OpenSsh(server)}
@@ -140,7 +140,7 @@ def measure(folder: Path, plan: Plan, *, embedded: bool, floor: bool = False) ->
         deadline = time.monotonic() + DEADLINE_SECONDS
         wait_until_out(process, _WARM, deadline)
         wait_for_rest(process, deadline)
-        with _judges_stopped(process):
+        with judges_stopped(process):
             for number in range(plan.rounds):
                 for kind, batches in _content(folder, plan, number).items():
                     order = list(servers) if number % 2 == 0 else list(servers)[::-1]
@@ -198,28 +198,6 @@ def _bare(folder: Path, key_file: str) -> BareSftp:
     """As many processes as the gateway has by default."""
     folder.mkdir()
     return BareSftp(folder, key_file, Sftp().processes)
-
-
-def _patient(process: GatewayProcess) -> None:
-    """A judge that stands still still has a document, and may have it for as long as that takes."""
-    settings = process.config.read_text()
-    patient = f"[judges]\ntime_limit_seconds = {DEADLINE_SECONDS}"
-    process.config.write_text(settings.replace("[judges]", patient))
-
-
-@contextlib.contextmanager
-def _judges_stopped(process: GatewayProcess) -> Iterator[None]:
-    judges = [each for each, role in processes(process).items() if role == "worker"]
-    try:
-        for judge in judges:
-            judge.suspend()
-        yield
-        if not all(judge.is_running() for judge in judges):
-            sys.exit(f"a judge was replaced, so one worked meanwhile: {process.log_tail()}")
-    finally:
-        for judge in judges:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                judge.resume()
 
 
 def _content(folder: Path, plan: Plan, number: int) -> dict[str, list[list[Path]]]:

@@ -41,12 +41,13 @@ def reach(reading: Reading, name: str, now: dt.datetime, language: Language) -> 
     partner = reading.configuration.partners[name]
     file = str(reading.partner_files[name])
     say = _Words(file, language)
-    if partner.as2 is not None and partner.as2.url:
+    posted_to = partner.as2 if partner.as2 and partner.as2.url else None
+    if posted_to is not None:
         warn_days = reading.configuration.settings.as2.expiry_warning_days
-        yield _as2(say, partner.as2, now, warn_days)
+        yield _as2(say, posted_to, now, warn_days)
     if partner.sftp_remote is not None:
         yield from _sftp(say, partner.sftp_remote)
-    elif partner.as2 is None or not partner.as2.url:
+    elif posted_to is None:
         yield say.outcome(Result.SKIPPED, name, "no server")
 
 

@@ -23,7 +23,7 @@ from gateway.service.delivery_log import DeliveryLog
 from gateway.service.journal import Journal, delivery_records, records
 from gateway.service.line_metrics import LineMetrics
 from gateway.service.outcomes import Outcome, is_dead, refuse_afterwards, write_outcomes
-from gateway.service.sending_turns import Turns
+from gateway.service.sending_turns import Look, Turns
 
 LINGER_SECONDS = 0.1
 """Pause after a batch that was not full, so that the next one holds more: reading, sending and
@@ -234,23 +234,29 @@ class Destination:
     ) -> tuple[list[records.OutboxRow], list[records.OutboxRow]]:
         """What to send now, and what to try the destinations with that do not answer."""
 
-        def of(partner: str) -> dict[str, Any]:
-            return {
-                "destination": self.name,
-                "partner": partner,
-                "committed": self._committed,
-            }
+        def due(
+            partner: str, most: int, after: int = 0, end: int | None = None
+        ) -> list[records.OutboxRow]:
+            return records.due_outbox(
+                conn,
+                now,
+                most,
+                destination=self.name,
+                partner=partner,
+                after_id=after,
+                end_id=end,
+                committed=self._committed,
+            )
 
-        def find(partner: str, after: int, most: int) -> records.Look:
-            return records.look_for_due(conn, now, most, after_id=after, **of(partner))
+        def look(partner: str, after: int, most: int) -> Look:
+            end = records.end_of_look(conn, destination=self.name, partner=partner, after_id=after)
+            return Look(due(partner, most, after, end), end)
 
         waiting = records.partners_waiting(conn, self.name)
         rows = self._turns.batch(
-            [partner for partner in waiting if partner not in self.breaker.open], limit, find
+            [partner for partner in waiting if partner not in self.breaker.open], limit, look
         )
-        return rows, [
-            row for partner in probes for row in records.due_outbox(conn, now, 1, **of(partner))
-        ]
+        return rows, [row for partner in probes for row in due(partner, 1)]
 
     async def _attempt(self, row: records.OutboxRow) -> GatewayError | None:
         try:

@@ -15,9 +15,17 @@ goes through some of them, and the next one goes on there; after the last it beg
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
-from gateway.service.journal.due_records import Look
 from gateway.service.journal.rows import OutboxRow
+
+
+class Look(NamedTuple):
+    """What was found, and the number of the message it ended at; None: that was the last one."""
+
+    rows: list[OutboxRow]
+    end: int | None
+
 
 Find = Callable[[str, int, int], Look]
 """Of this partner what may be sent now, numbered above the first number, at most the second."""

@@ -487,25 +487,33 @@ class TestOutbox:
         records.add_outbox_many(conn, messages)
         of_whom = {"destination": "broker", "partner": "acme"}
         ids = [row.id for row in due(conn, later(60), far + 1)]
-        assert records.look_for_due(conn, NOW, 10, **of_whom) == ([], ids[-1])
-        assert records.look_for_due(conn, NOW, 10, after_id=ids[0], **of_whom) == ([], None)
-        records.add_outbox_many(conn, [a_message(an_interchange(), revision=far)])
-        assert records.look_for_due(conn, NOW, 10, **of_whom) == ([], ids[-1])
-        (last,), end = records.look_for_due(conn, NOW, 10, after_id=ids[-1], **of_whom)
-        assert (last.message_id, end) == (message_id(an_interchange().id, 1, "result", far), None)
-        rows, end = records.look_for_due(conn, later(60), 3, **of_whom)
-        assert ([row.id for row in rows], end) == (ids[:3], ids[-1])
 
-    @pytest.mark.parametrize("function", [records.due_outbox, records.look_for_due])
-    def test_index(self, conn: sa.Connection, function: Callable[..., object]) -> None:
+        def look(at: dt.datetime, most: int, after_id: int = 0) -> tuple[list[int], int | None]:
+            end = records.end_of_look(conn, after_id=after_id, **of_whom)
+            rows = records.due_outbox(conn, at, most, after_id=after_id, end_id=end, **of_whom)
+            return [row.id for row in rows], end
+
+        assert look(NOW, 10) == ([], ids[-1])
+        assert look(NOW, 10, after_id=ids[0]) == ([], None)
+        records.add_outbox_many(conn, [a_message(an_interchange(), revision=far)])
+        assert look(NOW, 10) == ([], ids[-1])
+        (last,) = records.due_outbox(conn, NOW, 10, after_id=ids[-1], **of_whom)
+        assert last.message_id == message_id(an_interchange().id, 1, "result", far)
+        assert look(NOW, 10, after_id=ids[-1]) == ([last.id], None)
+        assert look(later(60), 3) == (ids[:3], ids[-1])
+
+    @pytest.mark.parametrize("end_id", [None, 9])
+    def test_index(self, conn: sa.Connection, end_id: int | None) -> None:
         """What is due is found in the index of what waits, not among all that was delivered."""
         of_whom = {"destination": "broker", "partner": "acme"}
-        plans = plans_of(conn, lambda: function(conn, NOW, 10, **of_whom))
-        found_by = "INDEX ix_outbox_pending_partner (destination=? AND partner=? AND id>?)"
+        plans = plans_of(conn, lambda: records.due_outbox(conn, NOW, 10, end_id=end_id, **of_whom))
+        found_by = "INDEX ix_outbox_pending_partner (destination=? AND partner=? AND id>?"
         assert plans
-        assert found_by in plans[0]
+        assert found_by + (" AND id<?)" if end_id else ")") in plans[0]
         assert not any("B-TREE" in plan for plan in plans)  # a sort
         assert any("ix_outbox_unsettled" in plan for plan in plans)
+        (far,) = plans_of(conn, lambda: records.end_of_look(conn, after_id=0, **of_whom))
+        assert found_by + ")" in far
         received(conn)
         records.add_outbox_many(conn, [a_message(an_interchange())])
         first, next_ = plans_of(conn, lambda: records.partners_waiting(conn, "broker"))

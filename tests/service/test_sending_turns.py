@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.service.journal import records
-from gateway.service.journal.due_records import Look
 from gateway.service.journal.tables import OutboxState
-from gateway.service.sending_turns import Turns
+from gateway.service.sending_turns import Look, Turns
 from tests.service.journalling import NOW
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -92,14 +92,7 @@ _FAR = (
     .offset(LOOKED_THROUGH - 1)
     .limit(1)
 )
-_DUE_BEFORE = _DUE.where(outbox.c.id <= sa.bindparam("b_end"))
-
-
-class Look(NamedTuple):
-    """What was found, and the number of the message it ends at; None: that was the last one."""
-
-    rows: list[OutboxRow]
-    end: int | None
+_DUE_UP_TO = _DUE.where(outbox.c.id <= sa.bindparam("b_end"))
 
 
 def partners_waiting(conn: sa.Connection, destination: str) -> list[str]:
@@ -116,6 +109,17 @@ def partners_waiting(conn: sa.Connection, destination: str) -> list[str]:
     return found
 
 
+def end_of_look(
+    conn: sa.Connection, *, destination: str, partner: str, after_id: int
+) -> int | None:
+    """The number of the last message that a look from above `after_id` goes through.
+
+    None: it comes to the last one there is.
+    """
+    given = {"b_destination": destination, "b_partner": partner, "b_after": after_id}
+    return conn.scalar(_FAR, given)
+
+
 def due_outbox(
     conn: sa.Connection,
     now: dt.datetime,
@@ -124,47 +128,22 @@ def due_outbox(
     destination: str,
     partner: str,
     after_id: int = 0,
+    end_id: int | None = None,
     committed: Collection[str] = (),
 ) -> list[OutboxRow]:
-    """Messages of a partner to send to a destination now, oldest first, numbered above `after_id`.
+    """Messages of a partner to send to a destination now, oldest first.
 
-    `committed`: flows whose acknowledgements do not wait until their results are confirmed.
+    Those numbered above `after_id`, up to `end_id`. `committed`: flows whose acknowledgements do
+    not wait until their results are confirmed.
     """
-    parameters = _parameters(now, limit, destination, partner, after_id, committed)
-    return [OutboxRow(*row) for row in conn.execute(_DUE, parameters)]
-
-
-def look_for_due(
-    conn: sa.Connection,
-    now: dt.datetime,
-    limit: int,
-    *,
-    destination: str,
-    partner: str,
-    after_id: int = 0,
-    committed: Collection[str] = (),
-) -> Look:
-    """As `due_outbox`, among the next `LOOKED_THROUGH` messages above `after_id` only."""
-    parameters = _parameters(now, limit, destination, partner, after_id, committed)
-    end = conn.scalar(_FAR, parameters)
-    query = _DUE if end is None else _DUE_BEFORE
-    rows = [OutboxRow(*row) for row in conn.execute(query, {**parameters, "b_end": end})]
-    return Look(rows, end)
-
-
-def _parameters(
-    now: dt.datetime,
-    limit: int,
-    destination: str,
-    partner: str,
-    after_id: int,
-    committed: Collection[str],
-) -> dict[str, Any]:
-    return {
+    given: dict[str, Any] = {
         "b_destination": destination,
         "b_partner": partner,
         "b_after": after_id,
+        "b_end": end_id,
         "b_now": now,
         "b_limit": limit,
         "b_committed": sorted(committed),
     }
+    query = _DUE if end_id is None else _DUE_UP_TO
+    return [OutboxRow(*row) for row in conn.execute(query, given)]

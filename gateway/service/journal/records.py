@@ -16,7 +16,7 @@ from gateway.service.journal.as2_records import (
     as2_sent,
     as2_vouched,
 )
-from gateway.service.journal.due_records import Look, due_outbox, look_for_due, partners_waiting
+from gateway.service.journal.due_records import due_outbox, end_of_look, partners_waiting
 from gateway.service.journal.judgement_records import (
     load_judgement,
     next_revision,
@@ -99,7 +99,6 @@ __all__ = [
     "Counts",
     "DocumentRow",
     "InterchangeRow",
-    "Look",
     "OutboxRow",
     "Outgoing",
     "Purged",
@@ -132,6 +131,7 @@ __all__ = [
     "drop_placeholder",
     "due_documents",
     "due_outbox",
+    "end_of_look",
     "forgotten",
     "has_report_named",
     "interchange",
@@ -139,7 +139,6 @@ __all__ = [
     "kept_files",
     "list_interchanges",
     "load_judgement",
-    "look_for_due",
     "mark_delivered",
     "mark_failed",
     "move_document",

@@ -36,6 +36,14 @@ STEPS = [
 ]
 
 
+def trial_of(folder: As2Folder) -> PartnerTrial:
+    """The check itself, on this configuration."""
+    check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
+    log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[])
+    command = [*check, "--config", str(folder.file)]
+    return PartnerTrial(reactor, command, partners={"acme"}, log=log)
+
+
 @ensureDeferred
 async def test_how_it_is_set_up(tmp_path: Path) -> None:
     """The list leads to it; a viewer has no button; of nobody there is no page."""
@@ -102,11 +110,7 @@ async def test_every_step_in_french(tmp_path: Path) -> None:
     folder.partner(f"enabled = false\n{PARTNER}")
     folder.identity("ours.pem", certificate("ours", days=(-400, -1)))
     async with console_rig(tmp_path) as rig:
-        check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
-        log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[])
-        command = [*check, "--config", str(folder.file)]
-        trial = PartnerTrial(reactor, command, partners={"acme"}, log=log)
-        rig.partner_trial = trial.attempt
+        rig.partner_trial = trial_of(folder).attempt
         login = rig.login(Role.OPERATOR)
         login[1].language = Language.FR
         text = (await rig.ask("POST", "/console/partners/acme/try", login=login)).text
@@ -136,11 +140,7 @@ async def test_its_own_servers_when_that_is_ticked(tmp_path: Path) -> None:
     folder = As2Folder(root)
     folder.partner(PARTNER.replace("https://as2.acme.example", f"http://127.0.0.1:{free_port()}"))
     async with console_rig(tmp_path) as rig:
-        check = [sys.executable, "-m", "gateway", "partner", "check", "--json"]
-        log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[])
-        command = [*check, "--config", str(folder.file)]
-        trial = PartnerTrial(reactor, command, partners={"acme"}, log=log)
-        rig.partner_trial = trial.attempt
+        rig.partner_trial = trial_of(folder).attempt
         login = rig.login(Role.OPERATOR)
         page = await rig.ask("GET", "/console/partners/acme", login=login)
         assert '<input type="checkbox" name="connect" value="yes">' in page.text
