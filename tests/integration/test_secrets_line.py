@@ -45,6 +45,7 @@ from tests.gateway_process import GatewayProcess
 pytestmark = [pytest.mark.ssh, pytest.mark.timeout(300)]
 
 SECONDS = 60.0
+KINDS = 4  # of processes: the daemon, its judge, its SFTP and its crypto process
 
 
 def marked(where: str) -> str:
@@ -217,6 +218,21 @@ class Line:
         daemon = psutil.Process(self.gateway.pid)
         return [daemon, *daemon.children(recursive=True)]
 
+    def until_whole(self) -> None:
+        """Wait until one of each kind runs: what was killed is started again after a second."""
+        deadline = time.monotonic() + SECONDS
+        while len(commands := self.commands()) < KINDS:
+            assert time.monotonic() < deadline, f"only {commands} in:\n{self.gateway.log_tail()}"
+            time.sleep(0.1)
+
+    def commands(self) -> set[str]:
+        """What runs, each once."""
+        found = set()
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                found.add(" ".join(process.cmdline()))
+        return found - {""}
+
     def log(self) -> str:
         """What all of them wrote so far."""
         return self.gateway.log_file.read_text()
@@ -269,6 +285,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
             process.kill()  # so that each says that it is gone, and another one starts
         made.until_logged('"sftp_process_died"')
         made.until_logged("nobody")
+        made.until_whole()
         yield made
     finally:
         made.close()
@@ -387,7 +404,7 @@ def test_no_secret_is_in_the_state_directory(line: Line) -> None:
 def test_no_secret_is_on_a_command_line_or_in_an_environment(line: Line) -> None:
     """Which other users, and other programs of ours, may read."""
     processes = line.processes()
-    assert len(processes) >= 4
+    assert len(processes) >= KINDS
     for process in processes:
         shown = Path(f"/proc/{process.pid}")
         for name in ("cmdline", "environ"):
@@ -418,7 +435,7 @@ def test_every_process_has_a_umask_that_keeps_others_out(line: Line) -> None:
         found = re.search(r"^Umask:\s+(\d+)$", status, re.MULTILINE)
         assert found is not None
         masks[" ".join(process.cmdline())] = int(found[1], 8)
-    assert len(masks) >= 4
+    assert len(masks) >= KINDS
     assert {name: oct(mask) for name, mask in masks.items() if mask & 0o027 != 0o027} == {}
 
 
