@@ -88,29 +88,34 @@ class Spool:
 
     def path(self, sha256: str) -> Path:
         """Where the payload is, or would be. Raises `SpoolError` when that is no SHA-256."""
+        return Path(self._place(sha256))
+
+    def _place(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
             raise SpoolError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex.")
-        return Path(f"{self._within}{sha256[:2]}{os.sep}{sha256}")
+        return f"{self._within}{sha256[:2]}{os.sep}{sha256}"
 
-    def adopt(self, path: Path, sha256: str, size: int) -> Path:
+    def adopt(self, path: str | Path, sha256: str, size: int) -> Path:
         """Take over a complete, already fsynced file whose hash its receiver computed.
 
         `path` must be on the spool's file system; afterwards nothing is there. Adopting again
         what was adopted before, with `path` gone, answers the same. Raises `SpoolError` when the
         file is not `size` bytes or cannot be made durable; it can then be adopted once more.
         """
-        target = self.path(sha256)
-        with _failures(f"take over {path.name!r}"):
+        target = self._place(sha256)
+        called = os.path.basename(path)
+        with _failures(f"take over {called!r}"):
             try:
                 found = os.lstat(path)
             except FileNotFoundError:
-                return self._known(target, size)
+                self._known(target, size)
+                return Path(target)
             if not stat.S_ISREG(found.st_mode) or found.st_size != size:
                 raise SpoolError(
-                    f"{path.name!r} was announced with {size} bytes and has {found.st_size}."
+                    f"{called!r} was announced with {size} bytes and has {found.st_size}."
                 )
             self._name(path, target, size)
-        return target
+        return Path(target)
 
     def adopt_unsynced(self, path: Path, sha256: str, size: int) -> Path:
         """As `adopt`, for a complete file that whoever wrote it has not fsynced."""
@@ -126,27 +131,27 @@ class Spool:
         temporary = self.incoming / f"{secrets.token_hex(16)}.part"
         try:
             sha256, size = _write(temporary, chunks)
-            target = self.path(sha256)
+            target = self._place(sha256)
             with _failures("store a payload"):
                 self._name(temporary, target, size)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        return StoredPayload(sha256, size, target)
+        return StoredPayload(sha256, size, Path(target))
 
-    def _known(self, target: Path, size: int) -> Path:
+    def _known(self, target: str, size: int) -> None:
         """A payload that must be there already. Raises OSError or `SpoolError` otherwise."""
-        found = target.stat().st_size
+        found = os.stat(target).st_size
         if found != size:
+            sha256 = os.path.basename(target)
             raise SpoolError(
-                f"The spool's {target.name} has {found} bytes instead of {size}: it was damaged.",
+                f"The spool's {sha256} has {found} bytes instead of {size}: it was damaged.",
                 remedy=f"Check the disk; move {target} aside, then have the file sent again.",
             )
         os.utime(target)  # as young as a new one: whoever sweeps must leave it alone
-        return target
 
-    def _name(self, path: Path, target: Path, size: int) -> None:
+    def _name(self, path: str | Path, target: str, size: int) -> None:
         """Give a fsynced file its final name, durably; a second copy of known bytes is dropped."""
         try:
             self._known(target, size)

@@ -62,3 +62,26 @@ async def test_closes_asked_for_all_at_once_reach_the_daemon_one_by_one(
         waiting[number][1].callback(None)
     await client
     assert gateway.names == [f"{number}.xml" for number in range(FILES)]
+
+
+@ensureDeferred
+async def test_a_packet_with_a_wrong_authentication_code_ends_the_connection(
+    gateway: SftpGateway,
+) -> None:
+    """Somebody on the way changed it; what had come before is kept as a partial, not taken."""
+
+    def upload(client: paramiko.SFTPClient) -> None:
+        with client.open("in/whole.xml", "wb") as file:
+            file.write(b"<a/>")
+        changed = client.open("in/changed.xml", "wb")
+        changed.write(b"<a/>")
+        channel = client.get_channel()
+        assert channel is not None
+        packetizer = channel.get_transport().packetizer
+        assert packetizer._Packetizer__mac_size_out
+        packetizer._Packetizer__mac_key_out = b"x" * 32
+        with pytest.raises((OSError, EOFError, paramiko.SSHException)):
+            client.stat("in/changed.xml")
+
+    await gateway.with_paramiko(upload)
+    assert gateway.names == ["whole.xml"]

@@ -105,7 +105,7 @@ class HandOver:
             fsync(descriptor, "sftp.upload")
         except OSError:
             # What a failed fsync left in the page cache may look fine and never reach the disk.
-            self._notes.part(name).unlink(missing_ok=True)
+            self._notes.forget_part(name)
             raise
 
     def _adopt(self, name: str, sha256: str, size: int) -> None:
@@ -138,11 +138,10 @@ class HandOver:
 
         The spool's file is not taken out again: whoever sent the same bytes may count on it.
         """
-        part = self._notes.part(name)
         try:
-            shutil.copyfile(self._spool.path(sha256), part)
+            shutil.copyfile(self._spool.path(sha256), self._notes.part(name))
         except OSError:
-            part.unlink(missing_ok=True)
+            self._notes.forget_part(name)
             self._notes.forget(name)
             raise
 

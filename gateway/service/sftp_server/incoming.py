@@ -141,7 +141,7 @@ class Incoming:
             size = os.fstat(descriptor).st_size
             if size > self._settings.max_file_bytes:
                 raise Refused(Status.FAILURE, f"larger than {self._settings.max_file_bytes} bytes")
-            self.notes.part(new).unlink(missing_ok=True)
+            self.notes.forget_part(new)
             self.hand_over.take_in(old, new, descriptor, size, None, alive)
         finally:
             os.close(descriptor)
@@ -154,7 +154,7 @@ class Incoming:
             self.see(name)
             self._must_not_be_ours(name)
             with of_os_error("removed"):
-                self.notes.part(name).unlink()
+                os.unlink(self.notes.part(name))
                 self.notes.forget(name)
 
     def truncate(self, name: str, size: int) -> None:

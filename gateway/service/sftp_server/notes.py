@@ -83,6 +83,8 @@ def usable_name(raw: bytes) -> str | None:
         return None
     if not name or name in {".", ".."} or "/" in name or len(raw) > MAX_NAME_BYTES:
         return None
+    if name.isascii():
+        return name if name.isprintable() else None
     if any(unicodedata.category(character) in _FORBIDDEN for character in name):
         return None
     return name
@@ -106,11 +108,8 @@ class Notes:
         self._within = f"{folder}{os.sep}"
         self._visible_seconds = visible_seconds
 
-    def part(self, name: str) -> Path:
+    def part(self, name: str) -> str:
         """Where the bytes of an upload lie until it is handed over."""
-        return Path(self._part(name))
-
-    def _part(self, name: str) -> str:
         return f"{self._within}{key_of(name)}.part"
 
     def read(self, name: str) -> Note | None:
@@ -142,10 +141,15 @@ class Notes:
         with suppress(FileNotFoundError):
             os.unlink(self._note(name))
 
+    def forget_part(self, name: str) -> None:
+        """Remove the partial, if there is one."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.part(name))
+
     def part_size(self, name: str) -> int | None:
         """Bytes in the partial of `name`, if there is one."""
         try:
-            return os.stat(self._part(name)).st_size
+            return os.stat(self.part(name)).st_size
         except FileNotFoundError:
             return None
 
@@ -168,7 +172,7 @@ class Notes:
     def seen(self, note: Note) -> Seen | None:
         """What clients see of the name this is the note of."""
         try:
-            status = os.stat(self._part(note.name))
+            status = os.stat(self.part(note.name))
         except FileNotFoundError:
             fresh = note.at + self._visible_seconds > time.time()
             if note.standing is Standing.ACCEPTED and fresh:

@@ -29,6 +29,7 @@ from gateway.service.sftp_server.folders import in_folder, out_folder
 from gateway.service.sftp_server.handover import Receipt
 from gateway.service.sftp_server.home import Home
 from gateway.service.sftp_server.incoming import Incoming
+from gateway.service.sftp_server.macs import computed_in_c
 from gateway.service.sftp_server.outgoing import Outgoing, expire
 from gateway.service.sftp_server.receipts import Daemon
 from gateway.service.sftp_server.wire import Wire
@@ -338,6 +339,7 @@ def main() -> None:
         daemon.send(frames.BOOT_FAILED, f"{type(error).__name__}: {error}".encode())
         sys.exit(1)
     collect_rarely()
+    computed_in_c()
     threading.Thread(
         target=_read_orders, args=(orders, daemon, process), name="orders", daemon=True
     ).start()

@@ -22,10 +22,19 @@ class _Question:
     """Waits for its answer; after it was given up, hands it to `late`."""
 
     def __init__(self, late: Callable[[channel.Answer], None] | None) -> None:
-        self.answered = threading.Event()
         self.answer: channel.Answer | None = None
         self.late = late
         self.given_up = False
+        self._unanswered = threading.Lock()  # one lock where an Event is three
+        self._unanswered.acquire()
+
+    def wait(self, seconds: float) -> None:
+        """Until `wake`, and no longer than that. Once."""
+        self._unanswered.acquire(timeout=seconds)
+
+    def wake(self) -> None:
+        """The answer is here. Once."""
+        self._unanswered.release()
 
 
 class Daemon:
@@ -114,7 +123,7 @@ class Daemon:
         if late is not None:
             late(answer)
         else:
-            question.answered.set()
+            question.wake()
 
     @property
     def waiting(self) -> int:
@@ -148,7 +157,7 @@ class Daemon:
             with self._guard:
                 self._open.pop(number, None)
             return channel.Answer(number, None, NO_ANSWER)
-        question.answered.wait(seconds)
+        question.wait(seconds)
         with self._guard:
             question.given_up = question.answer is None
         return question.answer
