@@ -15,6 +15,7 @@ import pytest
 
 KEPT = ("/opt/edi-gateway", "/etc/edi-gateway", "/var/lib/edi-gateway")
 SIZE = "size=2g"
+SETTINGS = "/etc/edi-gateway/gateway.toml"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 """An administrator's, with nothing of whoever runs the test."""
 
