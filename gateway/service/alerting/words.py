@@ -47,6 +47,11 @@ def moment(at: dt.datetime) -> str:
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def _for(number: int, one: Text, many: Text) -> Text:
+    """The sentence for one, or that for more."""
+    return one if number == 1 else many
+
+
 def intake_depth(number: int, partners: Sequence[str]) -> Text:
     """Interchanges wait for a verdict."""
     who = names(partners)
@@ -75,9 +80,16 @@ def intake_age(age: dt.timedelta, partners: Sequence[str]) -> Text:
 
 def outbox_depth(destination: str, number: int) -> Text:
     """Messages wait for a destination."""
-    return Text(
-        f"{number} messages wait for {destination}.",
-        f"{number} messages attendent d’être remis ({destination}).",
+    return _for(
+        number,
+        Text(
+            f"One message waits for {destination}.",
+            f"Un message attend d’être remis ({destination}).",
+        ),
+        Text(
+            f"{number} messages wait for {destination}.",
+            f"{number} messages attendent d’être remis ({destination}).",
+        ),
     )
 
 
@@ -172,11 +184,20 @@ REJECTIONS_REMEDY: Final = Text(
 
 def late(partner: str, number: int, hours: int) -> Text:
     """Acknowledgements have not left in the time platforms have."""
-    return Text(
-        f"{number} interchanges of {partner} are not fully answered {hours} h after their receipt,"
-        " or statuses after the verdict.",
-        f"{number} interchanges de {partner} n’ont pas toutes leurs réponses {hours} h après"
-        " réception, ou leurs statuts après le verdict.",
+    return _for(
+        number,
+        Text(
+            f"An interchange of {partner} is not fully answered {hours} h after its receipt, or its"
+            " statuses after the verdict.",
+            f"Un interchange de {partner} n’a pas toutes ses réponses {hours} h après réception, ou"
+            " ses statuts après le verdict.",
+        ),
+        Text(
+            f"{number} interchanges of {partner} are not fully answered {hours} h after their"
+            " receipt, or statuses after the verdict.",
+            f"{number} interchanges de {partner} n’ont pas toutes leurs réponses {hours} h après"
+            " réception, ou leurs statuts après le verdict.",
+        ),
     )
 
 
@@ -188,11 +209,20 @@ LATE_REMEDY: Final = Text(
 
 def sla(partner: str, number: int, minutes: int) -> Text:
     """A partner was promised to be answered sooner."""
-    return Text(
-        f"{number} interchanges of {partner} were not acknowledged within {minutes} minutes, as was"
-        " promised.",
-        f"{number} interchanges de {partner} n’ont pas été acquittés dans les {minutes} minutes"
-        " promises.",
+    return _for(
+        number,
+        Text(
+            f"An interchange of {partner} was not acknowledged within {minutes} minutes, as was"
+            " promised.",
+            f"Un interchange de {partner} n’a pas été acquitté dans les {minutes} minutes"
+            " promises.",
+        ),
+        Text(
+            f"{number} interchanges of {partner} were not acknowledged within {minutes} minutes, as"
+            " was promised.",
+            f"{number} interchanges de {partner} n’ont pas été acquittés dans les {minutes} minutes"
+            " promises.",
+        ),
     )
 
 
@@ -207,9 +237,16 @@ def sla_remedy(partner: str) -> Text:
 
 def mdn(partner: str, number: int) -> Text:
     """Asynchronous receipts do not come."""
-    return Text(
-        f"{partner} took {number} messages by AS2 and owes the receipts (MDN).",
-        f"{partner} a pris {number} messages par AS2 et n’en a pas envoyé les accusés (MDN).",
+    return _for(
+        number,
+        Text(
+            f"{partner} took a message by AS2 and owes the receipt (MDN).",
+            f"{partner} a pris un message par AS2 et n’en a pas envoyé l’accusé (MDN).",
+        ),
+        Text(
+            f"{partner} took {number} messages by AS2 and owes the receipts (MDN).",
+            f"{partner} a pris {number} messages par AS2 et n’en a pas envoyé les accusés (MDN).",
+        ),
     )
 
 
@@ -242,7 +279,10 @@ def certificate(
         en, fr = f"expired on {day}", f"a expiré le {day}"
     else:
         left = (until - now).days
-        en, fr = f"expires in {left} days, on {day}", f"expire dans {left} jours, le {day}"
+        in_days = Text("less than a day", "moins d’un jour")
+        if left:
+            in_days = _for(left, Text("one day", "un jour"), Text(f"{left} days", f"{left} jours"))
+        en, fr = f"expires in {in_days.en}, on {day}", f"expire dans {in_days.fr}, le {day}"
     return Text(f"{whose.en} ({file}) {en}.", f"{whose.fr} ({file}) {fr}.")
 
 
@@ -285,9 +325,16 @@ DISK_REMEDY: Final = Text(
 
 def quarantine(number: int) -> Text:
     """The gateway could not judge something."""
-    return Text(
-        f"{number} interchanges could not be judged and wait for a human.",
-        f"{number} interchanges n’ont pas pu être jugés et attendent quelqu’un.",
+    return _for(
+        number,
+        Text(
+            "An interchange could not be judged and waits for a human.",
+            "Un interchange n’a pas pu être jugé et attend quelqu’un.",
+        ),
+        Text(
+            f"{number} interchanges could not be judged and wait for a human.",
+            f"{number} interchanges n’ont pas pu être jugés et attendent quelqu’un.",
+        ),
     )
 
 
@@ -299,9 +346,18 @@ QUARANTINE_REMEDY: Final = Text(
 
 def dead(destination: str, number: int) -> Text:
     """A destination refused messages too often."""
-    return Text(
-        f"{number} messages to {destination} were refused too often and are not tried any more.",
-        f"{number} messages ({destination}) ont été refusés trop souvent et ne sont plus tentés.",
+    return _for(
+        number,
+        Text(
+            f"A message to {destination} was refused too often and is not tried any more.",
+            f"Un message ({destination}) a été refusé trop souvent et n’est plus tenté.",
+        ),
+        Text(
+            f"{number} messages to {destination} were refused too often and are not tried any"
+            " more.",
+            f"{number} messages ({destination}) ont été refusés trop souvent et ne sont plus"
+            " tentés.",
+        ),
     )
 
 
