@@ -66,7 +66,12 @@ def dashboard_expressions() -> dict[str, str]:
     }
     for note in read["annotations"]["list"]:
         found[note["name"]] = note["expr"]
-    put_in = {"$__rate_interval": "5m", "$job": "edi-gateway", "$instance": ".*"}
+    put_in = {
+        "$__rate_interval": "5m",
+        "$job": "edi-gateway",
+        "$instance": ".*",
+        "$environment": "production",
+    }
     for title, expression in found.items():
         for name, value in put_in.items():
             expression = expression.replace(name, value)
@@ -226,7 +231,7 @@ def test_panels_stand_side_by_side() -> None:
     sources = {panel["datasource"]["uid"] for panel in panels()}
     assert sources == {"${datasource}"}
     assert {each["name"] for each in read["templating"]["list"]} == {
-        *("datasource", "job", "instance"),
+        *("datasource", "job", "instance", "environment"),
     }
 
 

@@ -89,7 +89,8 @@ class LineMetrics:
         self._files = Counter[tuple[str, str]]()
         self._bytes = Counter[tuple[str]]()
         self._resent = Counter[tuple[str]]()
-        self._rejections = Counter[tuple[str, str, str]]()
+        self._documents = Counter[tuple[str, str, str]]()
+        self._rejections = Counter[tuple[str, str, str, str]]()
         self._closed = Counter[tuple[str, str]]()
         self._attempts = Counter[tuple[str, str]]()
         self._judged_at: OrderedDict[str, dt.datetime] = OrderedDict()
@@ -130,8 +131,9 @@ class LineMetrics:
     ) -> None:
         """A verdict was written. `again`: it was judged before, by an operator's word."""
         flow = judgement.flow or NO_FLOW
-        partner = interchange.envelope.partner
-        self.verdicts[flow, partner, state.value] += 1
+        environment = interchange.environment.value
+        self.verdicts[flow, interchange.envelope.partner, state.value] += 1
+        self._documents[environment, flow, state.value] += 1
         if not again:
             waited = (now - interchange.envelope.received_at).total_seconds()
             self._stages.observe(("judged", flow), waited)
@@ -139,7 +141,7 @@ class LineMetrics:
             self._steps.observe((step,), milliseconds / 1000)
         if isinstance(judgement.verdict, Rejected):
             for layer, family in families(judgement.findings):
-                self._rejections[self._bounded(flow, layer, family)] += 1
+                self._rejections[self._bounded(environment, flow, layer, family)] += 1
         self._judged_at[interchange.id] = now
         if len(self._judged_at) > MOST_OPEN:
             self._judged_at.popitem(last=False)
@@ -187,20 +189,18 @@ class LineMetrics:
             ("channel",),
             self._resent,
         )
-        documents = Counter[tuple[str, str]]()
-        for (flow, _, verdict), number in self.verdicts.items():
-            documents[flow, verdict] += number
         yield _counter(
             "edi_gateway_documents",
-            "Verdicts: accepted, rejected, undetermined (it is tried again), quarantined.",
-            ("flow", "verdict"),
-            documents,
+            "Verdicts: accepted, rejected, undetermined (it is tried again), quarantined; in"
+            " production, or of a partner's tests.",
+            ("environment", "flow", "verdict"),
+            self._documents,
         )
         yield _counter(
             "edi_gateway_rejections",
             "Rejected documents in which a rule of this family objected. A document counts once"
             " for each of its families: BR-CO-15 is of the family BR-CO.",
-            ("flow", "layer", "family"),
+            ("environment", "flow", "layer", "family"),
             self._rejections,
         )
         yield _counter(
@@ -219,11 +219,13 @@ class LineMetrics:
         yield self._stages.metric()
         yield self._steps.metric()
 
-    def _bounded(self, flow: str, layer: Layer, family: str) -> tuple[str, str, str]:
-        labels = (flow, layer.value, family)
+    def _bounded(
+        self, environment: str, flow: str, layer: Layer, family: str
+    ) -> tuple[str, str, str, str]:
+        labels = (environment, flow, layer.value, family)
         if labels in self._rejections or len(self._rejections) < MOST_FAMILIES:
             return labels
-        return (flow, layer.value, "other")
+        return (environment, flow, layer.value, "other")
 
 
 def families(findings: tuple[Finding, ...]) -> set[tuple[Layer, str]]:

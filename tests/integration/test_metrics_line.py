@@ -102,9 +102,10 @@ def test_what_went_through_was_counted(page: Scraped) -> None:
     assert page.value("received_files_total", channel="sftp", partner=PARTNER) == 2
     assert page.value("received_bytes_total", channel="sftp") == sum(sizes)
     flow = "ctc-fr-invoice"
+    production = {"environment": "production", "flow": flow}
     for verdict in ("accepted", "rejected"):
-        assert page.value("documents_total", flow=flow, verdict=verdict) == 1
-    assert page.value("rejections_total", flow=flow, layer="schematron", family="BR-CO") == 1
+        assert page.value("documents_total", verdict=verdict, **production) == 1
+    assert page.value("rejections_total", layer="schematron", family="BR-CO", **production) == 1
     assert page.value("interchanges_closed_total", flow=flow, state="settled") == 2
     for stage in ("judged", "settled", "published", "acknowledged"):
         assert page.value("stage_seconds_count", stage=stage, flow=flow) == 2, stage

@@ -17,6 +17,7 @@ from gateway.errors import (
     GatewayError,
     MessageReturned,
 )
+from gateway.model.interchange import Environment, Interchange
 from gateway.model.lifecycle import DocumentState, InterchangeState
 from gateway.model.verdict import Accepted, Finding, Layer, Rejected, Severity
 from gateway.service import line_metrics
@@ -46,10 +47,18 @@ def error(rule: str, severity: Severity = Severity.ERROR) -> Finding:
     return Finding(rule=rule, layer=Layer.SCHEMATRON, severity=severity, message="m")
 
 
-def judged(metrics: LineMetrics, number: int, verdict: Any, state: DocumentState) -> None:
+def judged(
+    metrics: LineMetrics,
+    number: int,
+    verdict: Any,
+    state: DocumentState,
+    *,
+    interchange: Interchange | None = None,
+) -> None:
     """It was received `number` seconds after NOW and judged ten seconds later."""
     judgement = a_judgement(number, verdict=verdict)
-    metrics.judged(an_interchange(number), judgement, state, again=False, now=later(number + 10))
+    of = interchange or an_interchange(number)
+    metrics.judged(of, judgement, state, again=False, now=later(number + 10))
 
 
 def test_files_and_bytes_by_channel() -> None:
@@ -80,8 +89,27 @@ def test_rejections_by_family_once_for_each_document() -> None:
         if name == "edi_gateway_rejections_total"
     }
     assert families == {"BR-CO": 2, "BR-FR": 1}
-    assert value(metrics, "documents_total", flow=flow, verdict="rejected") == 2
-    assert value(metrics, "documents_total", flow=flow, verdict="accepted") == 1
+    production = {"environment": "production", "flow": flow}
+    assert value(metrics, "documents_total", verdict="rejected", **production) == 2
+    assert value(metrics, "documents_total", verdict="accepted", **production) == 1
+
+
+def test_what_partners_try_out_is_counted_by_itself() -> None:
+    """Verdicts and families of a test are none of production's."""
+    metrics = LineMetrics()
+    trial = msgspec.structs.replace(an_interchange(1), environment=Environment.TEST)
+    judged(metrics, 1, Rejected((error("BR-CO-10"),)), DocumentState.REJECTED, interchange=trial)
+    judged(metrics, 2, ACCEPTED, DocumentState.ACCEPTED)
+    counted = {
+        (name, dict(labels)["environment"]): number
+        for (name, labels), number in found(metrics).items()
+        if "environment" in dict(labels)
+    }
+    assert counted == {
+        ("edi_gateway_documents_total", "test"): 1,
+        ("edi_gateway_documents_total", "production"): 1,
+        ("edi_gateway_rejections_total", "test"): 1,
+    }
 
 
 @pytest.mark.parametrize(
