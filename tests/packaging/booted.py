@@ -1,8 +1,8 @@
 """A machine like this one that Debian's systemd has started: process 1, units, control groups.
 
-Its files are an overlay over `/` in memory, its processes, mounts, network and control groups are
-its own: nothing it does is seen here, and all of it is gone when its process 1 is killed. Devices
-are made anew: systemd changes who may open those it is given.
+Its files are an overlay in memory over those it begins with, its processes, mounts, network and
+control groups are its own: nothing it does is seen here, and all of it is gone when its process 1 is
+killed. Devices are made anew: systemd changes who may open those it is given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ set -e
 mount --make-rprivate /
 mount -t tmpfs -o size=$2 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/machine"
-mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/machine"
+mount -t overlay -o "lowerdir=$4,upperdir=$1/upper,workdir=$1/work" overlay "$1/machine"
 cd "$1/machine"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -59,14 +59,14 @@ class CannotBoot(Exception):
 
 
 class Booted:
-    """`close` it in the end."""
+    """`close` it in the end. `files`: what it begins with, if not with this machine's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, files: Path = Path("/")) -> None:
         self._group = _own_control_group()
         self._folder = folder / "booted"
         self._folder.mkdir()
         namespaces = ("--mount", "--pid", "--cgroup", "--uts", "--ipc", "--net")
-        inside = ["sh", "-c", _START, "sh", str(self._folder), SIZE, str(SYSTEMD)]
+        inside = ["sh", "-c", _START, "sh", str(self._folder), SIZE, str(SYSTEMD), str(files)]
         # The control group first: the new namespace takes its root from there.
         into = f'echo $$ >"{self._group}/cgroup.procs" && exec "$@"'
         self._said = (folder / "boot.log").open("w+b")

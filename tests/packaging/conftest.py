@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -53,3 +53,36 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(["dpkg-deb", "-Znone", "-b", tree, made], check=True, timeout=120)
     shutil.rmtree(tree)
     return made
+
+
+@pytest.fixture(scope="session")
+def clean_debian(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The files of a Debian 12 that has what the package depends on, and nothing else."""
+    maker = shutil.which("debootstrap")
+    if maker is None:
+        pytest.skip("debootstrap is not installed")
+    depends = subprocess.run(
+        ["dpkg-deb", "-f", package, "Depends"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    names = {re.split(r"[ (|]", each.strip())[0] for each in depends.split(",")}
+    folder = tmp_path_factory.mktemp("clean") / "debian"
+    words = [maker, "--variant=minbase", f"--include={','.join(sorted(names))}", "bookworm"]
+    done = subprocess.run(
+        [*words, folder, _mirror()], capture_output=True, text=True, timeout=600, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip(f"no clean Debian can be had here: {done.stdout[-300:]}{done.stderr[-300:]}")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _mirror() -> str:
+    """Where this machine has Debian 12 from."""
+    words = ["apt-get", "indextargets", "--format", "$(RELEASE) $(SITE)", "Created-By: Packages"]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout
+    sites = [line.split()[1] for line in told.splitlines() if line.startswith("bookworm ")]
+    return sites[0] if sites else "https://deb.debian.org/debian"

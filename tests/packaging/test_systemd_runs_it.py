@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,9 @@ pytestmark = pytest.mark.timeout(900)
 class Served:
     """A machine with the package, one partner, and a client beside it."""
 
-    def __init__(self, folder: Path, package: Path) -> None:
+    def __init__(self, folder: Path, package: Path, *, files: Path = Path("/")) -> None:
         self.folder = folder
-        self.machine = Booted(folder)
+        self.machine = Booted(folder, files=files)
         self.key, public = make_key(folder, "acme")
         self.us, self.them = Keys(folder, "us"), Keys(folder, "them")
         self.machine.done("dpkg", "-i", self.machine.bring(package))
@@ -103,6 +104,10 @@ class Served:
         """One of the gateway's, as the documents say to give it."""
         return self.machine.done("runuser", "-u", USER, "--", "edi-gateway", *words)
 
+    def as_root(self, *words: str) -> str:
+        """The same, by an administrator who forgot to."""
+        return self.machine.done("edi-gateway", *words)
+
     # ---- the partner
 
     def sftp(self, *lines: str, user: str = "acme", key: Path | None = None) -> bool:
@@ -147,9 +152,15 @@ class Served:
 
 @pytest.fixture
 def served(package: Path, tmp_path: Path) -> Iterator[Served]:
-    """It is installed, and nothing runs."""
+    """It is installed on a machine like this one, and nothing runs."""
+    with _served(tmp_path, package, Path("/")) as made:
+        yield made
+
+
+@contextmanager
+def _served(folder: Path, package: Path, files: Path) -> Iterator[Served]:
     try:
-        made = Served(tmp_path, package)
+        made = Served(folder, package, files=files)
     except CannotBoot as why:
         pytest.skip(f"no systemd can be started here: {why}")
     try:
@@ -160,6 +171,18 @@ def served(package: Path, tmp_path: Path) -> Iterator[Served]:
 
 def test_it_does_its_work_in_its_sandbox(served: Served) -> None:
     """All samples, alone and in an archive, by SFTP and AS2; every process is confined."""
+    does_its_work(served)
+
+
+def test_a_clean_debian_has_all_it_takes(package: Path, clean_debian: Path, tmp_path: Path) -> None:
+    """What it depends on it says, and the rest it brings: on this machine much more is there."""
+    with _served(tmp_path, package, clean_debian) as made:
+        assert made.machine.run("which", "gcc", "sftp", "openssl").stdout == ""
+        does_its_work(made)
+
+
+def does_its_work(served: Served) -> None:
+    """Started, given the samples, looked at, and stopped."""
     served.start()
     assert served.shown("StatusText") == "0 being judged, 0 waiting, broker available"
 
@@ -310,12 +333,15 @@ def test_a_backup_by_a_unit_of_its_own_comes_back(served: Served) -> None:
     assert served.answered(1) == {"one.xml": {"accepted": 1}}
     served.machine.done("systemctl", "start", "edi-gateway-backup")
 
-    served.machine.done("systemctl", "stop", UNIT)
-    served.machine.done("mv", STATE, f"{STATE}.old")
-    served.machine.done("install", "-d", "-m", "0700", "-o", USER, "-g", USER, STATE)
-    served.command("restore", "/srv/backup/edi-gateway")
-    served.start()
-    assert served.answered(1) == {"one.xml": {"accepted": 1}}
-    assert served.sftp(f"put {served.sample('ubl-invoice.xml')} in/one.xml"), "known already"
-    assert served.answered(1) == {"one.xml": {"accepted": 1}}
-    served.command("doctor")
+    for number, restore in enumerate((served.command, served.as_root)):
+        served.machine.done("systemctl", "stop", UNIT)
+        served.machine.done("mv", STATE, f"{STATE}.{number}")
+        served.machine.done("install", "-d", "-m", "0700", "-o", USER, "-g", USER, STATE)
+        restore("restore", "/srv/backup/edi-gateway")
+        served.start()
+        assert served.answered(1) == {"one.xml": {"accepted": 1}}
+        assert served.sftp(f"put {served.sample('ubl-invoice.xml')} in/one.xml"), "known already"
+        assert served.answered(1) == {"one.xml": {"accepted": 1}}
+        served.command("doctor")
+    owners = served.machine.done("find", STATE, "-printf", "%u:%g\n").split()
+    assert set(owners) == {f"{USER}:{USER}"}
