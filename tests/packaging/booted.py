@@ -1,8 +1,8 @@
 """A machine like this one that Debian's systemd has started: process 1, units, control groups.
 
 Its files are an overlay in memory over those it begins with, its processes, mounts, network and
-control groups are its own: nothing it does is seen here, and all of it is gone when its process 1 is
-killed. Devices are made anew: systemd changes who may open those it is given.
+control groups are its own: nothing it does is seen here, and all of it is gone when its process 1
+is killed. Devices are made anew: systemd changes who may open those it is given.
 """
 
 from __future__ import annotations
