@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway import frames, logs
-from gateway.garbage import collect_rarely
+from gateway.garbage import Leftovers, collect_rarely
 from gateway.service.sftp_server import channel, logins, ssh
 from gateway.service.sftp_server.expiry import sweep
 from gateway.service.sftp_server.folders import in_folder, out_folder
@@ -94,6 +94,7 @@ class SftpProcess:
         self._strangers = Sparing(STRANGERS, STRANGERS_SECONDS, time.monotonic)
         self._wake_reader, self._wake_writer = os.pipe()
         self._swept = -SWEEP_SECONDS  # at once: it may have been down for days
+        self._leftovers = Leftovers(time.monotonic)  # paramiko's transports are full of circles
 
     def learn(self, accounts: Sequence[channel.Account]) -> None:
         """From now on these may log in. Any thread may call it.
@@ -220,6 +221,8 @@ class SftpProcess:
             if not connection.sessions:
                 self._connections.remove(connection)
                 self._say_over(connection)
+                self._leftovers.leave()
+        self._leftovers.look()
         for connection in self._connections:
             self._end_if_due(connection, now)
         if self._boot.index == 0 and now - self._swept > SWEEP_SECONDS:
