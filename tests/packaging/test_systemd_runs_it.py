@@ -273,7 +273,8 @@ def test_sockets_start_it_and_hold_callers_while_it_is_down(served: Served) -> N
     served.machine.done("systemctl", "enable", "--now", f"{UNIT}-sftp.socket")
     assert served.shown("ActiveState") == "inactive"
     assert served.sftp(f"put {served.sample('ubl-invoice.xml')} in/one.xml")
-    assert served.shown("ActiveState") == "active"
+    # It receives before it tells systemd that it is ready.
+    served.until(lambda: served.shown("ActiveState") == "active", "active")
     served.machine.done("systemctl", "stop", UNIT)
     assert served.shown("ActiveState") == "inactive"
     assert served.sftp(f"put {served.sample('ubl-invoice.xml')} in/two.xml")
