@@ -7,16 +7,17 @@ right. Where more stands in one, it is named below, with why it cannot fail half
 
 from __future__ import annotations
 
-import re._constants as codes  # type: ignore[import-not-found]
-import re._parser as parser  # type: ignore[import-not-found]
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
-from tests.test_patterns_linear import patterns
+from gateway.core.places import _TAG
+from tests.test_patterns_linear import codes, parser, patterns
 
 ONE_CHARACTER = {codes.IN, codes.LITERAL, codes.NOT_LITERAL, codes.ANY}
 WHOLE: dict[str, str] = {
     "gateway.cli.cutover_keys:_WORD": "a quoted piece ends with a quote, a backslash or the line",
+    "gateway.core.places:_TAG": "a quoted value ends with its quote or with the text",
     "gateway.core.schematron.matching:_TOKEN": "what is optional in it comes first, and is tried "
     "by an ordinary group; only the whole is atomic",
     "gateway.core.schematron.xpath_tokens:_TOKEN": "a doubled quote is two literals, in which "
@@ -71,3 +72,17 @@ def test_what_goes_wrong_there_is_found() -> None:
         assert any(wide(parsed(wrong))), wrong
     for right in ("[ab]++c", "a*+", ".?+x", "(?:ab?c)+", r"(\w++)*"):
         assert not any(wide(parsed(right))), right
+
+
+def test_a_tag_with_very_many_attributes_takes_no_memory() -> None:
+    """A quantifier that gives nothing back remembers nothing."""
+    tag = b"<a " + b" ".join(b'a%d="1"' % number for number in range(100_000)) + b">"
+    tracemalloc.start()
+    try:
+        assert _TAG.match(tag)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100_000
+    assert not _TAG.match(tag[:-1])
+    assert not _TAG.match(tag[:-2] + b">"), "a value that does not end"

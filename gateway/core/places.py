@@ -44,7 +44,8 @@ _BEGINNING = re.compile(rb"<(?:([^/!?])|!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>)",
 """The beginning of an element (group 1), or what only looks as if it held one."""
 _TAG = re.compile(
     rb"""<(?: !--.*?(?:-->|\Z) | !\[CDATA\[.*?(?:\]\]>|\Z) | \?.*?(?:\?>|\Z)
-      | (?P<closing>/)[^<>]*> | (?P<name>[^\s<>/!?])(?:[^<>"']++|"[^"]*+"|'[^']*+')*> )""",
+      | (?P<closing>/)[^<>]*>
+      | (?P<name>[^\s<>/!?])(?:[^<>"']++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+> )""",
     re.DOTALL | re.VERBOSE,
 )
 _NUMBER = etree.XPath("count(preceding::*) + count(ancestor::*)")

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.packaging.machine import ENVIRONMENT
@@ -88,9 +89,11 @@ class Booted:
         deadline = time.monotonic() + BOOT_SECONDS
         children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
         while True:
-            if self._unshare.poll() is not None or time.monotonic() > deadline:
+            if self._unshare.poll() is not None:
                 self._said.seek(0)
                 raise CannotBoot(self._said.read().decode(errors="replace")[-500:] or "no word")
+            # What began and does not get on is no machine that forbids it.
+            assert time.monotonic() < deadline, f"not up after {BOOT_SECONDS} s"
             if not self._first:
                 self._first = int((children.read_text().split() or ["0"])[0])
             elif self.path("/run/systemd/system").exists():
@@ -109,37 +112,31 @@ class Booted:
         shutil.copyfile(file, self.path(f"{place}/{file.name}"))
         return f"{place}/{file.name}"
 
-    def run(
-        self, *words: str | Path, user: str = "", given: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """Run something there, as this user."""
-        drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
-        enter = ["nsenter", "-t", str(self._first), "-m", "-p", "-C", "-u", "-i", "-n"]
-        return subprocess.run(
-            [*enter, *drop, *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            input=given,
-            env=ENVIRONMENT,
-        )
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run something there."""
+        return self._entered("-m", "-p", "-C", "-u", "-i", "-n", "--", *words, env=ENVIRONMENT)
 
     def beside(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run something of ours, with our files, on its network."""
+        return self._entered("-n", "--", *words, given=given)
+
+    def _entered(
+        self, *words: str, given: str = "", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["nsenter", "-t", str(self._first), "-n", *words],
+            ["nsenter", "-t", str(self._first), *words],
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
             input=given,
             cwd=ROOT,
+            env=env,
         )
 
-    def done(self, *words: str | Path, user: str = "", given: str = "") -> str:
+    def done(self, *words: str) -> str:
         """Run something that has to go well; what it said."""
-        ended = self.run(*words, user=user, given=given)
+        ended = self.run(*words)
         assert ended.returncode == 0, f"{words}: {ended.stdout}{ended.stderr}"
         return ended.stdout
 

@@ -9,15 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from gateway.model.verdict import Text
-from gateway.service.alerting import words
+from gateway.service.alerting import partner_words, words
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 SENTENCES: dict[str, Callable[[int], Text]] = {
     "outbox_depth": lambda number: words.outbox_depth("broker", number),
-    "late": lambda number: words.late("acme", number, 24),
-    "sla": lambda number: words.sla("acme", number, 30),
-    "mdn": lambda number: words.mdn("acme", number),
+    "late": lambda number: partner_words.late("acme", number, 24),
+    "sla": lambda number: partner_words.sla("acme", number, 30),
+    "mdn": lambda number: partner_words.mdn("acme", number),
     "quarantine": words.quarantine,
     "dead": lambda number: words.dead("broker", number),
 }
@@ -42,15 +42,15 @@ def test_one_and_more(name: str) -> None:
     ("hours", "en", "fr"),
     [
         (13 * 24, "expires in 13 days, on 2026-09-14", "expire dans 13 jours, le 2026-09-14"),
-        (36, "expires in one day, on 2026-09-03", "expire dans un jour, le 2026-09-03"),
-        (5, "expires in less than a day, on 2026-09-01", "expire dans moins d’un jour, le"),
+        (36, "expires in 36 h, on 2026-09-03", "expire dans 36 h, le 2026-09-03"),
+        (5, "expires in 5 h, on 2026-09-01", "expire dans 5 h, le 2026-09-01"),
         (-1, "expired on 2026-09-01", "a expiré le 2026-09-01"),
     ],
 )
 def test_a_certificate_that_runs_out(hours: int, en: str, fr: str) -> None:
     """In days, and when it has."""
     until = NOW + dt.timedelta(hours=hours)
-    said = words.certificate("ours", "", "us.pem", until, NOW)
+    said = partner_words.certificate("ours", "", "us.pem", until, NOW)
     assert en in said.en
     assert fr in said.fr
     assert "us.pem" in said.en

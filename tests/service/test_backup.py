@@ -249,14 +249,6 @@ POINTS = [
     *("backup.journal", "backup.link", "backup.file", "backup.name", "backup.names"),
     *("backup.sums", "backup.folder", "manifest.write", "manifest.name", "manifest.folder"),
 ]
-
-
-def linking(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let payloads get a second name where that is the point, whatever the file system can do."""
-    if point == "backup.link":
-        monkeypatch.setattr(Copier, "_cloned", lambda *_: None)
-
-
 PLACES = [(point, when) for point in POINTS for when in get_args(When)]
 RESTORE_PLACES = [
     (point, when)
@@ -266,6 +258,12 @@ RESTORE_PLACES = [
     )
     for when in get_args(When)
 ]
+
+
+def linking(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let payloads get a second name where that is the point, whatever the file system can do."""
+    if point == "backup.link":
+        monkeypatch.setattr(Copier, "_cloned", lambda *_: None)
 
 
 @pytest.mark.parametrize(("point", "when"), PLACES)

@@ -494,7 +494,7 @@ def test_a_process_has_no_reactor() -> None:
     (structlog by itself loads a few modules of twisted.python.)
     """
     code = (
-        "import sys; import gateway.service.sftp_server.process;"
+        "import sys; import gateway.service.sftp_server.boot;"
         "sys.exit('twisted.internet' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

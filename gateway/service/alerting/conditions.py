@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.config.alert_settings import Alerts
 from gateway.model.verdict import Text
-from gateway.service.alerting import words
+from gateway.service.alerting import partner_words, words
 from gateway.service.alerting.facts import Facts
 from gateway.service.alerting.kinds import AlertKind
 from gateway.service.delivery_watch import MOST_LATE, Deliveries
@@ -115,16 +115,16 @@ def _standing(
             kind=AlertKind.SLA,
             partner=partner,
             since=each.since + dt.timedelta(minutes=minutes),
-            what=words.sla(partner, each.number, minutes),
-            remedy=words.sla_remedy(partner),
+            what=partner_words.sla(partner, each.number, minutes),
+            remedy=partner_words.sla_remedy(partner),
         )
     for partner, each in sorted(seen.mdns.items()):
         yield Condition(
             kind=AlertKind.MDN,
             partner=partner,
             since=each.since,
-            what=words.mdn(partner, each.number),
-            remedy=words.MDN_REMEDY,
+            what=partner_words.mdn(partner, each.number),
+            remedy=partner_words.MDN_REMEDY,
         )
     free_mb = seen.disk.free // 1_000_000
     if free_mb < settings.disk_free_mb:
@@ -147,10 +147,10 @@ def _deliveries(
             subject=to,
             partner=partner,
             since=circuit.opened_at,
-            what=words.partner_away(partner, to, circuit.error)
+            what=partner_words.partner_away(partner, to, circuit.error)
             if partner
             else words.broker_away(circuit.error),
-            remedy=words.PARTNER_REMEDY if partner else words.BROKER_REMEDY,
+            remedy=partner_words.PARTNER_REMEDY if partner else words.BROKER_REMEDY,
         )
     away = {(each.destination, each.partner) for each in seen.away}
     by_destination: dict[str, list[Queue]] = {}
@@ -207,8 +207,8 @@ def _late(seen: Deliveries, facts: Facts, now: dt.datetime) -> Iterator[Conditio
             kind=AlertKind.LATE,
             partner=partner,
             since=min(now, oldest[partner] + dt.timedelta(hours=facts.late_hours)),
-            what=words.late(partner, number, facts.late_hours),
-            remedy=words.LATE_REMEDY,
+            what=partner_words.late(partner, number, facts.late_hours),
+            remedy=partner_words.LATE_REMEDY,
         )
 
 
@@ -249,6 +249,8 @@ def _certificates(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
                 kind=AlertKind.CERTIFICATE,
                 subject=each.subject,
                 partner=each.partner,
-                what=words.certificate(each.subject, each.partner, each.file, each.until, now),
-                remedy=words.certificate_remedy(each.subject, each.partner),
+                what=partner_words.certificate(
+                    each.subject, each.partner, each.file, each.until, now
+                ),
+                remedy=partner_words.certificate_remedy(each.subject, each.partner),
             )

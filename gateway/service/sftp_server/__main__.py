@@ -1,5 +1,5 @@
 """Entry point of an SFTP process."""
 
-from gateway.service.sftp_server.process import main
+from gateway.service.sftp_server.boot import main
 
 main()
