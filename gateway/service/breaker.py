@@ -4,14 +4,17 @@
 
 While a circuit is open one message at a time is tried, as a probe; the others wait and are not
 counted as tried. Pauses double up to a bound and are spread by half, so that many messages, or
-many gateways, do not come back at the same moment.
+many gateways, do not come back at the same moment. Messages that were under way together when the
+circuit opened fail together: that is one failure, or a batch of them would ask for the longest
+pause at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from gateway.config.settings import Outbox as OutboxSettings
 from gateway.errors import (
@@ -76,12 +79,34 @@ class Breaker:
             self._failures.pop(partner, None)
             return self._open.pop(partner, None) is not None
         known = self._open.get(partner)
+        if known is not None and now < known.next_probe_at:
+            return False  # no probe: it was under way when the circuit opened
         failures = (known.failures if known else self._failures.get(partner, 0)) + 1
         if known is None and failures < self._limit and not isinstance(error, DestinationAway):
             self._failures[partner] = failures
             return False
         self.trip(partner, str(error), now, failures=failures)
         return True
+
+    @contextlib.contextmanager
+    def unless_lost(self, partners: Iterable[str]) -> Iterator[None]:
+        """What is heard of these inside, and written there, was not heard if writing it fails.
+
+        The journal does not know of it then: the messages are due as before, nobody would be told
+        of the circuit, and a closed one would still stand in the journal.
+        """
+        names = list(partners)
+        failures = {name: self._failures[name] for name in names if name in self._failures}
+        circuits = {name: self._open[name] for name in names if name in self._open}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self._failures.pop(name, None)
+                self._open.pop(name, None)
+            self._failures.update(failures)
+            self._open.update(circuits)
+            raise
 
     def trip(self, partner: str, error: str, now: dt.datetime, *, failures: int) -> None:
         """Open a circuit, or note that a probe came back."""

@@ -31,6 +31,10 @@ marking cost by the batch. As long between two looks that find nothing: every fi
 wakes every destination, and a look costs as much as receiving it. Nobody notices a tenth of a
 second between a verdict and its message."""
 
+AGAIN_SECONDS = 1.0
+"""Pause after the journal refused something (disk full, say): the rows stand, and are sent again.
+Whoever wakes the loop meanwhile does not make it fail, and say so, at every file that comes in."""
+
 AWAY_SECONDS = 10.0
 """A destination that is not ready for so long does not answer; at the start it needs a moment."""
 
@@ -149,9 +153,9 @@ class Destination:
             except defer.CancelledError:
                 raise
             except Exception as error:
-                # The journal refused (disk full, say): the rows stand, try again later.
                 self._log.error("outbox_failed", destination=self.name, error=str(error))
-                busy = False
+                await self._pause(min(AGAIN_SECONDS, self._settings.poll_seconds))
+                continue
             if busy and not self._stopping:
                 await self._pause(LINGER_SECONDS)
             elif not self._work_to_do and not self._stopping:
@@ -182,8 +186,11 @@ class Destination:
             await self._note_unready()
             return False
         self._unready_since = None
-        if self.name == settle.BROKER and self.breaker.hear("", None, self._now()):
-            await self._journal.write("circuit", partial(self._keep_circuits, partners=[""]))
+        with self.breaker.unless_lost([""]):
+            back = self.name == settle.BROKER and self.breaker.hear("", None, self._now())
+            if back:
+                await self._keep_circuit_of_all()
+        if back:
             self._words.answers([""])
         return await self._send_batch()
 
@@ -194,8 +201,9 @@ class Destination:
             self._unready_since = seconds
         if seconds - self._unready_since < AWAY_SECONDS or "" in self.breaker.open:
             return
-        self.breaker.trip("", self._why_not(), self._now(), failures=1)
-        await self._journal.write("circuit", partial(self._keep_circuits, partners=[""]))
+        with self.breaker.unless_lost([""]):
+            self.breaker.trip("", self._why_not(), self._now(), failures=1)
+            await self._keep_circuit_of_all()
         self._words.away([self.breaker.open[""]])
 
     async def _send_batch(self) -> bool:
@@ -276,7 +284,11 @@ class Destination:
 
     async def _write(self, outcomes: Sequence[Outcome]) -> bool:
         """Write outcomes and what they say of their circuits; True if one of these closed."""
-        now, before = self._now(), set(self.breaker.open)
+        with self.breaker.unless_lost({row.partner for row, _ in outcomes}):
+            return await self._hear_and_write(outcomes, self._now())
+
+    async def _hear_and_write(self, outcomes: Sequence[Outcome], now: dt.datetime) -> bool:
+        before = set(self.breaker.open)
         changed = self._hear(outcomes, now)
         opened = self.breaker.open.keys() - before
         closed = before - self.breaker.open.keys()
@@ -314,6 +326,9 @@ class Destination:
             return []
         hear = self.breaker.hear
         return [row.partner for row, error in outcomes if hear(row.partner, error, now)]
+
+    async def _keep_circuit_of_all(self) -> None:
+        await self._journal.write("circuit", partial(self._keep_circuits, partners=[""]))
 
     def _keep_circuits(self, conn: Connection, partners: Collection[str]) -> None:
         for partner in dict.fromkeys(partners):

@@ -21,6 +21,7 @@ from gateway.errors import (
     DeliveryUnderWay,
     DestinationAway,
     GatewayError,
+    JournalError,
     MessageReturned,
 )
 from gateway.model.interchange import Interchange
@@ -445,3 +446,92 @@ def test_pauses_double_up_to_a_bound_and_are_spread() -> None:
         assert all(whole / 2 <= pause <= whole for pause in drawn)
     one, other = (Pauses(settings, random.Random(7)) for _ in range(2))
     assert [one.after(3) for _ in range(5)] == [other.after(3) for _ in range(5)]
+
+
+def test_messages_that_were_under_way_together_fail_once() -> None:
+    """A batch of them asks for no longer pause than one: who answers again is found soon."""
+    settings = msgspec.structs.replace(FAST, retry_min_seconds=1.0, retry_max_seconds=300.0)
+    breaker = Breaker("sftp", failures=3, pauses=Pauses(settings, random.Random(1)))
+    heard = [breaker.hear("acme", DeliveryFailed("disk full"), NOW) for _ in range(500)]
+    assert heard == [False, False, True] + [False] * 497
+    assert breaker.open["acme"].failures == 3
+    assert breaker.open["acme"].next_probe_at <= NOW + dt.timedelta(seconds=1)
+    later = NOW + dt.timedelta(seconds=1)
+    assert breaker.probes(later) == ["acme"]
+    assert breaker.hear("acme", DeliveryFailed("disk full"), later)
+    assert breaker.open["acme"].failures == 4
+    assert later < breaker.open["acme"].next_probe_at <= later + dt.timedelta(seconds=2)
+
+
+def test_what_was_not_kept_was_not_heard() -> None:
+    """What the journal lost of an outcome is not remembered either, of these partners alone."""
+    breaker = Breaker("sftp", failures=2, pauses=Pauses(FAST, random.Random(1)))
+    away: GatewayError = DeliveryFailed("no")
+    for name in ("one", "two", "two", "other"):
+        breaker.hear(name, away, NOW)
+    circuit = breaker.open["two"]
+    with pytest.raises(JournalError), breaker.unless_lost(["one", "two", "new"]):
+        breaker.hear("one", away, NOW)
+        breaker.hear("two", None, NOW)
+        breaker.hear("new", DestinationAway("no"), NOW)
+        breaker.hear("other", away, NOW)
+        assert sorted(breaker.open) == ["new", "one", "other"]
+        raise JournalError("disk full")
+    assert breaker.open == {"two": circuit, "other": breaker.open["other"]}
+    assert breaker.hear("one", away, NOW), "its first failure is still known"
+    with breaker.unless_lost(["two"]):
+        breaker.hear("two", None, NOW)
+    assert "two" not in breaker.open
+
+
+@ensureDeferred
+async def test_a_full_disk_that_keeps_no_outcome_stalls_no_destination(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages and journal fail together; both work again, and the messages leave at once."""
+    ones = [await settled(line.journal, number) for number in range(1, 41)]
+    full = True
+    line.channel.error = lambda _: DeliveryFailed("No space left on device.") if full else None
+    write = line.journal.write
+
+    async def refuses(name: str, work: Callable[..., Any], **more: Any) -> Any:
+        if full and name == "outbox_outcome":
+            raise JournalError("The journal could not outbox_outcome: disk full.")
+        return await write(name, work, **more)
+
+    monkeypatch.setattr(line.journal, "write", refuses)
+    outbox = line.start(
+        msgspec.structs.replace(FAST, retry_min_seconds=1.0, retry_max_seconds=300.0),
+        committed=("ctc-fr-invoice",),
+    )
+    sftp = outbox.destinations[1]
+    await until(lambda: len([e for e in line.events("outbox_failed") if _is_sftp(e)]) > 1)
+    assert sftp.breaker.open == {}
+    assert line.events("destination_away") == []
+    assert len(line.channel.handed) >= 80, "tried again, though nothing came of the first time"
+    full = False
+    for one in ones:
+        await line.until_report(one, lambda row: row.state == "delivered")
+
+
+def _is_sftp(event: dict[str, Any]) -> bool:
+    return event["destination"] == "sftp"
+
+
+@ensureDeferred
+async def test_while_the_journal_refuses_who_wakes_it_is_not_answered_with_failure_after_failure(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files come in all the time: each wakes every destination."""
+    await settled(line.journal)
+
+    async def refuses(*_: Any, **__: Any) -> Any:
+        raise JournalError("disk full")
+
+    outbox = line.start(msgspec.structs.replace(FAST, poll_seconds=0.3))
+    line.channel.error = lambda _: DeliveryFailed("no")
+    monkeypatch.setattr(line.journal, "read", refuses)
+    for _ in range(60):
+        outbox.wake()
+        await task.deferLater(reactor, 0.01)
+    assert 2 <= len([e for e in line.events("outbox_failed") if _is_sftp(e)]) <= 4
