@@ -43,6 +43,13 @@ _ON_PATH = frozenset(
 _ON_HANDLE = frozenset({Kind.CLOSE, Kind.FSTAT, Kind.READDIR})
 
 
+_QUICK = frozenset({Kind.OPEN, Kind.WRITE, Kind.FSTAT, Kind.STAT, Kind.LSTAT, Kind.FSETSTAT})
+"""Answered soon: nothing is made durable, and the daemon is not asked. To open a name that another
+connection has open waits two seconds at most."""
+_SHORTEST = 4 + 1 + 4
+"""A size, a kind and a number."""
+
+
 @dataclass(slots=True)
 class Decoder:
     """Bytes as they come, requests as they complete."""
@@ -62,6 +69,15 @@ class Decoder:
                 packet = bytes(view[4 : 4 + size])
             del self._buffer[: 4 + size]
             yield _request(packet)
+
+    def is_quick(self, chunk: bytes) -> bool:
+        """Whether `chunk` is one whole request, and one of those that are answered at once."""
+        return (
+            not self._buffer
+            and len(chunk) >= _SHORTEST
+            and chunk[4] in _QUICK
+            and INT.unpack_from(chunk)[0] == len(chunk) - 4
+        )
 
 
 def _request(packet: bytes) -> Request:

@@ -23,6 +23,7 @@ from paramiko.common import (
 from gateway.service.sftp_server.channel import Account
 from gateway.service.sftp_server.home import Home
 from gateway.service.sftp_server.logins import Accounts, Passwords
+from gateway.service.sftp_server.pipe import Pipe
 from gateway.service.sftp_server.subsystem import Session
 from gateway.service.sftp_server.wire import Wire
 
@@ -193,6 +194,7 @@ class Connection(paramiko.ServerInterface):
             channel, self._homes(account), partner=account.partner, alive=alive, log=self.log
         )
         self.sessions[channel.get_id()] = session
+        Pipe.put_into(channel, session, alone=lambda: len(self.sessions) == 1)
         try:
             return super().check_channel_subsystem_request(channel, name)
         except RuntimeError as error:  # No thread can be started.

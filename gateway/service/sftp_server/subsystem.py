@@ -59,8 +59,14 @@ class Session:
         self._partner = partner
         self._alive = alive
         self._log = log
+        self._decoder = Decoder()
         self._handles: dict[bytes, Uploading | Downloading | _Folder] = {}
         self._opened = 0
+        self._over = False
+        self.handed_over = 0
+        """Bytes that whoever reads the connection left to this session's own thread."""
+        self._served = 0
+        """How many of these are answered, but for a request that is not whole."""
         self.last_active = time.monotonic()
         self.working = threading.Lock()
         """Held while a request is being answered: whoever gets it may end the session."""
@@ -72,16 +78,13 @@ class Session:
 
     def serve(self) -> None:
         """Answer requests until the client leaves. Raises nothing a client can cause."""
-        decoder = Decoder()
         try:
             while chunk := self._stream.recv(_READ_AT_ONCE):
                 self.last_active = time.monotonic()
-                for request in decoder.feed(chunk):
+                for request in self._decoder.feed(chunk):
                     with self.working:
-                        answer = self._answer(request)
-                        with faults.around("sftp.reply"):
-                            self._stream.sendall(answer)
-                        self.last_active = time.monotonic()
+                        self._serve(request)
+                self._served += len(chunk)
         except protocol.ProtocolError as error:
             self._log.warning("sftp_protocol_error", error=str(error))
         except (OSError, EOFError):
@@ -89,7 +92,37 @@ class Session:
         finally:
             self._end()
 
+    def serve_at_once(self, chunk: bytes) -> bool:
+        """Answer `chunk` in the caller's thread, which reads the connection.
+
+        False, with nothing done, if it is not one whole request that is answered without a wait,
+        or not its turn: then it is for the session's own thread.
+        """
+        if self._served != self.handed_over or not self._decoder.is_quick(chunk):
+            return False
+        if not self.working.acquire(blocking=False):
+            return False
+        try:
+            if self._over:
+                return False
+            for request in self._decoder.feed(chunk):
+                self._serve(request)
+        except (OSError, EOFError):
+            pass  # The client left while it was being answered; the other thread ends the session.
+        finally:
+            self.working.release()
+        return True
+
+    def _serve(self, request: protocol.Request) -> None:
+        """Answer; the caller holds `working`."""
+        answer = self._answer(request)
+        with faults.around("sftp.reply"):
+            self._stream.sendall(answer)
+        self.last_active = time.monotonic()
+
     def _end(self) -> None:
+        with self.working:
+            self._over = True
         for handle in self._handles.values():
             if isinstance(handle, Uploading):
                 handle.abandon()
