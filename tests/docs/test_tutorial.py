@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import free_port
-from tests.docs.walkthrough import ROOT, Shell, agrees, blocks_of
+from tests.docs.walkthrough import ROOT, Shell, agrees, blocks_of, orders
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
@@ -32,6 +32,8 @@ def test_these_tests_can_fail(tmp_path: Path) -> None:
     assert agrees("a  b\n…\nc …d\n", "a b\nx\ny\nc 1 2 d\n")
     assert not agrees("a b\nc …d\n", "a b\nx\nc 1 2 d\n")
     assert not agrees("a\n", "a\nb\n")
+    assert any(agrees("a-…\nb-…\n", each) for each in orders("ls x", "b-1\na-2\n"))
+    assert not any(agrees("a-…\nb-…\n", each) for each in orders("cat x", "b-1\na-2\n"))
     good = "```sh\nx=1\nexport y=2\n```\n\n```sh\necho $x$y\n```\n\n```\n12\n```\n"
     bad = "```sh\necho 1\n```\n\n```\n2\n```\n"
     failing = "```sh\nfalse\ntrue\n```\n"

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -60,6 +61,10 @@ def blocks_of(page: str) -> list[Block]:
     return found
 
 
+LISTED = 6
+"""Longer lists are compared as they are."""
+
+
 def agrees(shown: str, printed: str) -> bool:
     """Whether commands printed what the page shows."""
     pattern = ""
@@ -71,6 +76,14 @@ def agrees(shown: str, printed: str) -> bool:
             pattern += "[^\n]*".join(map(re.escape, words.split("…"))) + "\n"
     lines = "".join(f"{' '.join(line.split())}\n" for line in printed.splitlines())
     return re.fullmatch(pattern, lines) is not None
+
+
+def orders(commands: str, printed: str) -> Iterator[str]:
+    """What was printed; what `ls` listed last in any order, for the names have random parts."""
+    yield printed
+    lines = printed.splitlines()
+    if commands.splitlines()[-1].startswith("ls ") and len(lines) <= LISTED:
+        yield from ("\n".join(some) for some in permutations(lines))
 
 
 def only_asks(commands: str) -> bool:
@@ -142,7 +155,10 @@ class Shell:
             while True:
                 code, printed = self._type(self.here(block.commands))
                 shown = None if block.shown is None else self.here(block.shown)
-                good = code == block.ends_with and (shown is None or agrees(shown, printed))
+                good = code == block.ends_with and (
+                    shown is None
+                    or any(agrees(shown, each) for each in orders(block.commands, printed))
+                )
                 if good:
                     break
                 patient = only_asks(block.commands) and time.monotonic() < deadline
