@@ -186,11 +186,10 @@ class Destination:
             await self._note_unready()
             return False
         self._unready_since = None
-        with self.breaker.unless_lost([""]):
-            back = self.name == settle.BROKER and self.breaker.hear("", None, self._now())
-            if back:
+        if self.name == settle.BROKER and "" in self.breaker.open:
+            with self.breaker.unless_lost([""]):
+                self.breaker.hear("", None, self._now())
                 await self._keep_circuit_of_all()
-        if back:
             self._words.answers([""])
         return await self._send_batch()
 

@@ -9,6 +9,7 @@ import pytest
 from pytest_twisted import async_yield_fixture
 
 from tests.service.house import House
+from tests.service.sftp_gateway import SftpGateway
 from tests.state_directory import StateDirectory
 
 
@@ -21,6 +22,15 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     for intake in opened.intakes:
         await intake.stop(1)
     await opened.journal.close()
+
+
+@async_yield_fixture
+async def sftp_gateway(tmp_path: Path) -> AsyncIterator[SftpGateway]:
+    """A running SFTP service."""
+    made = SftpGateway(tmp_path)
+    await made.service.start()
+    yield made
+    await made.service.stop(2.0)
 
 
 @pytest.fixture(scope="session")

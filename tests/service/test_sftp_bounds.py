@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import paramiko
 import pytest
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet import defer, reactor, task
 
 from gateway.service.sftp_server.arrival import Upload
@@ -19,18 +17,9 @@ pytestmark = [pytest.mark.ssh, pytest.mark.timeout(120)]
 FILES = 6
 
 
-@async_yield_fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[SftpGateway]:
-    """A running one."""
-    made = SftpGateway(tmp_path)
-    await made.service.start()
-    yield made
-    await made.service.stop(2.0)
-
-
 @ensureDeferred
 async def test_closes_asked_for_all_at_once_reach_the_daemon_one_by_one(
-    gateway: SftpGateway,
+    sftp_gateway: SftpGateway,
 ) -> None:
     """One of a session waits for its answer, the others are not read before.
 
@@ -42,9 +31,9 @@ async def test_closes_asked_for_all_at_once_reach_the_daemon_one_by_one(
         hold: defer.Deferred[None] = defer.Deferred()
         waiting.append((upload, hold))
         await hold
-        return gateway.take(upload)
+        return sftp_gateway.take(upload)
 
-    gateway.answer = slowly
+    sftp_gateway.answer = slowly
 
     def close_all(client: paramiko.SFTPClient) -> None:
         files = [client.open(f"in/{number}.xml", "wb") for number in range(FILES)]
@@ -54,19 +43,19 @@ async def test_closes_asked_for_all_at_once_reach_the_daemon_one_by_one(
             file._close(async_=True)  # asks, and does not wait for the answer
         client.stat(".")  # is answered after them all
 
-    client = defer.ensureDeferred(gateway.with_paramiko(close_all))
+    client = defer.ensureDeferred(sftp_gateway.with_paramiko(close_all))
     for number in range(FILES):
         await until(partial(lambda most: len(waiting) > most, number))
         await task.deferLater(reactor, 0.3)
         assert len(waiting) == number + 1
         waiting[number][1].callback(None)
     await client
-    assert gateway.names == [f"{number}.xml" for number in range(FILES)]
+    assert sftp_gateway.names == [f"{number}.xml" for number in range(FILES)]
 
 
 @ensureDeferred
 async def test_a_packet_with_a_wrong_authentication_code_ends_the_connection(
-    gateway: SftpGateway,
+    sftp_gateway: SftpGateway,
 ) -> None:
     """Somebody on the way changed it; what had come before is kept as a partial, not taken."""
 
@@ -83,5 +72,5 @@ async def test_a_packet_with_a_wrong_authentication_code_ends_the_connection(
         with pytest.raises((OSError, EOFError, paramiko.SSHException)):
             client.stat("in/changed.xml")
 
-    await gateway.with_paramiko(upload)
-    assert gateway.names == ["whole.xml"]
+    await sftp_gateway.with_paramiko(upload)
+    assert sftp_gateway.names == ["whole.xml"]

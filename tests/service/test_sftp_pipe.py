@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import struct
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_twisted import async_yield_fixture, ensureDeferred
+from pytest_twisted import ensureDeferred
 
 from gateway.service.sftp_server import replies
 from gateway.service.sftp_server.pipe import Pipe
@@ -233,21 +231,12 @@ def test_however_it_is_cut_every_request_is_answered_once_in_order(
 # ---- with real clients
 
 
-@async_yield_fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[SftpGateway]:
-    """A running one."""
-    made = SftpGateway(tmp_path)
-    await made.service.start()
-    yield made
-    await made.service.stop(2.0)
-
-
 @pytest.mark.ssh
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("pipelined", [False, True])
 @ensureDeferred
 async def test_more_than_the_window_in_requests_of_one_message_each(
-    gateway: SftpGateway, pipelined: bool
+    sftp_gateway: SftpGateway, pipelined: bool
 ) -> None:
     """12 MB of a window of 2 MB, each write small enough for one message; new keys meanwhile."""
     content = bytes(range(256)) * 47_000
@@ -263,14 +252,16 @@ async def test_more_than_the_window_in_requests_of_one_message_each(
                     channel.get_transport().renegotiate_keys()
         assert client.stat("in/a.xml").st_size == len(content)
 
-    await gateway.with_paramiko(upload)
-    assert gateway.received == [("a.xml", content)]
+    await sftp_gateway.with_paramiko(upload)
+    assert sftp_gateway.received == [("a.xml", content)]
 
 
 @pytest.mark.ssh
 @pytest.mark.timeout(120)
 @ensureDeferred
-async def test_sessions_of_one_connection_do_not_wait_for_each_other(gateway: SftpGateway) -> None:
+async def test_sessions_of_one_connection_do_not_wait_for_each_other(
+    sftp_gateway: SftpGateway,
+) -> None:
     """One wants a name that the other is writing: that one goes on, and may still finish it."""
 
     def upload(client: paramiko.SFTPClient) -> None:
@@ -290,5 +281,5 @@ async def test_sessions_of_one_connection_do_not_wait_for_each_other(gateway: Sf
         opened[0].close()
         other.close()
 
-    await gateway.with_paramiko(upload)
-    assert [content for _, content in gateway.received] == [b"<a/><b/>", b"<c/>"]
+    await sftp_gateway.with_paramiko(upload)
+    assert [content for _, content in sftp_gateway.received] == [b"<a/><b/>", b"<c/>"]

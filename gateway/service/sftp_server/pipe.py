@@ -21,7 +21,8 @@ _ANSWER_BYTES = 4096
 """More than any answer that is given at once."""
 
 
-class Pipe(BufferedPipe):  # type: ignore[type-arg]  # generic in the stub, not when run
+# Generic in paramiko's stub alone: `BufferedPipe[bytes]` cannot be subscripted when it runs.
+class Pipe(BufferedPipe):  # type: ignore[type-arg]
     """Stands in for a channel's own buffer. `alone`: no other session shares the connection."""
 
     def __init__(
@@ -33,6 +34,11 @@ class Pipe(BufferedPipe):  # type: ignore[type-arg]  # generic in the stub, not 
         self._alone = alone
         self._answered = b""
         self._feeding: threading.Thread | None = None
+        self._handed_over = 0
+        """Bytes that were left to the session's thread, written by the thread that feeds."""
+        self._taken = 0
+        """How many of them it took, and how many it was done with; written by that thread."""
+        self._done = 0
 
     @classmethod
     def put_into(
@@ -45,7 +51,8 @@ class Pipe(BufferedPipe):  # type: ignore[type-arg]  # generic in the stub, not 
 
     def feed(self, data: bytes) -> None:
         """Called by paramiko's thread with each message of the channel."""
-        if not (self._alone() and self._may_send() and self._session.serve_at_once(data)):
+        idle = self._done == self._handed_over
+        if not (idle and self._alone() and self._may_send() and self._session.serve_at_once(data)):
             self._hand_over(data)
             return
         # Nothing is left to be read, but paramiko widens the client's window when it is.
@@ -57,10 +64,13 @@ class Pipe(BufferedPipe):  # type: ignore[type-arg]  # generic in the stub, not 
         if self._answered and threading.current_thread() is self._feeding:
             answered, self._answered = self._answered, b""
             return answered
-        return bytes(super().read(nbytes, timeout))
+        self._done = self._taken  # who asks for more has answered what it was given
+        data = bytes(super().read(nbytes, timeout))
+        self._taken += len(data)
+        return data
 
     def _hand_over(self, data: bytes) -> None:
-        self._session.handed_over += len(data)
+        self._handed_over += len(data)
         super().feed(data)
 
     def _may_send(self) -> bool:

@@ -63,10 +63,6 @@ class Session:
         self._handles: dict[bytes, Uploading | Downloading | _Folder] = {}
         self._opened = 0
         self._over = False
-        self.handed_over = 0
-        """Bytes that whoever reads the connection left to this session's own thread."""
-        self._served = 0
-        """How many of these are answered, but for a request that is not whole."""
         self.last_active = time.monotonic()
         self.working = threading.Lock()
         """Held while a request is being answered: whoever gets it may end the session."""
@@ -84,7 +80,6 @@ class Session:
                 for request in self._decoder.feed(chunk):
                     with self.working:
                         self._serve(request)
-                self._served += len(chunk)
         except protocol.ProtocolError as error:
             self._log.warning("sftp_protocol_error", error=str(error))
         except (OSError, EOFError):
@@ -93,14 +88,12 @@ class Session:
             self._end()
 
     def serve_at_once(self, chunk: bytes) -> bool:
-        """Answer `chunk` in the caller's thread, which reads the connection.
+        """Answer `chunk` in the caller's thread, which knows that `serve` waits for more.
 
         False, with nothing done, if it is not one whole request that is answered without a wait,
-        or not its turn: then it is for the session's own thread.
+        or the session is being ended: then it is for `serve`.
         """
-        if self._served != self.handed_over or not self._decoder.is_quick(chunk):
-            return False
-        if not self.working.acquire(blocking=False):
+        if not self._decoder.is_quick(chunk) or not self.working.acquire(blocking=False):
             return False
         try:
             if self._over:
