@@ -44,24 +44,24 @@ def require_rabbitmq() -> None:
         )
 
 
+# Below those that Linux gives to outgoing connections (32768 and up): any connection of any test
+# could hold a port from there while the server that had it is away for a moment.
+_PORTS = range(10_000, 32_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on, also after its server was away for a while.
 
-
-def _lasting_port() -> int:
-    """One that is still free after the node was away for a while.
-
-    Below those that Linux gives to outgoing connections: who tries to reach a node that is away
-    would be connected to itself one day, and hold its port.
+    No port is given twice by one process; two that draw at once hardly draw the same.
     """
     while True:
-        port = 20_000 + secrets.randbelow(10_000)
+        port = secrets.choice(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                probe.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
 
 
 class Broker:
@@ -73,7 +73,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port, self.tls_port, dist_port, epmd_port = (_lasting_port() for _ in range(4))
+        self.port, self.tls_port, dist_port, epmd_port = (free_port() for _ in range(4))
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         for name in ("home", "data", "log"):

@@ -19,7 +19,7 @@ from gateway.cli.main import main
 from gateway.config import credentials
 from gateway.core.schematron.catalogue import Artefact, Catalogue
 from gateway.service.amqp_topology import EXCHANGES
-from tests.broker import Broker
+from tests.broker import Broker, free_port
 from tests.config.as2_folder import As2Folder
 from tests.config.certificates import certificate, pem
 
@@ -34,13 +34,6 @@ rules = {rules}
 """
 
 CII_FLOW = FLOW.replace("ubl-2.1", "cii-d22b").replace('"ubl"', '"cii"').replace("plain", "cii")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Checked:
