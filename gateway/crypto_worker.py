@@ -33,7 +33,7 @@ from gateway.core.as2 import (
 )
 from gateway.core.as2.cms import Identity, fingerprint
 from gateway.errors import CryptoFailed
-from gateway.garbage import collect_rarely
+from gateway.garbage import collect_rarely, keep_large_blocks_apart
 from gateway.model.as2 import As2Access, As2Limits, Headers, Mdn, MdnMode, Opened, Refused
 from gateway.model.crypto import (
     SCRATCH_PREFIX,
@@ -287,6 +287,7 @@ def _sync(path: Path) -> None:
 def main() -> int:
     """Entry point of `python -m gateway.crypto_worker`."""
     os.umask(0o027)  # what it stores is the gateway's and its group's
+    keep_large_blocks_apart()
     collect_rarely()
     return worker_loop.main(build)
 

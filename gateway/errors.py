@@ -74,6 +74,16 @@ class ConfigurationError(GatewayError):
         return "\n\n".join([super().__str__(), *map(str, self.faults)])
 
 
+class AddressUnavailable(GatewayError):
+    """An address to listen on is somebody else's now, or not one of this machine yet.
+
+    The gateway does not start, but it may when it is started again: the address comes with the
+    network, and an outgoing connection gives the port back.
+    """
+
+    disposition = Disposition.STOP
+
+
 class RulePackError(GatewayError):
     """A rule pack is missing, altered, does not compile or failed to run."""
 

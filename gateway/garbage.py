@@ -1,7 +1,12 @@
-"""How often a process that lives long looks for the garbage that counting references misses."""
+"""How a process that lives long stays small.
+
+How often it looks for the garbage that counting references misses, and where its large blocks of
+memory lie.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +26,28 @@ def collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATED)
+
+
+LARGE: Final = 1 << 20
+"""Blocks of so many bytes are asked of the system one by one, and given back one by one."""
+SPARE: Final = 8 << 20
+"""So many free bytes at the end of the heap are kept for what comes next."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""malloc.h"""
+
+
+def keep_large_blocks_apart() -> None:
+    """Have the C library go on as it begins: a large block is a mapping of its own.
+
+    Left to itself glibc puts blocks as large as one that it once gave back among the small ones
+    (mallopt(3), "dynamic mmap threshold"). Python's table of interned names, 4 MB in the gateway,
+    is made anew every some minutes; each time something small had settled where the last one was,
+    and the heap grew by another 4 MB. Other C libraries are left alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE)
+        mallopt(_M_TRIM_THRESHOLD, SPARE)
 
 
 class Leftovers:

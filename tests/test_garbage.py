@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import subprocess
 import sys
 import weakref
+
+import pytest
 
 from gateway.garbage import LEFTOVERS_SECONDS, Leftovers
 
@@ -26,6 +29,41 @@ def test_what_stays_is_frozen() -> None:
         "assert gc.collect() == 1\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+_LARGE_BLOCKS = """
+import ctypes
+from gateway.garbage import LARGE, keep_large_blocks_apart
+
+class Info(ctypes.Structure):
+    # struct mallinfo2 of glibc's malloc.h
+    _fields_ = [(name, ctypes.c_size_t) for name in "abcdefghij"]
+
+def mapped():
+    return libc.mallinfo2().e  # hblkhd: the bytes of blocks that are mappings of their own
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+{first}
+before = mapped()
+for _ in range(3):
+    large = bytearray(4 * LARGE)
+    print(mapped() - before > 4 * LARGE)
+    del large
+"""
+
+
+def large_blocks(first: str) -> list[str]:
+    """Of three large blocks, one after the other, which were mappings of their own."""
+    words = [sys.executable, "-c", _LARGE_BLOCKS.format(first=first)]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33 or later")
+def test_large_blocks_never_lie_among_small_ones() -> None:
+    """Those that come after the first one was given back neither."""
+    assert large_blocks("") == ["True", "False", "False"], "what glibc does by itself"
+    assert large_blocks("keep_large_blocks_apart()") == ["True", "True", "True"]
 
 
 class Circle:

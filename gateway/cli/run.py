@@ -12,7 +12,7 @@ from typing import Any
 from gateway.cli import options
 from gateway.config import Configuration
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.garbage import collect_rarely
+from gateway.garbage import collect_rarely, keep_large_blocks_apart
 from gateway.logs import configure as configure_logs
 from gateway.logs import logger
 
@@ -63,6 +63,7 @@ def serve(configuration: Configuration) -> int:
 
     # Whoever starts us, nothing we write is for everybody; all our processes have this from here.
     os.umask(os.umask(0o777) | 0o027)
+    keep_large_blocks_apart()
     configure_logs(settings.log.level, sys.stderr)
     log = logger()
     loop: Any = reactor

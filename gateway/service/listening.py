@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import Any
 
 from twisted.internet import error
 from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from gateway.errors import AddressUnavailable, ConfigurationError, GatewayError
 
 
 def listen(
@@ -36,3 +40,30 @@ def listen(
     except OSError as failure:
         cannot: Any = error.CannotListenError  # Twisted's, without annotations
         raise cannot(interface, port, failure) from failure
+
+
+def cannot_listen(section: str, interface: str, port: int, failure: OSError) -> GatewayError:
+    """What to raise when a server of ours, with its settings in `section`, cannot listen.
+
+    `AddressUnavailable` for what may pass by itself, `ConfigurationError` for what will not.
+    """
+    server = {"sftp": "SFTP", "http": "HTTP"}.get(section, section)
+    why = os.strerror(failure.errno) if failure.errno else str(failure)
+    what = f"The {server} server cannot listen on {interface} port {port}: {why}."
+    if failure.errno == errno.EADDRINUSE:
+        return AddressUnavailable(
+            what,
+            remedy=f"Stop what uses it (`ss -tlnp 'sport = :{port}'`), or change {section}.port."
+            " Linux lends ports from 32768 on to outgoing connections: choose one below.",
+        )
+    if failure.errno == errno.EADDRNOTAVAIL:
+        return AddressUnavailable(
+            what,
+            remedy="Wait until the network is up, or name an address of this machine in"
+            f" {section}.listen.",
+        )
+    return ConfigurationError(
+        what,
+        remedy=f"Change {section}.listen or {section}.port (below 1024 it takes a right of its"
+        " own).",
+    )

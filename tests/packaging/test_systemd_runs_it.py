@@ -268,6 +268,21 @@ def test_a_faulty_configuration_is_not_tried_again(served: Served) -> None:
     assert "sftp.port" in served.machine.log(UNIT)
 
 
+def test_a_port_that_is_in_use_is_waited_for(served: Served) -> None:
+    """It is tried again until whoever had the port has given it back."""
+    holder = f"import socket, time; held = socket.create_server(('', {PORT})); time.sleep(600)"
+    served.machine.done("systemd-run", "--unit=holder", "/usr/bin/python3", "-c", holder)
+    served.until(lambda: f":{PORT}" in served.machine.done("ss", "-Htnl"), "held")
+    served.machine.done("systemctl", "start", "--no-block", UNIT)
+    served.until(lambda: int(served.shown("NRestarts")) >= 2, "tried again")
+    assert f"port {PORT}: Address already in use" in served.machine.log(UNIT)
+    assert "sftp.port" in served.machine.log(UNIT)
+    served.machine.done("systemctl", "stop", "holder")
+    served.until(lambda: served.shown("ActiveState") == "active", "active")
+    assert served.sftp(f"put {served.sample('ubl-invoice.xml')} in/one.xml")
+    assert served.answered(1) == {"one.xml": {"accepted": 1}}
+
+
 def test_sockets_start_it_and_hold_callers_while_it_is_down(served: Served) -> None:
     """Whoever connects waits; nobody is refused."""
     served.machine.done("systemctl", "enable", "--now", f"{UNIT}-sftp.socket")

@@ -21,7 +21,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Management, ManagementTls
-from gateway.errors import ConfigurationError
+from gateway.errors import AddressUnavailable
 from gateway.service.certificate_watch import CertificateWatch
 from gateway.service.management import ManagementServer
 from gateway.service.metrics import CONTENT_TYPE, GatewayMetrics
@@ -231,7 +231,7 @@ async def test_the_pages(folder: As2Folder) -> None:
 async def test_a_port_that_is_taken_is_a_fault(folder: As2Folder) -> None:
     """Named by its key."""
     async with served(folder, str) as server:
-        with pytest.raises(ConfigurationError, match="cannot listen") as caught:
+        with pytest.raises(AddressUnavailable, match="cannot listen") as caught:
             async with served(folder, str, server.port):
                 pass
         assert "management.port" in caught.value.remedy

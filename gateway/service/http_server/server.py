@@ -14,14 +14,13 @@ from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa
 from twisted.web import http
 
 from gateway.config.settings import Http
-from gateway.errors import ConfigurationError
 from gateway.service.http_server import limits
 from gateway.service.http_server.body import InThread
 from gateway.service.http_server.channel import HttpChannel
 from gateway.service.http_server.desk import Desk
 from gateway.service.http_server.tls import Secrets, context_factory
 from gateway.service.http_server.values import Handler
-from gateway.service.listening import listen
+from gateway.service.listening import cannot_listen, listen
 
 LAST_WORDS_SECONDS = 0.2
 """How long "the gateway is stopping" may take to reach those whose work was cut off."""
@@ -84,7 +83,7 @@ class HttpServer:
         return self._desk.under_way(key)
 
     async def start(self) -> None:
-        """Listen. Raises `ConfigurationError` (address in use, unusable certificates)."""
+        """Listen. Raises `AddressUnavailable`, `ConfigurationError` (unusable certificates)."""
         factory = _Factory(self._desk)
         tls = self._settings.tls
         self._secrets = Secrets(context_factory(tls, self._section)) if tls.enabled else None
@@ -100,12 +99,8 @@ class HttpServer:
                 secrets=self._secrets,
             )
         except error.CannotListenError as failure:
-            why = getattr(failure.socketError, "strerror", None) or failure.socketError
-            raise ConfigurationError(
-                f"The {self._section.replace('http', 'HTTP')} server cannot listen on"
-                f" {self._settings.listen} port {self._settings.port}: {why}.",
-                remedy=f"Change {self._section}.listen or {self._section}.port, or stop what uses"
-                " it (below 1024 it takes a right of its own).",
+            raise cannot_listen(
+                self._section, self._settings.listen, self._settings.port, failure.socketError
             ) from failure
         self._listener = listener
         self._log.info(

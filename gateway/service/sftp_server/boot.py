@@ -17,7 +17,7 @@ import threading
 from typing import Any, BinaryIO
 
 from gateway import frames, logs
-from gateway.garbage import collect_rarely
+from gateway.garbage import collect_rarely, keep_large_blocks_apart
 from gateway.service.sftp_server import channel
 from gateway.service.sftp_server.macs import computed_in_c
 from gateway.service.sftp_server.process import SftpProcess
@@ -76,6 +76,7 @@ def main() -> None:
     except Exception as error:
         daemon.send(frames.BOOT_FAILED, f"{type(error).__name__}: {error}".encode())
         sys.exit(1)
+    keep_large_blocks_apart()
     collect_rarely()
     computed_in_c()
     threading.Thread(

@@ -24,6 +24,7 @@ from gateway.durable import make_folder
 from gateway.errors import ConfigurationError, GatewayError, IntakeRefused, WorkersBroken
 from gateway.model.partner import Partner
 from gateway.service.guessing import Guesses
+from gateway.service.listening import cannot_listen
 from gateway.service.out_watch import OutWatch
 from gateway.service.sftp_server import channel, keys
 from gateway.service.sftp_server.accounts import accesses_of, accounts_of, note_login, weigh_login
@@ -108,8 +109,8 @@ class SftpService:
     async def start(self) -> None:
         """Listen. Returns when every process accepts connections.
 
-        Raises `ConfigurationError` (address in use, unusable partner), `WorkersBroken` (a process
-        does not boot) or `OSError` (the state directory).
+        Raises `AddressUnavailable`, `ConfigurationError` (it may not listen there, unusable
+        partner), `WorkersBroken` (a process does not boot) or `OSError` (the state directory).
         """
         self._stopping, self.broken, self._failed_boots = False, None, 0
         accounts = accounts_of(self._partners)
@@ -194,11 +195,7 @@ class SftpService:
         try:
             listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as error:
-            raise ConfigurationError(
-                f"The SFTP server cannot listen on {host} port {port}: {error.strerror}.",
-                remedy="Change sftp.listen or sftp.port, or stop what uses it"
-                " (below 1024 it takes a right of its own).",
-            ) from error
+            raise cannot_listen("sftp", host, port, error) from error
         listener.setblocking(False)
         return listener
 
