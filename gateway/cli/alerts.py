@@ -90,7 +90,9 @@ def _print(
             what, remedy = (row.what_fr, row.remedy_fr) if french else (row.what_en, row.remedy_en)
             print(f"\n{row.kind}: {options.printable(what)}\n  → {options.printable(remedy)}")
     for receiver, number in sorted(unsent.items()):
-        print(f"\n{number} messages have not reached {receiver} yet; they are tried again.")
+        messages = options.some(number, "message has", "messages have")
+        again = "it is" if number == 1 else "they are"
+        print(f"\n{messages} not reached {receiver} yet; {again} tried again.")
 
 
 _HEADERS = ("alert", "about", "severity", "since", "state")

@@ -159,7 +159,8 @@ def _rows(
 
 def _lines(told: dict[str, Any], folder: Path) -> Iterator[str]:
     yield (
-        f"{told['interchanges']} interchanges, {told['documents']} documents, {told['files']} files"
+        f"{options.some(told['interchanges'], 'interchange')},"
+        f" {options.some(told['documents'], 'document')}, {options.some(told['files'], 'file')}"
         f" in {folder}"
     )
     yield f"To read: {folder / 'index.html'}. To check: sha256sum -c manifest.sha256"

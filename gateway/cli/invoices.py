@@ -141,8 +141,11 @@ def _say(
             " take the others over with --without-bad-rows."
         )
     else:
-        left = f", {checked.bad_rows} bad rows left out" if checked.bad_rows else ""
+        left = f", {options.some(checked.bad_rows, 'bad row')} left out" if checked.bad_rows else ""
         would = "would be taken over" if args.dry_run else "taken over"
-        print(f"{added} invoices {would}; {known} were known{left}.")
+        were = options.some(known, "was", "were")
+        print(f"{options.some(added, 'invoice')} {would}; {were} known{left}.")
         if linked:
-            print(f"{linked} statuses had waited for them, and belong to them now.")
+            statuses = options.some(linked, "status", "statuses")
+            belong = "belongs" if linked == 1 else "belong"
+            print(f"{statuses} had waited for them, and {belong} to them now.")

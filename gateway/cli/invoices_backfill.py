@@ -63,12 +63,17 @@ def _all(state: Path, *, dry_run: bool) -> dict[str, Any]:
         if total["documents"] >= told:
             told += _EVERY
             day = answer["received_at"][:10]
-            print(f"{total['documents']} documents looked at, up to {day} …", file=sys.stderr)
+            documents = options.some(total["documents"], "document")
+            print(f"{documents} looked at, up to {day} …", file=sys.stderr)
 
 
 def _say(total: dict[str, Any], *, dry_run: bool) -> None:
-    hold = "would hold their numbers" if dry_run else "hold their numbers now"
-    print(f"{total['documents']} documents looked at: {total['added']} invoices {hold}.")
+    documents = options.some(total["documents"], "document")
+    added = options.some(total["added"], "invoice")
+    one = total["added"] == 1
+    hold = "would hold" if dry_run else "holds" if one else "hold"
+    whose = "its number" if one else "their numbers"
+    print(f"{documents} looked at: {added} {hold} {whose}{'' if dry_run else ' now'}.")
     repeats, unreadable = total["repeats"], total["unreadable"]
     if repeats:
         print(f"{len(repeats)} have a number that another holds; nothing was changed about them:")

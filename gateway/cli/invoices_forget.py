@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         f" It was imported on {answer['imported_at'][:10]}{source}."
     )
     if answer["statuses"]:
-        wait = "would wait" if args.dry_run else "wait"
-        print(f"{answer['statuses']} statuses that were told of it {wait} for the invoice.")
+        one = answer["statuses"] == 1
+        statuses = options.some(answer["statuses"], "status that was", "statuses that were")
+        wait = "would wait" if args.dry_run else "waits" if one else "wait"
+        print(f"{statuses} told of it {wait} for the invoice.")
     return 0

@@ -91,6 +91,11 @@ def day(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-09-01") from None
 
 
+def some(count: int, one: str, several: str = "") -> str:
+    """How many of what, as people say it: "1 file", "1,200 files"; `several` where it is no -s."""
+    return f"1 {one}" if count == 1 else f"{count:,} {several or one + 's'}"
+
+
 def printable(text: str) -> str:
     """Partner-supplied text without what a terminal would obey."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -48,11 +48,12 @@ class Done(msgspec.Struct, kw_only=True):
     def lines(self) -> Iterator[str]:
         """For people."""
         number = len(self.purged)
-        what = "1 interchange" if number == 1 else f"{number} interchanges"
+        what = options.some(number, "interchange")
         if self.dry_run:
             yield f"{what} would be purged, nothing was changed."
         else:
-            yield f"{what} purged: {self.files} files, {self.file_bytes / 1e6:.1f} MB."
+            files = options.some(self.files, "file")
+            yield f"{what} purged: {files}, {self.file_bytes / 1e6:.1f} MB."
             if number and self.archive is not None:
                 yield f"Archived in {self.archive}"
         if self.left:

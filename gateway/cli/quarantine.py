@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         isnt = "is not" if args.document else "is"
         print(f"{what} of {id_} {isnt} in quarantine: nothing was changed.")
         return 0
-    documents = "1 document" if number == 1 else f"{number} documents"
+    documents = options.some(number, "document")
     done = "released, to be judged again" if args.action == "release" else "discarded"
     print(f"{documents} of {id_} {done}. See what comes of it: edi-gateway show {id_}")
     return 0

@@ -150,8 +150,9 @@ def _items(state: Path, replay: str) -> Iterator[dict[str, Any]]:
 def _say_tried(answer: dict[str, Any], items: list[dict[str, Any]]) -> None:
     rules = f"the rules of {answer['rules_on']}" if answer["rules_on"] else "the rules of its day"
     print(
-        f"{answer['interchanges']:,} interchanges ({answer['chosen']}), {answer['documents']:,}"
-        f" documents judged again by {rules}: {answer['changed']:,} would change."
+        f"{options.some(answer['interchanges'], 'interchange')} ({answer['chosen']}),"
+        f" {options.some(answer['documents'], 'document')} judged again by {rules}:"
+        f" {answer['changed']:,} would change."
     )
     kinds = kinds_of(msgspec.convert(each, Changes) for item in items for each in item["changes"])
     if kinds:
@@ -172,8 +173,8 @@ def _say_tried(answer: dict[str, Any], items: list[dict[str, Any]]) -> None:
 
 def _say_committed(answer: dict[str, Any], items: list[dict[str, Any]]) -> None:
     print(
-        f"{answer['committed']:,} interchanges are judged again; what comes of it:"
-        " edi-gateway status"
+        f"{options.some(answer['committed'], 'interchange is', 'interchanges are')} judged again;"
+        " what comes of it: edi-gateway status"
     )
     _say_left([item for item in items if item["said"]])
     if answer["refused"]:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(answer))
         return 0
     number = answer["messages"]
-    messages = "1 message is" if number == 1 else f"{number} messages are"
+    messages = options.some(number, "message is", "messages are")
     if not number:
         print("Nothing was dead.")
     elif args.dead:

@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if shown is not None:
         counted = ", ".join(f"{number} {state.value}" for state, number in sorted(states.items()))
-        print(f"\n{found.documents_total} documents: {counted}.")
+        print(f"\n{options.some(found.documents_total or 0, 'document')}: {counted}.")
         print(f"Below are {len(documents)} that were not accepted; --all shows every document.")
     for document in documents:
         _print_document(document, language)

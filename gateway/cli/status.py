@@ -83,18 +83,22 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n{line}")
     if owed:
         print(
-            f"\n{len(owed)} interchanges are owed statuses (CDAR) that could not be sent; their"
-            f" reports have left. The first: {options.printable(owed[0].cause or '')}"
+            f"\n{options.some(len(owed), 'interchange is', 'interchanges are')} owed statuses"
+            " (CDAR) that could not be sent; the reports have left. The first:"
+            f" {options.printable(owed[0].cause or '')}"
             f" See: edi-gateway show {owed[0].interchange_id}"
         )
     if owed_late:
         print(
-            f"\n{len(owed_late)} interchanges are owed statuses (CDAR) for more than {hours} hours;"
+            f"\n{options.some(len(owed_late), 'interchange is', 'interchanges are')} owed statuses"
+            f" (CDAR) for more than {hours} hours;"
             f" the oldest, {options.age(now, owed_late[0].waiting_since)}: edi-gateway show"
             f" {owed_late[0].interchange_id}"
         )
     if unknown:
-        print(f"\n{unknown} statuses speak of invoices that are not here; they wait for them.")
+        statuses = options.some(unknown, "status speaks", "statuses speak")
+        wait = "it waits" if unknown == 1 else "they wait"
+        print(f"\n{statuses} of invoices that are not here; {wait} for them.")
     return 1 if needs_somebody else 0
 
 
@@ -125,14 +129,14 @@ def _delivery_lines(found: _Deliveries, now: dt.datetime, hours: int) -> list[st
     lines = circuit_lines(found.away, now) + hold_lines(found.holds, now)
     if found.dead:
         lines.append(
-            f"{found.dead} messages are dead: refused so often that they are not tried any more."
-            " See: edi-gateway queues"
+            f"{options.some(found.dead, 'message is', 'messages are')} dead: refused too often to"
+            " be tried again. See: edi-gateway queues"
         )
     if found.late:
         oldest = found.late[0]
         lines.append(
-            f"{len(found.late)} acknowledgements are late: they have not left {hours} hours after"
-            " receipt, or statuses of invoices have not after the verdict."
+            f"{options.some(len(found.late), 'acknowledgement is', 'acknowledgements are')} late:"
+            f" not sent {hours} hours after receipt, or statuses of invoices after the verdict."
             f" The oldest, {options.age(now, oldest.received_at)}: edi-gateway show"
             f" {oldest.interchange}"
         )

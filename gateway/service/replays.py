@@ -70,7 +70,8 @@ class Make(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def words(self) -> str:
         """The same, for people."""
         if self.interchanges:
-            return f"{len(self.interchanges)} interchanges, named one by one"
+            number = len(self.interchanges)
+            return "1 interchange, named" if number == 1 else f"{number} interchanges, named"
         given = {
             name: value
             for name, value in msgspec.structs.asdict(self.criteria()).items()

@@ -106,7 +106,7 @@ async def test_what_is_on(running: Running, capsys: pytest.CaptureFixture[str]) 
     assert "→ Ask the partner." in out
     assert "p400" not in out
     assert "15 min" in out
-    assert "1 messages have not reached mail yet" in out
+    assert "1 message has not reached mail yet; it is tried again" in out
     assert await running.command("--all", "--lang", "fr") == 1
     out = capsys.readouterr().out
     assert "p10 ne répond pas." in out

@@ -341,7 +341,7 @@ async def test_late_acknowledgements_are_told_and_end_with_1(
     assert dt.datetime.now(dt.UTC) - one.envelope.received_at > dt.timedelta(days=1)
     assert await running.command("status") == 1
     said = capsys.readouterr().out
-    assert "1 acknowledgements are late" in said
+    assert "1 acknowledgement is late" in said
     assert f"edi-gateway show {one.id}" in said
     assert await running.command("status", "--json") == 1
     assert json.loads(capsys.readouterr().out)["late"] == [one.id]

@@ -352,10 +352,10 @@ class TestBackfill:
         assert backfill() == 0
         assert [asked["after"] for asked in daemon.asked] == [None, ["id", 200], ["id", 7]]
         said = capsys.readouterr()
-        assert said.err == "11000 documents looked at, up to 2026-03-07 …\n"
+        assert said.err == "11,000 documents looked at, up to 2026-03-07 …\n"
         named = f"  b/1 (b.xml, acme): invoice FA-1 of {SIREN} of 2026, as"
         assert said.out.splitlines() == [
-            "11020 documents looked at: 9019 invoices hold their numbers now.",
+            "11,020 documents looked at: 9,019 invoices hold their numbers now.",
             "2 have a number that another holds; nothing was changed about them:",
             f"{named} document a/1",
             f"{named} an imported number",

@@ -125,7 +125,7 @@ def test_many_are_tried_first(gateway: GatewayProcess) -> None:
     answer = json.loads(done.stdout)
     assert (answer["interchanges"], answer["tried"], answer["changed"]) == (1, 1, 0)
     again = replay(gateway, "--try", answer["replay"])
-    assert "1 interchanges (verdict rejected), 1 documents judged again" in again.stdout
+    assert "1 interchange (verdict rejected), 1 document judged again" in again.stdout
     revision = row(gateway).report_revision
     done = replay(gateway, "--commit", answer["replay"])
     assert (done.returncode, done.stdout.split(";")[0]) == (0, "0 interchanges are judged again")

@@ -67,8 +67,8 @@ async def test_statuses_owed_for_a_day_are_late(
     assert json.loads(text)["statuses_not_sent"] == []
     code, text = await said(tmp_path, capsys, "status")
     assert code == 1
-    assert "1 acknowledgements are late" in text
-    assert "1 interchanges are owed statuses (CDAR) for more than 24 hours" in text
+    assert "1 acknowledgement is late" in text
+    assert "1 interchange is owed statuses (CDAR) for more than 24 hours" in text
 
 
 @ensureDeferred

@@ -219,7 +219,7 @@ async def test_the_newest_are_listed_first(house: House) -> None:
         await answers.make({"interchanges": ids})
     rows = await house.journal.read("t", replays_records.newest_replays)
     assert rows[0].made_at >= rows[1].made_at
-    assert rows[0].chosen == "1 interchanges, named one by one"
+    assert rows[0].chosen == "1 interchange, named"
     assert dt.datetime.now(dt.UTC) - rows[0].made_at < dt.timedelta(minutes=5)
     counts = await house.journal.read("t", lambda conn: replays_records.standing(conn, rows[0].id))
     assert counts == {ItemState.WAITING: (1, 0, 0)}
