@@ -14,6 +14,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -246,7 +247,40 @@ def _listening(
             file=str(configuration.file), key=f"{section}.{key}", what=what, remedy=remedy
         )
         return Outcome(check=section, subject=subject, result=result, fault=fault)
-    return Outcome(check=section, subject=subject, result=Result.OK, detail="free")
+    lent = _lent_to_others(port)
+    if lent is None:
+        return Outcome(check=section, subject=subject, result=Result.OK, detail="free")
+    return Outcome(
+        check=section,
+        subject=subject,
+        result=Result.NOTICE,
+        fault=Fault(
+            file=str(configuration.file),
+            key=f"{section}.port",
+            what=f"The port is one of those that this machine lends to outgoing connections"
+            f" ({lent.start} to {lent.stop - 1}): one may have it when the gateway starts again.",
+            remedy=f"Choose one below {lent.start}, or add it to what is kept out of them"
+            " (sysctl net.ipv4.ip_local_reserved_ports).",
+        ),
+    )
+
+
+def _lent_to_others(port: int, kernel: Path = Path("/proc/sys/net/ipv4")) -> range | None:
+    """The ports that Linux gives to outgoing connections, if this is one of them.
+
+    None as well where the kernel does not say.
+    """
+    try:
+        first, last = map(int, (kernel / "ip_local_port_range").read_text().split())
+        kept = (kernel / "ip_local_reserved_ports").read_text().strip()
+        for each in filter(None, kept.split(",")):
+            low, _, high = each.partition("-")
+            if int(low) <= port <= int(high or low):
+                return None
+    except (OSError, ValueError):
+        return None
+    lent = range(first, last + 1)
+    return lent if port in lent else None
 
 
 def _not_listening(error: OSError, port: int) -> tuple[Result, str, str, str]:

@@ -254,6 +254,48 @@ def test_a_port_in_use_is_a_notice(checked: Checked) -> None:
     assert (sftp["result"], sftp["key"]) == ("notice", "sftp.port")
 
 
+def test_a_port_that_outgoing_connections_get_is_a_notice(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be taken when the gateway starts again."""
+    monkeypatch.setattr(probes, "_lent_to_others", lambda _: range(32_768, 61_000))
+    checked.settings(f"[sftp]\nport = {free_port()}\n")
+    code, outcomes = checked()
+    assert code == 0
+    sftp = next(outcome for outcome in outcomes if outcome["check"] == "sftp")
+    assert (sftp["result"], sftp["key"]) == ("notice", "sftp.port")
+    assert "32768 to 60999" in sftp["what"]
+    assert "below 32768" in sftp["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("port", "kept", "lent"),
+    [
+        (2222, "", False),
+        (32_767, "", False),
+        (32_768, "", True),
+        (60_999, "", True),
+        (61_000, "", False),
+        (40_951, "8080,40951\n", False),
+        (40_951, "40000-41000,50000\n", False),
+        (40_951, "40000-40950,40952\n", True),
+    ],
+)
+def test_which_ports_outgoing_connections_get(
+    port: int, kept: str, lent: bool, tmp_path: Path
+) -> None:
+    """As the kernel says (ip-sysctl.rst), less what an administrator keeps out of them."""
+    (tmp_path / "ip_local_port_range").write_text("32768\t60999\n")
+    (tmp_path / "ip_local_reserved_ports").write_text(kept)
+    found = probes._lent_to_others(port, tmp_path)
+    assert found == (range(32_768, 61_000) if lent else None)
+
+
+def test_a_kernel_that_does_not_say_is_no_notice(tmp_path: Path) -> None:
+    """Another system than Linux, or a container that hides it."""
+    assert probes._lent_to_others(40_951, tmp_path) is None
+
+
 def test_an_address_of_another_machine_is_a_fault(checked: Checked) -> None:
     """Documentation addresses (RFC 5737) are nobody's."""
     checked.settings('[sftp]\nport = 0\nlisten = "192.0.2.1"\n')
