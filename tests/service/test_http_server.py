@@ -13,7 +13,7 @@ from twisted.internet import defer, reactor, task
 from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Http
-from gateway.errors import ConfigurationError
+from gateway.errors import AddressUnavailable
 from gateway.service.http_server import Admitted, Answer, HttpServer, limits, plain
 from tests.service.http_house import (
     HOST,
@@ -560,7 +560,7 @@ async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
             in_thread=deferToThread,
             log=None,
         )
-        with pytest.raises(ConfigurationError, match=r"http\.port"):
+        with pytest.raises(AddressUnavailable, match=r"http\.port"):
             await other.start()
 
 

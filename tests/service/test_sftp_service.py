@@ -23,7 +23,7 @@ from twisted.internet import defer, reactor, task
 from twisted.internet.threads import deferToThread
 
 from gateway.config.settings import Sftp
-from gateway.errors import ConfigurationError, WorkersBroken
+from gateway.errors import AddressUnavailable, ConfigurationError, WorkersBroken
 from gateway.model.partner import Partner, SftpAccess
 from gateway.service import guessing
 from gateway.service.sftp_server import SftpService, Upload, service
@@ -701,7 +701,7 @@ async def test_processes_that_keep_failing_are_given_up(
 
 
 @ensureDeferred
-async def test_a_port_in_use_is_a_configuration_error(gateway: SftpGateway) -> None:
+async def test_a_port_in_use_is_named(gateway: SftpGateway) -> None:
     """It names address and port."""
     second = SftpService(
         reactor,
@@ -712,7 +712,7 @@ async def test_a_port_in_use_is_a_configuration_error(gateway: SftpGateway) -> N
         out=gateway.out,
         log=gateway.log,
     )
-    with pytest.raises(ConfigurationError, match=str(gateway.service.port)):
+    with pytest.raises(AddressUnavailable, match=str(gateway.service.port)):
         await second.start()
 
 
