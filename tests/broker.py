@@ -57,11 +57,12 @@ def free_port() -> int:
     """
     while True:
         port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
-            if port not in _given:
-                probe.bind(("127.0.0.1", port))
-                _given.add(port)
-                return port
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return port
 
 
 class Broker:

@@ -182,7 +182,7 @@ def _for_people(outcome: Outcome, language: Language) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    return options.some(number, noun) if number else f"no {noun}s"
 
 
 def _ask_password() -> str:

@@ -85,8 +85,7 @@ def _list(reading: Reading, args: argparse.Namespace) -> int:
     if not args.json:
         print(_table(rows) if rows else "There are no partners yet: edi-gateway partner add NAME")
     if reading.faults:
-        number = len(reading.faults)
-        faults = "1 fault" if number == 1 else f"{number} faults"
+        faults = options.some(len(reading.faults), "fault")
         print(f"The configuration has {faults}: edi-gateway check", file=sys.stderr)
     return 0
 

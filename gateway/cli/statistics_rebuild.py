@@ -57,10 +57,11 @@ def _check(state: Path, progress: Progress, *, dry_run: bool) -> dict[str, Any]:
 def _say(total: dict[str, Any], *, dry_run: bool) -> None:
     documents, entered, wrong = total["documents"], total["entered"], total["wrong"]
     were = "are not" if dry_run else "were not, and are now,"
+    looked_at = f"{options.some(documents, 'document')} looked at"
     if entered:
-        print(f"{documents} documents looked at: {entered} {were} found and counted.")
+        print(f"{looked_at}: {entered} {were} found and counted.")
     else:
-        print(f"{documents} documents looked at: each is found and counted.")
+        print(f"{looked_at}: each is found and counted.")
     if wrong:
         mended = "" if dry_run else " They are mended."
         print(f"{wrong} totals of {total['months']} months were wrong.{mended}")

@@ -48,7 +48,9 @@ def cannot_listen(section: str, interface: str, port: int, failure: OSError) -> 
     `AddressUnavailable` for what may pass by itself, `ConfigurationError` for what will not.
     """
     server = {"sftp": "SFTP", "http": "HTTP"}.get(section, section)
-    why = os.strerror(failure.errno) if failure.errno else str(failure)
+    # In the system's words: Python's own repeat the address. Below 0 are those of getaddrinfo.
+    number = failure.errno or 0
+    why = os.strerror(number) if number > 0 else str(failure)
     what = f"The {server} server cannot listen on {interface} port {port}: {why}."
     if failure.errno == errno.EADDRINUSE:
         return AddressUnavailable(

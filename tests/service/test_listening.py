@@ -7,7 +7,7 @@ import os
 import socket
 
 import pytest
-from twisted.internet import error, protocol
+from twisted.internet import error, protocol, reactor
 
 from gateway.errors import AddressUnavailable, ConfigurationError, GatewayError
 from gateway.service.listening import cannot_listen, listen
@@ -43,13 +43,19 @@ def test_what_is_forbidden_stays_so(number: int) -> None:
     assert "sftp.listen" in fault.remedy
 
 
+def test_an_address_that_cannot_be_looked_up_is_named_with_why() -> None:
+    """Its numbers are not the system's: socket.EAI_NONAME is -2."""
+    failure = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    fault = cannot_listen("sftp", "fe80::1%none", 2222, failure)
+    assert isinstance(fault, ConfigurationError)
+    assert "Name or service not known" in fault.what
+
+
 @pytest.mark.parametrize(
     ("address", "number"), [("127.0.0.1", errno.EADDRINUSE), ("192.0.2.7", errno.EADDRNOTAVAIL)]
 )
 def test_what_the_system_says_is_heard(address: str, number: int) -> None:
     """192.0.2.7 is nobody's (RFC 5737)."""
-    from twisted.internet import reactor
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(error.CannotListenError) as caught:
