@@ -149,9 +149,9 @@ class Desk:
         payload = Path(outcome.path)
         _sync(payload)
         other = self._disk.submit(self._spool.adopt, body, job.sha256, body.stat().st_size)
-        stored = self._spool.adopt(payload, outcome.sha256, outcome.size)
+        self._spool.adopt(payload, outcome.sha256, outcome.size)
         other.result()
-        return msgspec.structs.replace(outcome, path=str(stored))
+        return msgspec.structs.replace(outcome, path=str(self._spool.path(outcome.sha256)))
 
     def _clear(self) -> None:
         with os.scandir(self._scratch) as left:

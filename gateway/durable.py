@@ -18,6 +18,10 @@ UNFINISHED = ".tmp-"
 """How the name of a file begins while it is being written."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_sync_file_range = getattr(_libc, "sync_file_range", None)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
 
 Name = str | bytes | os.PathLike[str]
 
@@ -26,6 +30,15 @@ def fsync(descriptor: int, point: str) -> None:
     """Make what was written survive a power cut. Raises OSError."""
     with faults.around(point):
         os.fsync(descriptor)
+
+
+def begin_writing(descriptor: int, offset: int, count: int) -> None:
+    """Let the kernel start to write these bytes to the disk, so that an fsync finds less to do.
+
+    Nothing is promised (sync_file_range(2)), and where the system has no such call nothing is done.
+    """
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, offset, count, _SYNC_FILE_RANGE_WRITE)
 
 
 def rename(

@@ -95,11 +95,11 @@ class Spool:
             raise SpoolError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex.")
         return f"{self._within}{sha256[:2]}{os.sep}{sha256}"
 
-    def adopt(self, path: str | Path, sha256: str, size: int) -> Path:
+    def adopt(self, path: str | Path, sha256: str, size: int) -> None:
         """Take over a complete, already fsynced file whose hash its receiver computed.
 
         `path` must be on the spool's file system; afterwards nothing is there. Adopting again
-        what was adopted before, with `path` gone, answers the same. Raises `SpoolError` when the
+        what was adopted before, with `path` gone, does nothing. Raises `SpoolError` when the
         file is not `size` bytes or cannot be made durable; it can then be adopted once more.
         """
         target = self._place(sha256)
@@ -109,19 +109,18 @@ class Spool:
                 found = os.lstat(path)
             except FileNotFoundError:
                 self._known(target, size)
-                return Path(target)
+                return
             if not stat.S_ISREG(found.st_mode) or found.st_size != size:
                 raise SpoolError(
                     f"{called!r} was announced with {size} bytes and has {found.st_size}."
                 )
             self._name(path, target, size)
-        return Path(target)
 
-    def adopt_unsynced(self, path: Path, sha256: str, size: int) -> Path:
+    def adopt_unsynced(self, path: Path, sha256: str, size: int) -> None:
         """As `adopt`, for a complete file that whoever wrote it has not fsynced."""
         with _failures(f"take over {path.name!r}"), contextlib.suppress(FileNotFoundError):
             sync_file(path, "spool.file")
-        return self.adopt(path, sha256, size)
+        self.adopt(path, sha256, size)
 
     def store(self, chunks: Iterable[bytes]) -> StoredPayload:
         """Write a payload as it comes. Raises `SpoolError`, and leaves nothing half-written.

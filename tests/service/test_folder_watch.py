@@ -683,7 +683,8 @@ def test_the_spool_is_what_copies_are_made_for(tmp_path: Path) -> None:
     copied = WatchedFolder(inbox, None).copy(
         "a.xml", spool.incoming, lambda size: None, threading.Event()
     )
-    assert spool.adopt(copied.path, copied.sha256, copied.size).read_bytes() == b"<a/>"
+    spool.adopt(copied.path, copied.sha256, copied.size)
+    assert spool.path(copied.sha256).read_bytes() == b"<a/>"
 
 
 def test_what_a_crash_left_of_an_acknowledgement_goes_with_the_next_attempt(

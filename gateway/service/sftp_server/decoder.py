@@ -66,30 +66,36 @@ class Decoder:
             if len(self._buffer) < 4 + size:
                 return
             with memoryview(self._buffer) as view:
-                packet = bytes(view[4 : 4 + size])
+                packet = bytes(view[: 4 + size])
             del self._buffer[: 4 + size]
             yield _request(packet)
 
-    def is_quick(self, chunk: bytes) -> bool:
-        """Whether `chunk` is one whole request, and one of those that are answered at once."""
-        return (
+    def quick(self, chunk: bytes) -> Request | None:
+        """The request that `chunk` is, if it is a whole one that is answered at once.
+
+        Otherwise None, and `chunk` is to be fed.
+        """
+        if (
             not self._buffer
-            and len(chunk) >= _SHORTEST
+            and _SHORTEST <= len(chunk) <= 4 + MAX_PACKET
             and chunk[4] in _QUICK
             and INT.unpack_from(chunk)[0] == len(chunk) - 4
-        )
+        ):
+            return _request(chunk)
+        return None
 
 
 def _request(packet: bytes) -> Request:
-    fields = Fields(packet, 1)
+    """What a whole packet asks, its size in front."""
+    kind, fields = packet[4], Fields(packet, 5)
     try:
         number = fields.integer()
     except Short:
         raise ProtocolError("a packet without a request number") from None
-    if packet[0] == Kind.INIT:
+    if kind == Kind.INIT:
         return Init(number)
     try:
-        return _body(packet[0], number, fields)
+        return _body(kind, number, fields)
     except Short:
         return Malformed(number)
 

@@ -11,7 +11,8 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.service.sftp_server.incoming import Incoming, Uploading
 from gateway.service.sftp_server.notes import Seen, usable_name
@@ -25,8 +26,7 @@ _IN_FILE = stat.S_IFREG | 0o200
 _OUT_FILE = stat.S_IFREG | 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A path in the tree: `folder` is "", "in" or "out"; `name` the file, None for the folder."""
 
     folder: str
@@ -43,9 +43,7 @@ class Home:
     @staticmethod
     def real_path(path: bytes) -> bytes:
         """The absolute form of a path; relative ones count from `/`. The file need not exist."""
-        whole = posixpath.normpath(b"/" + path)
-        # POSIX lets two leading slashes mean something special; here they do not.
-        return b"/" + whole.lstrip(b"/")
+        return _real_path(path)
 
     def attributes(self, path: bytes) -> Attributes:
         """The answer to stat and lstat."""
@@ -154,6 +152,13 @@ class Home:
                 )
             raise Refused(Status.NO_SUCH_FILE, "no such file")
         return _Place(folder, name)
+
+
+@lru_cache(maxsize=16)  # a client asks for a file by one path several times in a row
+def _real_path(path: bytes) -> bytes:
+    whole = posixpath.normpath(b"/" + path)
+    # POSIX lets two leading slashes mean something special; here they do not.
+    return b"/" + whole.lstrip(b"/")
 
 
 def may_set(wanted: Attributes) -> None:

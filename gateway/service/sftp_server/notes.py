@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -95,6 +96,7 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") or name.lower().endswith(TEMPORARY_SUFFIXES)
 
 
+@lru_cache(maxsize=1024)
 def key_of(name: str) -> str:
     """What stands for the name on disk."""
     return hashlib.sha256(name.encode()).hexdigest()

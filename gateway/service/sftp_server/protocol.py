@@ -10,9 +10,10 @@ files for a client's check-file request; a request decoder is shorter than its l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
+
+import msgspec
 
 VERSION: Final = 3
 MAX_PACKET: Final = 262_144
@@ -84,8 +85,7 @@ class ProtocolError(Exception):
     """The stream is not SFTP (any more): the session has to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True, gc=False):
     """A file's attributes (§5); None is "not said". `mtime` in seconds since 1970."""
 
     size: int | None = None
@@ -94,15 +94,13 @@ class Attributes:
     mtime: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Init:
+class Init(msgspec.Struct, frozen=True, gc=False):
     """The client's first packet."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(msgspec.Struct, frozen=True, gc=False):
     """Open a file."""
 
     id: int
@@ -111,8 +109,7 @@ class Open:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True, gc=False):
     """Read at an offset."""
 
     id: int
@@ -121,8 +118,7 @@ class Read:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """Write at an offset."""
 
     id: int
@@ -131,8 +127,7 @@ class Write:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OnPath:
+class OnPath(msgspec.Struct, frozen=True, gc=False):
     """LSTAT, STAT, OPENDIR, REMOVE, MKDIR, RMDIR, REALPATH or READLINK of a path."""
 
     id: int
@@ -140,8 +135,7 @@ class OnPath:
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OnHandle:
+class OnHandle(msgspec.Struct, frozen=True, gc=False):
     """CLOSE, FSTAT or READDIR of a handle."""
 
     id: int
@@ -149,8 +143,7 @@ class OnHandle:
     handle: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SetPath:
+class SetPath(msgspec.Struct, frozen=True, gc=False):
     """SETSTAT."""
 
     id: int
@@ -158,8 +151,7 @@ class SetPath:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class SetHandle:
+class SetHandle(msgspec.Struct, frozen=True, gc=False):
     """FSETSTAT."""
 
     id: int
@@ -167,8 +159,7 @@ class SetHandle:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(msgspec.Struct, frozen=True, gc=False):
     """RENAME, or posix-rename@openssh.com."""
 
     id: int
@@ -176,37 +167,32 @@ class Rename:
     new: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, gc=False):
     """SYMLINK or hardlink@openssh.com; the two paths are of no interest to a server without."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
+class Sync(msgspec.Struct, frozen=True, gc=False):
     """fsync@openssh.com."""
 
     id: int
     handle: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, gc=False):
     """limits@openssh.com."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True, gc=False):
     """A request or extension this server does not have."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(msgspec.Struct, frozen=True, gc=False):
     """A request whose fields do not fit its length."""
 
     id: int

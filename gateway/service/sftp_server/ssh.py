@@ -171,10 +171,17 @@ class Connection(paramiko.ServerInterface):
         if self.partner is None:
             self.partner = account.partner
             self._wire.logged_in()
+            self._handshake_is_over()
             self.log = self.log.bind(partner=account.partner)
             self.log.info("sftp_login")
         self.last_active = time.monotonic()
         return OPEN_SUCCEEDED
+
+    def _handshake_is_over(self) -> None:
+        """Paramiko says so after each packet, and cancels a timer each time: once is enough."""
+        packetizer: Any = self.transport.packetizer
+        packetizer.complete_handshake()
+        packetizer.complete_handshake = lambda: None
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         """Only `sftp`, and only as often as the partner may."""

@@ -93,13 +93,13 @@ class Session:
         False, with nothing done, if it is not one whole request that is answered without a wait,
         or the session is being ended: then it is for `serve`.
         """
-        if not self._decoder.is_quick(chunk) or not self.working.acquire(blocking=False):
+        request = self._decoder.quick(chunk)
+        if request is None or not self.working.acquire(blocking=False):
             return False
         try:
             if self._over:
                 return False
-            for request in self._decoder.feed(chunk):
-                self._serve(request)
+            self._serve(request)
         except (OSError, EOFError):
             pass  # The client left while it was being answered; the other thread ends the session.
         finally:

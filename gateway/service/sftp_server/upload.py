@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 
-from gateway.durable import fsync
+from gateway.durable import begin_writing, fsync
 from gateway.service.sftp_server.protocol import Status
 from gateway.service.sftp_server.refusal import Refused, of_os_error
 
 MAX_AHEAD_BYTES = 8 * 1024 * 1024
+BEGIN_BYTES = 1 << 20
+"""So much of a file is written to the disk while the rest arrives."""
 
 
 class Written:
@@ -39,6 +41,8 @@ class Written:
         self._digest = hashlib.sha256() if base == 0 else None
         self._from: int | None = None
         self._to = 0
+        self._begun = base
+        """Up to where the disk has been told to write."""
         self._failure: str | None = None
         os.ftruncate(descriptor, base)
 
@@ -137,6 +141,11 @@ class Written:
             self._digest.update(data)
         end = offset + len(data)
         self.size = max(self.size, end)
+        # The first bytes at once: of most files they are all, and the close is on its way.
+        left = end - self._begun
+        if left >= BEGIN_BYTES or (left > 0 and self._begun == self._base):
+            begin_writing(self.descriptor, self._begun, left)
+            self._begun = end
         self._from = offset if self._from is None else min(self._from, offset)
         self._to = max(self._to, end)
 
