@@ -86,6 +86,41 @@ def test_requests_do_not_depend_on_how_the_bytes_arrive(cuts: list[int]) -> None
     assert found == EXPECTED
 
 
+QUICK = (protocol.Open, protocol.Write, protocol.SetHandle)
+
+
+def requests() -> list[bytes]:
+    """Each request of the conversation by itself."""
+    found, at = [], 0
+    while at < len(CONVERSATION):
+        end = at + 4 + struct.unpack_from(">I", CONVERSATION, at)[0]
+        found.append(CONVERSATION[at:end])
+        at = end
+    return found
+
+
+@pytest.mark.parametrize("place", range(len(EXPECTED)))
+def test_a_whole_request_that_is_answered_at_once(place: int) -> None:
+    """It is read as any other is; a part, more than one, or what follows a part are not it."""
+    chunk, expected = requests()[place], EXPECTED[place]
+    quick = isinstance(expected, QUICK) or expected == protocol.OnPath(5, Kind.STAT, b"/in")
+    decoder = Decoder()
+    assert decoder.quick(chunk) == (expected if quick else None)
+    assert list(decoder.feed(chunk)) == [expected]
+    assert decoder.quick(chunk[:-1]) is None
+    assert decoder.quick(chunk + chunk) is None
+    assert list(decoder.feed(chunk[:1])) == []
+    assert decoder.quick(chunk) is None
+
+
+def test_a_packet_that_is_too_long_is_none_of_them() -> None:
+    """So it ends the session where all others of its kind do."""
+    chunk = packet(Kind.WRITE, number(1), text(b"1"), bytes(8), text(bytes(protocol.MAX_PACKET)))
+    assert Decoder().quick(chunk) is None
+    with pytest.raises(protocol.ProtocolError):
+        list(Decoder().feed(chunk))
+
+
 @pytest.mark.parametrize("size", [0, protocol.MAX_PACKET + 1, 0xFFFFFFFF])
 def test_a_packet_of_an_impossible_length_ends_the_session(size: int) -> None:
     """Noticed at the length, before any of it is stored."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import durable
 from gateway.service.sftp_server import upload
 from gateway.service.sftp_server.refusal import NO_SPACE, Refused
 from gateway.service.sftp_server.upload import Written
@@ -190,3 +191,40 @@ def test_truncating_shortens_and_never_lengthens(path: Path) -> None:
     one.written.write(3, b"Z")
     assert one.content == b"abcZ"
     one.written.close()
+
+
+@pytest.mark.parametrize(
+    ("base", "writes", "expected"),
+    [
+        (0, [(0, 21)], [(0, 21)]),
+        (0, [(0, 40), (40, 40), (80, 40), (120, 5)], [(0, 40), (40, 80)]),
+        (10, [(10, 30), (0, 5), (40, 50)], [(10, 30), (40, 50)]),
+        (10, [(0, 10), (10, 7)], [(10, 7)]),
+    ],
+    ids=["small", "in parts", "resumed", "once more from the start"],
+)
+def test_the_disk_is_told_to_begin_while_the_rest_arrives(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    base: int,
+    writes: list[tuple[int, int]],
+    expected: list[tuple[int, int]],
+) -> None:
+    """The first bytes at once, then each time so many have come: each byte but once."""
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(upload, "BEGIN_BYTES", 50)
+    monkeypatch.setattr(upload, "begin_writing", lambda _, *where: told.append(where))
+    one = Upload(path, bytes(base), base=base, resumed=base > 0)
+    for offset, count in writes:
+        one.written.write(offset, bytes(count))
+    assert told == expected
+
+
+def test_beginning_to_write_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the system has no such call."""
+    one = Upload(path, max_bytes=100_000)
+    one.written.write(0, bytes(50_000))
+    monkeypatch.setattr(durable, "_sync_file_range", None)
+    one.written.write(50_000, b"x" * 50_000)
+    one.written.sync()
+    assert one.content == bytes(50_000) + b"x" * 50_000

@@ -171,17 +171,11 @@ class Connection(paramiko.ServerInterface):
         if self.partner is None:
             self.partner = account.partner
             self._wire.logged_in()
-            self._handshake_is_over()
+            handshake_is_over(self.transport.packetizer)
             self.log = self.log.bind(partner=account.partner)
             self.log.info("sftp_login")
         self.last_active = time.monotonic()
         return OPEN_SUCCEEDED
-
-    def _handshake_is_over(self) -> None:
-        """Paramiko says so after each packet, and cancels a timer each time: once is enough."""
-        packetizer: Any = self.transport.packetizer
-        packetizer.complete_handshake()
-        packetizer.complete_handshake = lambda: None
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         """Only `sftp`, and only as often as the partner may."""
@@ -236,6 +230,13 @@ class _Subsystem(paramiko.SubsystemHandler):
 def _only(offered: Sequence[str], allowed: frozenset[str]) -> tuple[str, ...]:
     """What of `offered` (older paramiko offers less) is allowed, in its order."""
     return tuple(each for each in offered if each in allowed)
+
+
+def handshake_is_over(packetizer: Any) -> None:
+    """Say so once. After each packet paramiko would say it again, and cancel its timer again."""
+    if hasattr(packetizer, "complete_handshake"):
+        packetizer.complete_handshake()
+        packetizer.complete_handshake = lambda: None
 
 
 def load_host_keys(pems: Mapping[str, str]) -> list[paramiko.PKey]:
