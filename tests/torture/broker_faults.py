@@ -94,8 +94,8 @@ class BrokerFaults:
         self._broker.start()
         said = f"the broker was {how} and started"
         if not self._within(AGAIN_SECONDS, lambda: self._consumer.connections > connections):
-            # Seen once: RabbitMQ 3.10.8 answered, and its queues did not. Who runs it starts it
-            # again; whether that is enough is not the gateway's to say, but this test wants it.
+            # Seen once: RabbitMQ 3.10.8 answered, and its queues did not. Known of quorum queues
+            # (rabbitmq-server issue 4512), whose remedy it is to start the broker again.
             said = f"{said}, then once more, for its queues did not answer: {self._end_of_log()}"
             self._broker.stop()
             self._broker.start()
