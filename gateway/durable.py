@@ -35,7 +35,8 @@ def fsync(descriptor: int, point: str) -> None:
 def begin_writing(descriptor: int, offset: int, count: int) -> None:
     """Let the kernel start to write these bytes to the disk, so that an fsync finds less to do.
 
-    Nothing is promised (sync_file_range(2)), and where the system has no such call nothing is done.
+    Nothing is promised, and where the system has no such call nothing is done. It does not wait, so
+    an error of the disk is still told to the fsync (sync_file_range(2), SYNC_FILE_RANGE_WRITE).
     """
     if _sync_file_range is not None:
         _sync_file_range(descriptor, offset, count, _SYNC_FILE_RANGE_WRITE)

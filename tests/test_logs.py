@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.logger import Logger as TwistedLogger
 from twisted.logger import globalLogPublisher
 from twisted.python import log as legacy_log
@@ -274,3 +276,26 @@ def test_what_twisted_said_before_configure_is_not_lost() -> None:
     events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert events[0] == "first words"
     assert "old ways" in events[1]
+
+
+@given(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=30)
+    | st.sampled_from(
+        [HASH, "amqp://me:secret@host/", "-----BEGIN PRIVATE KEY-----\nAA", "$2 a ://"]
+    )
+)
+def test_a_field_is_written_as_it_is_inside_a_list(value: Any) -> None:
+    """What most fields are has a short way to the line: to the same characters."""
+    stream = io.StringIO()
+    try:
+        logs.configure("info", stream, twisted=False)
+        logs.logger().info("seen", field=value, list=[value])
+    finally:
+        logs.reset()
+    _, _, written = stream.getvalue().partition('"field": ')
+    field, _, inside = written.partition(', "list": [')
+    assert inside == f"{field}]}}\n"

@@ -41,9 +41,12 @@ class Home:
         self._out = out
 
     @staticmethod
+    @lru_cache(maxsize=16)  # a client asks for a file by one path several times in a row
     def real_path(path: bytes) -> bytes:
         """The absolute form of a path; relative ones count from `/`. The file need not exist."""
-        return _real_path(path)
+        whole = posixpath.normpath(b"/" + path)
+        # POSIX lets two leading slashes mean something special; here they do not.
+        return b"/" + whole.lstrip(b"/")
 
     def attributes(self, path: bytes) -> Attributes:
         """The answer to stat and lstat."""
@@ -152,13 +155,6 @@ class Home:
                 )
             raise Refused(Status.NO_SUCH_FILE, "no such file")
         return _Place(folder, name)
-
-
-@lru_cache(maxsize=16)  # a client asks for a file by one path several times in a row
-def _real_path(path: bytes) -> bytes:
-    whole = posixpath.normpath(b"/" + path)
-    # POSIX lets two leading slashes mean something special; here they do not.
-    return b"/" + whole.lstrip(b"/")
 
 
 def may_set(wanted: Attributes) -> None:
