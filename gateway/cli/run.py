@@ -119,7 +119,10 @@ def serve(configuration: Configuration) -> int:
         if not asked:
             error = failure.value
             outcome[0] = 2 if isinstance(error, ConfigurationError) else 3
-            log.critical("start_failed", error=str(error), traceback=failure.getTraceback())
+            # What we have words for needs no traceback, and under systemd it comes every 2 seconds.
+            known = isinstance(error, GatewayError)
+            more = {} if known else {"traceback": failure.getTraceback()}
+            log.critical("start_failed", error=str(error), **more)
             print(f"edi-gateway: {error}", file=sys.stderr)
         loop.stop()
 

@@ -30,6 +30,9 @@ CONNECT_SECONDS = 10.0
 LEAVE_SECONDS = 2.0
 """How long the other side may take to read our last words."""
 
+_CONNECTION_FORCED, _INTERNAL_ERROR = 320, 541
+"""AMQP 0-9-1, section 1.2: an operator intervened; an unforeseen error of the broker's."""
+
 _PEM_CERTIFICATE = re.compile(
     rb"-----BEGIN CERTIFICATE-----(?:(?!-----BEGIN ).)+?-----END CERTIFICATE-----\s*", re.DOTALL
 )
@@ -145,6 +148,18 @@ def unavailable(error: Exception, settings: Rabbitmq) -> BrokerUnavailable:
             f"{where} refused virtual host {settings.virtual_host!r}: {text}.",
             remedy="Create it, or grant user "
             f"{settings.username!r} its permissions there; or mend rabbitmq.virtual_host.",
+        )
+    if code == _INTERNAL_ERROR:
+        return BrokerUnavailable(
+            f"{where} failed inside: {code} {text}.",
+            remedy="Its own log says why. One that has just started after a crash may have left"
+            " its queues behind: start it once more.",
+        )
+    if code == _CONNECTION_FORCED:
+        return BrokerUnavailable(
+            f"{where} ended the connection: {code} {text}.",
+            remedy="It was stopped, or somebody closed the connection there; the gateway connects"
+            " again by itself.",
         )
     if type(error).__module__.startswith(("OpenSSL", "service_identity")):
         reasons = [part for entry in error.args[:1] for part in _words(entry)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,3 +47,29 @@ def test_sigterm_while_starting_is_an_orderly_stop(tmp_path: Path, pause: float)
     finally:
         process.kill()
         process.wait()
+
+
+def test_port_somebody_holds_is_said_in_one_line(tmp_path: Path) -> None:
+    """Exit code 3, so that systemd tries again; what to do, and no traceback each time."""
+    (tmp_path / "partners").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        config = tmp_path / "gateway.toml"
+        config.write_text(
+            '[paths]\nstate = "state"\npartners = "partners"\n'
+            f'[sftp]\nlisten = "127.0.0.1"\nport = {port}\n[judges]\nprocesses = 1\n'
+        )
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "run", "--config", str(config)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ended.returncode == 3
+    lines = ended.stderr.splitlines()
+    failed = [json.loads(line) for line in lines if '"start_failed"' in line]
+    assert [line["level"] for line in failed] == ["critical"]
+    assert f"cannot listen on 127.0.0.1 port {port}" in failed[0]["error"]
+    assert "traceback" not in failed[0]
+    assert lines.count(f"edi-gateway: {failed[0]['error']}") == 1
