@@ -1,6 +1,7 @@
 # Two commands a newcomer needs: `make demo` and `make test`. All work happens in .venv.
 
-PYTHON ?= python3
+# Which Python makes .venv; empty: see scripts/make-venv.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
