@@ -22,8 +22,7 @@ class Machine:
         self._bin.mkdir()
         self._installed = folder / "installed"
         self.debians = folder / "debian-python3"
-        for name in ("sh", "rm", "env"):
-            (self._bin / name).symlink_to(f"/bin/{name}")
+        (self._bin / "rm").symlink_to("/bin/rm")
 
     def program(self, name: str, *lines: str) -> Path:
         """One on the PATH."""
